@@ -1,0 +1,386 @@
+//! The authorization request (RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1): what it says and whether it may.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::Client;
+
+/// A scope value we know. Unknown ones are ignored (RFC 6749, section 3.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ScopeValue {
+    OpenId,
+    Profile,
+    Email,
+    OfflineAccess,
+    Organizations,
+    /// What Fly-shaped clients ask for.
+    Read,
+}
+
+impl ScopeValue {
+    pub const ALL: [Self; 6] =
+        [Self::OpenId, Self::Profile, Self::Email, Self::OfflineAccess, Self::Organizations, Self::Read];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenId => "openid",
+            Self::Profile => "profile",
+            Self::Email => "email",
+            Self::OfflineAccess => "offline_access",
+            Self::Organizations => "organizations",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// The scope of a request or grant: the values we know, each once.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Scope(BTreeSet<ScopeValue>);
+
+impl Scope {
+    #[must_use]
+    pub fn contains(&self, value: ScopeValue) -> bool {
+        self.0.contains(&value)
+    }
+
+    #[must_use]
+    pub fn is_within(&self, wider: &Self) -> bool {
+        self.0.is_subset(&wider.0)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl From<&str> for Scope {
+    fn from(text: &str) -> Self {
+        let known = |word: &str| ScopeValue::ALL.into_iter().find(|value| value.as_str() == word);
+        Self(text.split(' ').filter_map(known).collect())
+    }
+}
+
+impl From<String> for Scope {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<Scope> for String {
+    fn from(scope: Scope) -> Self {
+        scope.to_string()
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, value) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " " })?;
+            f.write_str(value.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// Decoded parameters of a query or form, in order. A parameter without a value counts as absent (RFC 6749,
+/// section 3.1).
+#[derive(Debug, Clone, Default)]
+pub struct Parameters(Vec<(String, String)>);
+
+/// A parameter that stands more than once, where each may stand once (RFC 6749, section 3.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated(pub String);
+
+impl Parameters {
+    /// Reads `application/x-www-form-urlencoded` text.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned();
+        Self(pairs.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    pub fn one(&self, name: &str) -> Result<Option<&str>, Repeated> {
+        let mut found = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        let first = found.next();
+        if found.next().is_some() { Err(Repeated(name.to_owned())) } else { Ok(first) }
+    }
+
+    /// The first parameter that stands twice, whatever its name.
+    pub fn check_once_each(&self) -> Result<(), Repeated> {
+        let mut seen = BTreeSet::new();
+        for (name, _) in &self.0 {
+            if !seen.insert(name) {
+                return Err(Repeated(name.clone()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Error codes that go back to a client (RFC 6749, sections 4.1.2.1 and 5.2; OIDC Core, section 3.1.2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OAuthCode {
+    InvalidRequest,
+    InvalidClient,
+    InvalidGrant,
+    UnauthorizedClient,
+    UnsupportedGrantType,
+    UnsupportedResponseType,
+    InvalidScope,
+    AccessDenied,
+    LoginRequired,
+    TemporarilyUnavailable,
+    ServerError,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    RegistrationNotSupported,
+}
+
+impl OAuthCode {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidClient => "invalid_client",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnauthorizedClient => "unauthorized_client",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedResponseType => "unsupported_response_type",
+            Self::InvalidScope => "invalid_scope",
+            Self::AccessDenied => "access_denied",
+            Self::LoginRequired => "login_required",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::ServerError => "server_error",
+            Self::RequestNotSupported => "request_not_supported",
+            Self::RequestUriNotSupported => "request_uri_not_supported",
+            Self::RegistrationNotSupported => "registration_not_supported",
+        }
+    }
+}
+
+/// A refusal with the code for the client and one sentence for its developers (ASCII without quotes, RFC 6749,
+/// section 5.2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {description}", code.as_str())]
+pub struct OAuthError {
+    pub code: OAuthCode,
+    pub description: String,
+}
+
+impl OAuthError {
+    #[must_use]
+    pub fn new(code: OAuthCode, description: impl Into<String>) -> Self {
+        Self { code, description: description.into() }
+    }
+}
+
+impl From<Repeated> for OAuthError {
+    fn from(repeated: Repeated) -> Self {
+        // The name comes from outside; only what is plain is repeated to the client.
+        let name: String = repeated.0.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
+        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once"))
+    }
+}
+
+/// How the person is to be asked (OIDC Core, section 3.1.2.1, `prompt`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// As needed.
+    Any,
+    /// Without any page.
+    None,
+    /// A new sign-in whatever sessions there are.
+    Login,
+}
+
+/// A request that passed every check that needs nothing but the client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    pub scope: Scope,
+    pub nonce: Option<String>,
+    pub code_challenge: Option<String>,
+    pub prompt: Prompt,
+    pub max_age: Option<Duration>,
+    pub login_hint: Option<String>,
+    /// Id or slug of the one organization that the client wants opened.
+    pub organization: Option<String>,
+}
+
+impl AuthorizationRequest {
+    /// The checks in the order of the specification, one rule each.
+    pub fn check(parameters: &Parameters, client: &Client) -> Result<Self, OAuthError> {
+        parameters.check_once_each()?;
+        check_response_type(parameters)?;
+        check_request_objects(parameters)?;
+        let scope = check_scope(parameters, client)?;
+        let code_challenge = check_challenge(parameters, client)?;
+        let prompt = check_prompt(parameters)?;
+        let max_age = check_max_age(parameters)?;
+        let text = |name: &str| parameters.one(name).map(|value| value.map(|v| v.chars().take(512).collect()));
+        Ok(Self {
+            scope,
+            nonce: text("nonce")?,
+            code_challenge,
+            prompt,
+            max_age,
+            login_hint: text("login_hint")?,
+            organization: text("organization")?,
+        })
+    }
+
+    /// Whether `auth_time` must stand in the `id_token` (OIDC Core, section 2).
+    #[must_use]
+    pub fn wants_auth_time(&self) -> bool {
+        self.max_age.is_some() || self.prompt == Prompt::Login
+    }
+}
+
+fn check_response_type(parameters: &Parameters) -> Result<(), OAuthError> {
+    match parameters.one("response_type")? {
+        Some("code") => Ok(()),
+        Some(_) => Err(OAuthError::new(OAuthCode::UnsupportedResponseType, "response_type must be code")),
+        None => Err(OAuthError::new(OAuthCode::InvalidRequest, "response_type is missing")),
+    }
+}
+
+fn check_request_objects(parameters: &Parameters) -> Result<(), OAuthError> {
+    let refused = [
+        ("request", OAuthCode::RequestNotSupported),
+        ("request_uri", OAuthCode::RequestUriNotSupported),
+        ("registration", OAuthCode::RegistrationNotSupported),
+    ];
+    for (name, code) in refused {
+        if parameters.one(name)?.is_some() {
+            return Err(OAuthError::new(code, format!("the parameter {name} is not supported")));
+        }
+    }
+    Ok(())
+}
+
+fn check_scope(parameters: &Parameters, client: &Client) -> Result<Scope, OAuthError> {
+    let scope = Scope::from(parameters.one("scope")?.unwrap_or_default());
+    if client.require_openid && !scope.contains(ScopeValue::OpenId) {
+        return Err(OAuthError::new(OAuthCode::InvalidScope, "scope must contain openid"));
+    }
+    if scope.is_empty() {
+        return Err(OAuthError::new(OAuthCode::InvalidScope, "scope names nothing that is known here"));
+    }
+    Ok(scope)
+}
+
+/// RFC 7636, sections 4.2 to 4.4; `plain` is refused as RFC 9700, section 2.1.1 asks.
+fn check_challenge(parameters: &Parameters, client: &Client) -> Result<Option<String>, OAuthError> {
+    let refuse = |why: &str| Err(OAuthError::new(OAuthCode::InvalidRequest, why));
+    let method = parameters.one("code_challenge_method")?;
+    let Some(challenge) = parameters.one("code_challenge")? else {
+        return match method {
+            None if !client.require_pkce => Ok(None),
+            None => refuse("code_challenge is missing"),
+            Some(_) => refuse("code_challenge_method without code_challenge"),
+        };
+    };
+    if method != Some("S256") {
+        return refuse("code_challenge_method must be S256");
+    }
+    let base64url = challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    if !(43..=128).contains(&challenge.len()) || !base64url {
+        return refuse("code_challenge must be 43 to 128 characters of base64url");
+    }
+    Ok(Some(challenge.to_owned()))
+}
+
+fn check_prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
+    let words: Vec<&str> = parameters.one("prompt")?.unwrap_or_default().split_whitespace().collect();
+    if words.contains(&"none") {
+        return if words.len() == 1 {
+            Ok(Prompt::None)
+        } else {
+            Err(OAuthError::new(OAuthCode::InvalidRequest, "prompt none stands alone"))
+        };
+    }
+    Ok(if words.contains(&"login") { Prompt::Login } else { Prompt::Any })
+}
+
+fn check_max_age(parameters: &Parameters) -> Result<Option<Duration>, OAuthError> {
+    let Some(text) = parameters.one("max_age")? else { return Ok(None) };
+    let seconds: u32 = (text.parse())
+        .map_err(|_| OAuthError::new(OAuthCode::InvalidRequest, "max_age must be a number of seconds, 0 or more"))?;
+    Ok(Some(Duration::from_secs(u64::from(seconds))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+
+    fn client(require_pkce: bool, require_openid: bool) -> Client {
+        Client {
+            id: "c1".parse().expect("an id"),
+            name: "Client".to_owned(),
+            secrets: vec![],
+            redirect_uris: vec!["https://rp.example/cb".to_owned()],
+            post_logout_redirect_uris: vec![],
+            home: None,
+            token_auth: TokenAuth::ClientSecretBasic,
+            algorithm: SigningAlgorithm::Rs256,
+            require_pkce,
+            require_openid,
+            claims_in_id_token: false,
+            always_refresh_token: false,
+            denials_on_own_page: false,
+            subject: Subject::UserId,
+        }
+    }
+
+    fn code_of(query: &str, pkce: bool) -> Result<AuthorizationRequest, &'static str> {
+        AuthorizationRequest::check(&Parameters::parse(query), &client(pkce, true)).map_err(|e| e.code.as_str())
+    }
+
+    const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+    #[test]
+    fn the_case_table_of_authorize() {
+        let good = "response_type=code&scope=openid";
+        let cases = [
+            ("scope=openid".to_owned(), false, Err("invalid_request")),
+            ("response_type=&scope=openid".to_owned(), false, Err("invalid_request")),
+            ("response_type=token&scope=openid".to_owned(), false, Err("unsupported_response_type")),
+            ("response_type=code".to_owned(), false, Err("invalid_scope")),
+            ("response_type=code&scope=email".to_owned(), false, Err("invalid_scope")),
+            (format!("{good}&scope=openid"), false, Err("invalid_request")),
+            (format!("{good}&foo=1&foo=2"), false, Err("invalid_request")),
+            (format!("{good}&request=x"), false, Err("request_not_supported")),
+            (format!("{good}&request_uri=x"), false, Err("request_uri_not_supported")),
+            (format!("{good}&registration=x"), false, Err("registration_not_supported")),
+            (good.to_owned(), true, Err("invalid_request")),
+            (format!("{good}&code_challenge={CHALLENGE}"), true, Err("invalid_request")),
+            (format!("{good}&code_challenge={CHALLENGE}&code_challenge_method=plain"), true, Err("invalid_request")),
+            (format!("{good}&code_challenge=short&code_challenge_method=S256"), true, Err("invalid_request")),
+            (format!("{good}&code_challenge_method=S256"), false, Err("invalid_request")),
+            (format!("{good}&prompt=none+login"), false, Err("invalid_request")),
+            (format!("{good}&max_age=-1"), false, Err("invalid_request")),
+            (format!("{good}&max_age=soon"), false, Err("invalid_request")),
+            (format!("{good}&code_challenge={CHALLENGE}&code_challenge_method=S256"), true, Ok(())),
+            (format!("{good}+unknown&display=popup&ui_locales=de&acr_values=1&nope="), false, Ok(())),
+            (format!("{good}&max_age=0&prompt=login&login_hint=a%40b"), false, Ok(())),
+        ];
+        for (query, pkce, expected) in cases {
+            assert_eq!(code_of(&query, pkce).map(|_| ()), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn scope_keeps_what_is_known() {
+        let scope = Scope::from("openid nonsense email openid");
+        assert_eq!(scope.to_string(), "openid email");
+        assert!(Scope::from("email").is_within(&scope));
+        assert!(!Scope::from("email profile").is_within(&scope));
+    }
+}

@@ -1,0 +1,84 @@
+//! What a client learns about a person (OIDC Core, sections 2 and 5.1), in the shapes that go over the wire.
+
+use serde::Serialize;
+
+use super::ids::{OrganizationId, Slug, UserId};
+use super::member::Role;
+
+/// An organization that a sign-in opened, as the `organizations` claim and `token/info` tell it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OrganizationClaim {
+    pub id: OrganizationId,
+    pub slug: Slug,
+    pub name: String,
+    pub role: Role,
+}
+
+/// Claims about the person. Absent ones are omitted, never null.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct PersonClaims {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email_verified: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub organizations: Option<Vec<OrganizationClaim>>,
+}
+
+/// The `id_token` (OIDC Core, section 2).
+#[derive(Debug, Clone, Serialize)]
+pub struct IdToken<'a> {
+    pub iss: &'a str,
+    pub sub: &'a UserId,
+    pub aud: &'a str,
+    /// Seconds since the epoch, like every time here (RFC 7519, section 2).
+    pub exp: i64,
+    pub iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_hash: Option<String>,
+    /// RFC 8176. What Fly.io asked of the person is Fly.io's to say, so a Fly.io sign-in is only "fed".
+    pub amr: &'a [&'static str],
+    #[serde(flatten)]
+    pub person: PersonClaims,
+}
+
+/// The answer of userinfo (OIDC Core, section 5.3.2).
+#[derive(Debug, Clone, Serialize)]
+pub struct UserInfo {
+    pub sub: UserId,
+    #[serde(flatten)]
+    pub person: PersonClaims,
+}
+
+/// The answer of `token/info`, in Fly.io's shape. `sub` is our addition.
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenInfo {
+    pub resource_owner_id: String,
+    pub user_id: String,
+    pub user_name: String,
+    pub email: Option<String>,
+    pub organizations: Vec<TokenInfoOrganization>,
+    pub scope: Vec<String>,
+    /// Seconds that the token still lives.
+    pub expires_in: i64,
+    pub application: Application,
+    pub created_at: i64,
+    pub sub: UserId,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct TokenInfoOrganization {
+    pub id: OrganizationId,
+    pub role: Role,
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Application {
+    pub uid: String,
+}

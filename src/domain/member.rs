@@ -1,0 +1,41 @@
+//! A person in an organization.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::UserId;
+use crate::clock::Timestamp;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    Admin,
+    Member,
+}
+
+impl Role {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Member => "member",
+        }
+    }
+}
+
+/// Name, address and password flag are copies from the user for lists; the user's own records are the truth.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    pub user: UserId,
+    pub role: Role,
+    pub name: String,
+    /// The address mail goes to; none when Fly.io gave none.
+    pub email: Option<String>,
+    pub has_password: bool,
+    pub joined_at: Timestamp,
+    /// When Fly.io last said that the person belongs to the organization.
+    pub verified_at: Timestamp,
+    /// Since when Fly.io no longer names the organization for this person. That may mean removed, or that Fly.io
+    /// wants a fresh sign-in there: the person is refused, the membership stays.
+    pub absent_since: Option<Timestamp>,
+    pub last_sign_in: Option<Timestamp>,
+}

@@ -1,0 +1,84 @@
+//! An organization: a Fly organization linked to a Sentry organization.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{OrganizationId, RunId, Slug, UserId};
+use super::plan::Plan;
+use crate::clock::Timestamp;
+
+/// How members of an organization sign in, and how a person did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LoginMethod {
+    Fly,
+    Password,
+}
+
+/// Rises with every change of login method. What was issued under an older one is dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    pub const FIRST: Self = Self(1);
+
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Who did something: a person we know, or a name from outside (an operator, Sentry's back end).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Actor {
+    pub user: Option<UserId>,
+    pub name: String,
+}
+
+/// The last change of the login method.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MethodChange {
+    pub at: Timestamp,
+    pub by: Actor,
+    /// The disable run that began with it; none when Fly.io was turned on again.
+    pub run: Option<RunId>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Organization {
+    pub id: OrganizationId,
+    pub slug: Slug,
+    pub name: String,
+    pub login_method: LoginMethod,
+    pub generation: Generation,
+    pub plan: Plan,
+    pub created_at: Timestamp,
+    pub changed: Option<MethodChange>,
+    /// The newest disable run, also after it was reverted.
+    pub run: Option<RunId>,
+}
+
+impl Organization {
+    /// A newly linked organization: on Fly.io, in its first generation.
+    #[must_use]
+    pub fn new(id: OrganizationId, slug: Slug, name: String, plan: Plan, now: Timestamp) -> Self {
+        Self {
+            id,
+            slug,
+            name,
+            login_method: LoginMethod::Fly,
+            generation: Generation::FIRST,
+            plan,
+            created_at: now,
+            changed: None,
+            run: None,
+        }
+    }
+
+    /// The organization after `change`, with everything older dead.
+    #[must_use]
+    pub fn switched(&self, to: LoginMethod, change: MethodChange) -> Self {
+        let run = change.run.clone().or_else(|| self.run.clone());
+        Self { login_method: to, generation: self.generation.next(), changed: Some(change), run, ..self.clone() }
+    }
+}

@@ -1,0 +1,45 @@
+//! A person. The id is minted when (connector, upstream id) is first seen, and never changes.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{OrganizationId, UpstreamUserId, UserId};
+use crate::clock::Timestamp;
+
+/// Organizations of one person that are looked at, so that no request's work is without bound.
+pub const MAX_MEMBERSHIPS: usize = 200;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct User {
+    pub id: UserId,
+    /// The person's id at Fly.io.
+    pub fly_id: UpstreamUserId,
+    pub name: String,
+    /// The confirmed address at Fly.io, an alias that is routed to the person.
+    pub email: Option<String>,
+    pub created_at: Timestamp,
+    /// Organizations in which the person is a member; the member records are the truth, this tells where to look.
+    pub organizations: Vec<OrganizationId>,
+    /// Sessions of an older epoch are over. Rises when a password is set.
+    pub session_epoch: u32,
+}
+
+impl User {
+    /// What to call the person: the name without what follows the first space.
+    #[must_use]
+    pub fn first_name(&self) -> &str {
+        self.name.split_whitespace().next().unwrap_or("there")
+    }
+}
+
+/// A set password. The hash is a PHC string (argon2id).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    pub phc: String,
+    pub set_at: Timestamp,
+}
+
+impl std::fmt::Debug for Credential {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credential").field("set_at", &self.set_at).finish_non_exhaustive()
+    }
+}

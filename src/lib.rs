@@ -1,0 +1,48 @@
+//! Flybridge: the OpenID Connect provider that signs Fly.io users in to Sentry, and the graceful way out.
+//!
+//! This page is the map. Imports point one way only, and a test holds it:
+//!
+//! ```text
+//! clock, random, telemetry <- domain <- store <- config <- services <- http <- demo, cli
+//! ```
+//!
+//! | module | what is there |
+//! |---|---|
+//! | [`domain`] | rules without I/O: organizations, access, requests, grants, the disable run |
+//! | [`store`] | the one atomic primitive, on SQLite and Redis; [`store::keys`] is the whole key space |
+//! | [`services`] | what the program does, over the store and the outside |
+//! | [`http`] | the URL table ([`http::routes`]), the layers, handlers and pages |
+//! | [`cli`] | commands; [`cli::assemble`] puts the program together |
+//! | [`demo`] | stand-ins for Fly.io and Sentry that speak the real protocols |
+//! | [`config`] | settings, parsed once; `config.default.toml` is the reference |
+//!
+//! # A sign-in, step by step
+//!
+//! 1. [`http::oidc::authorize`] checks the request. Without a fitting session it stores nothing: the request travels
+//!    sealed in a cookie of its own ([`http::sign_in::transaction`]).
+//! 2. [`http::sign_in::page`] offers what the organization allows: Fly.io ([`http::sign_in::fly`], over
+//!    [`services::upstream::fly`]) or a password ([`http::sign_in::password`], over [`services::passwords`]).
+//! 3. [`services::directory`] says who the person is here and where they belong; [`services::sessions`] begins a session
+//!    that remembers how and when they proved it ([`domain::access::Proof`]).
+//! 4. [`http::sign_in::finish`] asks [`domain::access::opens`], the one rule, what the proof opens. Something: a code
+//!    ([`services::grants`]). Nothing: the page that says what to do instead.
+//! 5. [`http::oidc::token`] redeems the code: used up and answered in one commit, and the same rule is asked again, as
+//!    it is at every refresh, userinfo and `token/info`.
+//!
+//! # A disable, step by step
+//!
+//! 1. [`http::organization::disable`] shows who is affected, then takes the click: form token, recent sign-in, the admin
+//!    role asked from Fly.io inside the request.
+//! 2. [`services::disable::click`] commits once, whatever the size: login method, generation, run, totals, audit entry,
+//!    first job. From then on everything of the old generation is dead, because [`domain::access::opens`] says so.
+//! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] writes ledger rows and mail jobs in chunks.
+//! 4. A mail is composed ([`services::outbox`]) with a link derived for the person ([`services::setup_links`]), sent
+//!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
+//! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session ended in one
+//!    commit; the rest follows by the queue.
+//! 6. [`domain::disable`] is the state machine that all of this drives.
+
+pub mod clock;
+pub mod domain;
+pub mod random;
+pub mod telemetry;

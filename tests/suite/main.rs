@@ -1,0 +1,5 @@
+//! The whole program, tested from outside: one binary, suites by subject.
+#![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
+
+mod password_policy;
+mod secret;
