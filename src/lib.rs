@@ -45,4 +45,5 @@
 pub mod clock;
 pub mod domain;
 pub mod random;
+pub mod store;
 pub mod telemetry;

@@ -3,3 +3,5 @@
 
 mod password_policy;
 mod secret;
+mod store;
+mod support;

@@ -1,0 +1,224 @@
+//! The whole key space on one page.
+//!
+//! | partition | name | kept there |
+//! |---|---|---|
+//! | `org/<id>` | `organization` | the organization |
+//! | | `member/<user>` | its members |
+//! | | `#members` | how many |
+//! | | `run/<run>` | disable runs |
+//! | | `row/<run>/<user>` | the ledger of a run |
+//! | | `#run/<run>/<status>` | its totals |
+//! | | `audit/<time, newest first>-<id>` | the audit log |
+//! | | `job/...`, `dead/...` | the queue: fan-out, mails of a run |
+//! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
+//! | | `upstream` | sealed tokens of Fly.io |
+//! | | `session/<hash>` | sessions |
+//! | | `job/...` | the queue: mails to the person, projections |
+//! | `grant/<id>` | `grant`, `at.<hash>` | the grant, its access tokens |
+//! | `identity/fly.<id>` | `user` | which user a Fly.io id is |
+//! | `address/<hash>` | `user` | which user signs in with an address |
+//! | `slug/<slug>` | `organization` | which organization a short name is |
+//! | `organizations/all` | `by-slug/<slug>` | the list for operators |
+//! | `state/<hash>` | `used` | upstream states that came back |
+//! | `limit/<hash>` | `level` | failed attempts |
+//! | `signing/keys` | `key/<kid>` | sealed signing keys |
+//! | `due/<shard>` | `mark/...` | where work is due |
+//!
+//! What crosses partitions, and what if the process dies in between:
+//!
+//! - Fly.io sign-in: identity, then members, then user and session. Each step is repeated by the next sign-in; an
+//!   identity without a user is completed by it, under the id it names.
+//! - Click: one commit in `org/<id>`. Slugs never change, so nothing else follows.
+//! - Mail: the link is written in `user/<id>`, then the mail leaves, then the row is settled in `org/<id>`. Dying in
+//!   between repeats the mail with the same link and Message-ID.
+//! - Password set: one commit in `user/<id>` that also queues the projection to the members and rows of the person's
+//!   organizations, which is idempotent.
+//! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.
+
+use super::records::{Collection, Stored, TypedKey};
+use super::{Key, Partition};
+use crate::clock::Timestamp;
+use crate::domain::audit::AuditEntry;
+use crate::domain::disable::{Row, RowStatus, Run};
+use crate::domain::grant::{AccessToken, Grant};
+use crate::domain::ids::{GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
+use crate::domain::member::Member;
+use crate::domain::organization::Organization;
+use crate::domain::secret::TokenHash;
+use crate::domain::session::Session;
+use crate::domain::setup_link::SetUpLink;
+use crate::domain::user::{Credential, User};
+
+impl Stored for Organization {}
+impl Stored for Member {}
+impl Stored for Run {}
+impl Stored for Row {}
+impl Stored for AuditEntry {}
+impl Stored for User {}
+impl Stored for Credential {}
+impl Stored for SetUpLink {}
+impl Stored for Session {}
+impl Stored for Grant {}
+impl Stored for AccessToken {}
+impl Stored for UserId {}
+impl Stored for OrganizationId {}
+
+fn record<T>(partition: Partition, name: impl Into<String>) -> TypedKey<T> {
+    TypedKey::new(Key::record(partition, name))
+}
+
+#[must_use]
+pub fn org(id: &OrganizationId) -> Partition {
+    Partition::new("org", id.as_str())
+}
+
+#[must_use]
+pub fn organization(id: &OrganizationId) -> TypedKey<Organization> {
+    record(org(id), "organization")
+}
+
+#[must_use]
+pub fn members(id: &OrganizationId) -> Collection<Member> {
+    Collection::new(org(id), "member/")
+}
+
+#[must_use]
+pub fn member(id: &OrganizationId, user: &UserId) -> TypedKey<Member> {
+    members(id).item(user.as_str())
+}
+
+#[must_use]
+pub fn member_count(id: &OrganizationId) -> Key {
+    Key::counter(org(id), "members")
+}
+
+#[must_use]
+pub fn runs(id: &OrganizationId) -> Collection<Run> {
+    Collection::new(org(id), "run/")
+}
+
+#[must_use]
+pub fn run(id: &OrganizationId, run: &RunId) -> TypedKey<Run> {
+    runs(id).item(run.as_str())
+}
+
+#[must_use]
+pub fn rows(id: &OrganizationId, run: &RunId) -> Collection<Row> {
+    Collection::new(org(id), format!("row/{run}/"))
+}
+
+#[must_use]
+pub fn row(id: &OrganizationId, run: &RunId, user: &UserId) -> TypedKey<Row> {
+    rows(id, run).item(user.as_str())
+}
+
+#[must_use]
+pub fn run_total(id: &OrganizationId, run: &RunId, status: RowStatus) -> Key {
+    Key::counter(org(id), format!("run/{run}/{}", status.as_str()))
+}
+
+#[must_use]
+pub fn run_members(id: &OrganizationId, run: &RunId) -> Key {
+    Key::counter(org(id), format!("run/{run}/members"))
+}
+
+#[must_use]
+pub fn run_ready(id: &OrganizationId, run: &RunId) -> Key {
+    Key::counter(org(id), format!("run/{run}/ready"))
+}
+
+#[must_use]
+pub fn audit_log(id: &OrganizationId) -> Collection<AuditEntry> {
+    Collection::new(org(id), "audit/")
+}
+
+/// Counted down from the far future, so that a scan finds the newest first.
+#[must_use]
+pub fn audit_entry(id: &OrganizationId, at: Timestamp, unique: &str) -> TypedKey<AuditEntry> {
+    let down = 99_999_999_999_999_i64.saturating_sub(at.as_millis());
+    audit_log(id).item(&format!("{down:014}-{unique}"))
+}
+
+#[must_use]
+pub fn user_partition(id: &UserId) -> Partition {
+    Partition::new("user", id.as_str())
+}
+
+#[must_use]
+pub fn user(id: &UserId) -> TypedKey<User> {
+    record(user_partition(id), "user")
+}
+
+#[must_use]
+pub fn credential(id: &UserId) -> TypedKey<Credential> {
+    record(user_partition(id), "credential")
+}
+
+#[must_use]
+pub fn link(id: &UserId) -> TypedKey<SetUpLink> {
+    record(user_partition(id), "link")
+}
+
+#[must_use]
+pub fn upstream<T>(id: &UserId) -> TypedKey<T> {
+    record(user_partition(id), "upstream")
+}
+
+#[must_use]
+pub fn sessions(id: &UserId) -> Collection<Session> {
+    Collection::new(user_partition(id), "session/")
+}
+
+#[must_use]
+pub fn session(id: &UserId, hash: &TokenHash) -> TypedKey<Session> {
+    sessions(id).item(&hash.to_text())
+}
+
+#[must_use]
+pub fn grant_partition(id: &GrantId) -> Partition {
+    Partition::new("grant", id.as_str())
+}
+
+#[must_use]
+pub fn grant(id: &GrantId) -> TypedKey<Grant> {
+    record(grant_partition(id), "grant")
+}
+
+#[must_use]
+pub fn access_token(id: &GrantId, hash: &TokenHash) -> TypedKey<AccessToken> {
+    record(grant_partition(id), format!("at.{}", hash.to_text()))
+}
+
+#[must_use]
+pub fn fly_identity(id: &UpstreamUserId) -> TypedKey<UserId> {
+    record(Partition::new("identity", &format!("fly.{id}")), "user")
+}
+
+/// `hash` is the SHA-256 of the normalized address. It makes names of one length and alphabet and keeps no secret: who
+/// reads the store can try addresses. It has no key, since it must stay the same when the master key is replaced.
+#[must_use]
+pub fn address(hash: &str) -> TypedKey<UserId> {
+    record(Partition::new("address", hash), "user")
+}
+
+#[must_use]
+pub fn slug(slug: &Slug) -> TypedKey<OrganizationId> {
+    record(Partition::new("slug", slug.as_str()), "organization")
+}
+
+#[must_use]
+pub fn organizations() -> Collection<OrganizationId> {
+    Collection::new(Partition::new("organizations", "all"), "by-slug/")
+}
+
+#[must_use]
+pub fn used_state<T>(hash: &str) -> TypedKey<T> {
+    record(Partition::new("state", hash), "used")
+}
+
+/// `hash` is a keyed hash of what is counted, so that the key space tells neither addresses nor networks. With a new
+/// master key all counts begin anew.
+#[must_use]
+pub fn limit<T>(hash: &str) -> TypedKey<T> {
+    record(Partition::new("limit", hash), "level")
+}

@@ -1,0 +1,124 @@
+//! The store: one suite for every backend, and what is special about each.
+
+#[path = "store/conformance.rs"]
+mod conformance;
+#[path = "store/queue.rs"]
+mod queue;
+#[path = "store/redis.rs"]
+mod redis;
+#[path = "store/sqlite.rs"]
+mod sqlite;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use flybridge::clock::{Clock, ManualClock, Timestamp};
+use flybridge::random::SystemRandom;
+use flybridge::store::redis::{RedisStore, Settings};
+use flybridge::store::sqlite::SqliteStore;
+use flybridge::store::{Backend, Key, Partition, Store};
+
+use crate::support::redis as redis_servers;
+
+/// Tells a time that moves only when told to; but waiting takes real time, as it does for racing writers.
+pub(crate) struct SteppedClock(ManualClock);
+
+impl SteppedClock {
+    pub(crate) fn start() -> Arc<Self> {
+        Arc::new(Self(ManualClock::at(Timestamp::from_seconds(1_700_000_000))))
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.0.advance(span);
+    }
+}
+
+impl Clock for SteppedClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a pause between racing writers")]
+    fn sleep<'a>(&'a self, span: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(tokio::time::sleep(span))
+    }
+}
+
+/// A fresh store of one kind and the clock it goes by.
+pub(crate) struct Bench {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<SteppedClock>,
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Bench {
+    pub(crate) fn sqlite() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let backend = SqliteStore::open(folder.path().join("store.db")).unwrap();
+        Self { _folder: Some(folder), ..Self::over(Arc::new(backend)) }
+    }
+
+    /// On the embedded store; for the macro, which awaits every kind.
+    pub(crate) fn embedded() -> std::future::Ready<Self> {
+        std::future::ready(Self::sqlite())
+    }
+
+    pub(crate) async fn redis() -> Self {
+        Self::over(Arc::new(connect(&redis_servers::shared()).await))
+    }
+
+    pub(crate) async fn cluster() -> Self {
+        Self::over(Arc::new(connect(&redis_servers::shared_cluster()).await))
+    }
+
+    pub(crate) fn over(backend: Arc<dyn Backend>) -> Self {
+        let clock = SteppedClock::start();
+        let store = Store::new(backend, clock.clone(), Arc::new(SystemRandom::default()));
+        Self { store, clock, _folder: None }
+    }
+
+    pub(crate) fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+}
+
+/// A connection with a namespace of its own.
+pub(crate) async fn connect(url: &str) -> RedisStore {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
+    let settings = Settings { namespace: format!("test{number}"), ..Settings::default() };
+    RedisStore::connect(url, settings).await.unwrap()
+}
+
+pub(crate) fn org() -> Partition {
+    Partition::new("org", "abc")
+}
+
+pub(crate) fn record(name: &str) -> Key {
+    Key::record(org(), name)
+}
+
+pub(crate) fn counter(name: &str) -> Key {
+    Key::counter(org(), name)
+}
+
+/// Makes a test of each case for each kind of store.
+macro_rules! on_every_backend {
+    ($($case:ident),* $(,)?) => {
+        $crate::store::on_every_backend!(@ sqlite embedded: $($case)*);
+        $crate::store::on_every_backend!(@ redis redis: $($case)*);
+        $crate::store::on_every_backend!(@ cluster cluster: $($case)*);
+    };
+    (@ $kind:ident $bench:ident: $($case:ident)*) => {
+        mod $kind {
+            $(
+                #[tokio::test]
+                async fn $case() {
+                    super::$case($crate::store::Bench::$bench().await).await;
+                }
+            )*
+        }
+    };
+}
+use on_every_backend;

@@ -1,0 +1,3 @@
+//! What several suites lean on.
+
+pub(crate) mod redis;
