@@ -43,6 +43,7 @@
 //! 6. [`domain::disable`] is the state machine that all of this drives.
 
 pub mod clock;
+pub mod config;
 pub mod domain;
 pub mod random;
 pub mod store;

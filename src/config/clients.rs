@@ -1,0 +1,196 @@
+//! `[[clients]]`: the relying parties.
+
+use std::collections::BTreeSet;
+
+use aws_lc_rs::digest;
+use url::Url;
+
+use super::parse;
+use super::problem::{Problems, Wrong};
+use super::section::{Read, Section};
+use super::source::Entry;
+use crate::domain::client::{Client, SigningAlgorithm, Subject, TokenAuth};
+use crate::domain::secret::Secret;
+
+/// Secrets that are accepted side by side, so that one can be replaced without an interruption.
+const MOST_SECRETS: usize = 4;
+
+/// What the switches of a client are unless they are set one by one.
+#[derive(Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "independent switches, the same as those of a client")]
+struct Preset {
+    token_auth: TokenAuth,
+    algorithm: SigningAlgorithm,
+    require_pkce: bool,
+    require_openid: bool,
+    claims_in_id_token: bool,
+    always_refresh_token: bool,
+    denials_on_own_page: bool,
+    subject: Subject,
+}
+
+/// RS256 throughout: OIDC Core (section 15.1) makes it the algorithm that every client can verify.
+const STANDARD: Preset = Preset {
+    token_auth: TokenAuth::ClientSecretBasic,
+    algorithm: SigningAlgorithm::Rs256,
+    require_pkce: true,
+    require_openid: true,
+    claims_in_id_token: false,
+    always_refresh_token: false,
+    denials_on_own_page: false,
+    subject: Subject::UserId,
+};
+
+/// sentry-auth-oidc sends no PKCE and reads the e-mail address out of the `id_token`.
+const SENTRY_OIDC: Preset =
+    Preset { token_auth: TokenAuth::ClientSecretPost, require_pkce: false, claims_in_id_token: true, ..STANDARD };
+
+/// Sentry's Fly provider asks for `read` alone, unlinks members without a refresh token, loops on an error, and keys
+/// identities by the id at Fly.io.
+const SENTRY_FLY: Preset = Preset {
+    token_auth: TokenAuth::ClientSecretPost,
+    require_pkce: false,
+    require_openid: false,
+    always_refresh_token: true,
+    denials_on_own_page: true,
+    subject: Subject::FlyUserId,
+    ..STANDARD
+};
+
+const PRESETS: &[(&str, Preset)] =
+    &[("standard", STANDARD), ("sentry-oidc", SENTRY_OIDC), ("sentry-fly", SENTRY_FLY)];
+
+pub(super) fn read(sections: Vec<Section<'_>>, problems: &Problems) -> Option<Vec<Client>> {
+    let clients: Vec<_> = sections.into_iter().map(client).collect();
+    let clients: Vec<Client> = clients.into_iter().collect::<Option<_>>()?;
+    let mut seen = BTreeSet::new();
+    for (index, client) in clients.iter().enumerate() {
+        if !seen.insert(client.id.as_str()) {
+            let reason = format!("a client of the id {:?} stands there already", client.id.as_str());
+            problems.add(
+                format!("clients[{index}].id"),
+                None,
+                Wrong::new(reason, "Give each client an id of its own"),
+            );
+        }
+    }
+    Some(clients)
+}
+
+fn client(mut section: Section<'_>) -> Option<Client> {
+    let id = section.required(
+        "id",
+        "Write the client id, such as id = \"sentry\"",
+        parse::from_str("Shorten it to a-z, 0-9 and -"),
+    );
+    let name = section.required("name", "Write the name that people see, such as name = \"Sentry\"", parse::text);
+    let secrets = read_secrets(&mut section);
+    let redirect_remedy = "Write the addresses that may be redirected to, each in full";
+    let redirect_uris = section.required("redirect_uris", redirect_remedy, parse::filled_list(redirect_uri));
+    let post_logout = section.optional("post_logout_redirect_uris", parse::list(redirect_uri));
+    let home = section.optional("home", parse::web_url);
+    let preset = section.optional("preset", parse::choice(PRESETS))?.unwrap_or(STANDARD);
+    let switches = read_switches(&mut section, preset);
+    section.finish();
+    let switches = switches?;
+    Some(Client {
+        id: id?,
+        name: name?,
+        secrets: secrets?,
+        redirect_uris: redirect_uris?,
+        post_logout_redirect_uris: post_logout?.unwrap_or_default(),
+        home: home?,
+        token_auth: switches.token_auth,
+        algorithm: switches.algorithm,
+        require_pkce: switches.require_pkce,
+        require_openid: switches.require_openid,
+        claims_in_id_token: switches.claims_in_id_token,
+        always_refresh_token: switches.always_refresh_token,
+        denials_on_own_page: switches.denials_on_own_page,
+        subject: switches.subject,
+    })
+}
+
+fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
+    let auth =
+        &[("client_secret_basic", TokenAuth::ClientSecretBasic), ("client_secret_post", TokenAuth::ClientSecretPost)];
+    let algorithms = &[("ES256", SigningAlgorithm::Es256), ("RS256", SigningAlgorithm::Rs256)];
+    let subjects = &[("user_id", Subject::UserId), ("fly_user_id", Subject::FlyUserId)];
+    let token_auth = section.optional("token_auth", parse::choice(auth));
+    let algorithm = section.optional("algorithm", parse::choice(algorithms));
+    let subject = section.optional("subject", parse::choice(subjects));
+    let mut switch = |key, usual: bool| section.optional(key, parse::boolean).map(|given| given.unwrap_or(usual));
+    let require_pkce = switch("require_pkce", preset.require_pkce);
+    let require_openid = switch("require_openid", preset.require_openid);
+    let claims_in_id_token = switch("claims_in_id_token", preset.claims_in_id_token);
+    let always_refresh_token = switch("always_refresh_token", preset.always_refresh_token);
+    let denials_on_own_page = switch("denials_on_own_page", preset.denials_on_own_page);
+    Some(Preset {
+        token_auth: token_auth?.unwrap_or(preset.token_auth),
+        algorithm: algorithm?.unwrap_or(preset.algorithm),
+        subject: subject?.unwrap_or(preset.subject),
+        require_pkce: require_pkce?,
+        require_openid: require_openid?,
+        claims_in_id_token: claims_in_id_token?,
+        always_refresh_token: always_refresh_token?,
+        denials_on_own_page: denials_on_own_page?,
+    })
+}
+
+/// The digests of `secret`, `secret_file` and `secret_sha256`, all of them together.
+fn read_secrets(section: &mut Section<'_>) -> Option<Vec<[u8; 32]>> {
+    let plain = section
+        .optional("secret", parse::list(|entry| Ok(sha256(&parse::own_secret(parse::raw_text(entry)?.clone())?))));
+    let files = section
+        .optional("secret_file", parse::list(|entry| Ok(sha256(&parse::own_secret(parse::file_text(entry)?)?))));
+    let digests = section.optional("secret_sha256", parse::list(read_digest));
+    let given = [plain?, files?, digests?];
+    let secrets: Vec<_> = given.into_iter().flatten().flatten().collect();
+    match secrets.len() {
+        0 => {
+            let remedy = "Give one of secret, secret_file and secret_sha256";
+            section.refuse("secret", None, Wrong::new("this client has no secret", remedy));
+            None
+        }
+        1..=MOST_SECRETS => Some(secrets),
+        count => {
+            let reason = format!("this client has {count} secrets");
+            section.refuse("secret", None, Wrong::new(reason, format!("Keep at most {MOST_SECRETS}")));
+            None
+        }
+    }
+}
+
+fn sha256(secret: &Secret) -> [u8; 32] {
+    let digest = digest::digest(&digest::SHA256, secret.expose().as_bytes());
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+fn read_digest(entry: &Entry) -> Read<[u8; 32]> {
+    let text = parse::raw_text(entry)?;
+    let bytes = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    let remedy = "Write 64 hexadecimal digits: printf %s SECRET | sha256sum";
+    bytes.ok_or_else(|| Wrong::new("this is not a SHA-256 digest", remedy))
+}
+
+/// An absolute address without fragment (RFC 6749, section 3.1.2), kept exactly as written: it is compared byte for byte.
+fn redirect_uri(entry: &Entry) -> Read<String> {
+    let url: Url = parse::web_url(entry)?;
+    let text = parse::text(entry)?;
+    if text.contains('*') {
+        return Err(Wrong::new(format!("{text:?} has a wildcard"), "Write each address in full"));
+    }
+    // Sent in a `Location` header as it stands, so nothing may be in it that a header cannot carry.
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err(Wrong::new(format!("{text:?} has characters that must be encoded"), format!("Write \"{url}\"")))
+}
+
+fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
+}

@@ -1,0 +1,532 @@
+//! The configuration: what it takes, what it refuses and how it says so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flybridge::config::{
+    AcceptedLoss, Backend, Config, ConfigError, DEFAULTS, ForwardedHeader, MailTransport, SmtpSecurity,
+};
+use flybridge::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+use flybridge::domain::password::HashParameters;
+
+const MASTER: &str = "u0Jf3mTn1wYd8QhR5sVbZ6xKcA2eLpGi7oUy9tMrNkE=";
+
+/// The least that must be given.
+const LEAST: &str = r#"
+[server]
+issuer = "https://login.example.com"
+
+[keys]
+master = "u0Jf3mTn1wYd8QhR5sVbZ6xKcA2eLpGi7oUy9tMrNkE="
+
+[fly]
+client_id = "fly-client"
+client_secret = "fly-client-secret-0123"
+
+[mail]
+transport = "file"
+from = "Sign-in <login@example.com>"
+"#;
+
+const CLIENT: &str = r#"
+[[clients]]
+id = "sentry-fly"
+name = "Sentry"
+secret = "client-secret-0123456789"
+redirect_uris = ["https://sentry.example.com/auth/sso/"]
+"#;
+
+fn load(text: &str) -> Result<Config, ConfigError> {
+    load_with(text, &[])
+}
+
+fn load_with(text: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+    let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_text(text, "flybridge.toml", variables)
+}
+
+/// `LEAST` with `line` inside `section`.
+fn least_with(section: &str, line: &str) -> String {
+    let header = format!("[{section}]\n");
+    if LEAST.contains(&header) {
+        let key = line.split('=').next().unwrap_or_default().trim();
+        let kept: Vec<_> = LEAST.lines().filter(|old| !old.starts_with(&format!("{key} ="))).collect();
+        kept.join("\n").replace(&format!("[{section}]"), &format!("[{section}]\n{line}"))
+    } else {
+        format!("{LEAST}\n[{section}]\n{line}\n")
+    }
+}
+
+/// The one problem, as a person reads it.
+fn problem(text: &str) -> String {
+    let error = load(text).expect_err("refused");
+    assert_eq!(error.problems.len(), 1, "{error}");
+    error.problems[0].to_string()
+}
+
+#[test]
+fn defaults_need_only_what_nobody_can_guess() {
+    let config = load(LEAST).unwrap();
+    assert_eq!(config.server.issuer.as_str(), "https://login.example.com");
+    assert_eq!(config.server.issuer.join("/oauth/token"), "https://login.example.com/oauth/token");
+    assert!(config.server.issuer.is_https());
+    assert_eq!(config.server.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert!(config.server.proxies.networks.is_empty());
+    assert_eq!(config.server.proxies.header, ForwardedHeader::XForwardedFor);
+    assert_eq!(config.server.limits.max_body, 65_536);
+    assert!(matches!(config.store.backend, Backend::Sqlite(ref path) if path.as_os_str() == "data/flybridge.db"));
+    assert!(config.store.accept_loss.is_empty());
+    assert_eq!(config.fly.token_info_url.as_str(), "https://api.fly.io/oauth/token/info");
+    assert_eq!((config.fly.scope.as_str(), config.fly.timeout), ("read", Duration::from_secs(5)));
+    assert!(matches!(config.mail.transport, MailTransport::File(ref folder) if folder.as_os_str() == "data/mail"));
+    assert_eq!(config.sessions.fresh, Duration::from_mins(5));
+    assert_eq!(config.tokens.code, Duration::from_mins(1));
+    assert_eq!(config.tokens.access, Duration::from_hours(1));
+    assert_eq!(config.tokens.refresh, Duration::from_hours(30 * 24));
+    assert_eq!((config.passwords.policy.min, config.passwords.policy.min_score), (15, 3));
+    assert_eq!(config.passwords.parameters, HashParameters::new(19_456, 2, 1).unwrap());
+    assert_eq!(config.setup_links.lifetime, Duration::from_hours(24));
+    assert!(config.workers.enabled);
+    assert!(config.clients.is_empty());
+}
+
+#[test]
+fn everything_that_is_missing_is_said_at_once() {
+    let error = load("").expect_err("refused");
+    let keys: Vec<_> = error.problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(
+        keys,
+        ["server.issuer", "keys.master", "fly.client_id", "fly.client_secret", "mail.from", "mail.transport"]
+    );
+    assert!(error.problems.iter().all(|problem| !problem.remedy.is_empty()));
+}
+
+#[test]
+fn several_faults_are_reported_together_with_their_lines() {
+    let text = "[server]\nisuer = \"https://login.example.com\"\nmax_connections = 0\n\n[tokens]\ncode = \"1 h\"\n";
+    let shown = load(text).expect_err("refused").to_string();
+    for part in [
+        "server.isuer (flybridge.toml, line 2): this key is unknown. Perhaps server.issuer was meant.",
+        "server.max_connections (flybridge.toml, line 3): 0 is out of range. Write a whole number from 1 to 1000000",
+        "tokens.code (flybridge.toml, line 6): \"1 h\" is out of range. Write a time from \"10 s\" to \"10 min\"",
+        "server.issuer (flybridge.toml, line 1): this key is required and missing.",
+    ] {
+        assert!(shown.contains(part), "{part}\nis not in\n{shown}");
+    }
+}
+
+#[test]
+fn unknown_sections_and_keys_are_refused() {
+    assert!(problem(&format!("{LEAST}\n[servr]\nx = 1\n")).contains("Perhaps server was meant"));
+    assert!(problem(&least_with("log", "colour = true")).contains("known here: filter, format"));
+    assert!(problem(&format!("{LEAST}{CLIENT}preest = \"sentry-fly\"\n")).starts_with("clients[0].preest"));
+    assert!(problem(&format!("flybridge = 1\n{LEAST}")).starts_with("flybridge (flybridge.toml, line 1)"));
+}
+
+#[test]
+fn a_syntax_error_names_the_line_and_not_its_content() {
+    let error = load("[fly]\nclient_secret = \"very-secret-value\n").expect_err("refused").to_string();
+    assert!(error.contains("flybridge.toml, line 2: not valid TOML"), "{error}");
+    assert!(!error.contains("very-secret-value"), "{error}");
+}
+
+/// (section, line, part of the message)
+const IMPOSSIBLE: &[(&str, &str, &str)] = &[
+    ("server", "issuer = \"http://login.example.com\"", "https; http is for loopback only"),
+    ("server", "issuer = \"https://login.example.com/\"", "Remove the slash at the end"),
+    ("server", "issuer = \"https://login.example.com/sso\"", "has a path or a query"),
+    ("server", "issuer = \"https://login.example.com?x=1\"", "has a path or a query"),
+    ("server", "issuer = \"https://login.example.com#x\"", "has a fragment"),
+    ("server", "issuer = \"https://me@login.example.com\"", "carries a user name"),
+    ("server", "issuer = \"https://Login.example.com:443\"", "Write \"https://login.example.com\""),
+    ("server", "issuer = \"login.example.com\"", "not an absolute address"),
+    ("server", "issuer = \"ftp://login.example.com\"", "Use https"),
+    ("server", "issuer = 5", "a text is needed here, not a number"),
+    ("server", "listen = []", "the list is empty"),
+    ("server", "listen = \"localhost\"", "0.0.0.0:8080"),
+    ("server", "trusted_proxies = [\"10.0.0.1/8\"]", "bits beyond the /length are set"),
+    ("server", "trusted_proxies = [\"10.0.0.0/33\"]", "not an IP address"),
+    ("server", "forwarded_header = \"X-Real-IP\"", "\"X-Forwarded-For\", \"Forwarded\""),
+    ("server", "max_connections = 1.5", "a whole number is needed here, not a fraction"),
+    ("server", "max_connections = 99999999999999999999", "a number beyond 64 bits"),
+    ("server", "max_body = \"64 KB\"", "not a size with a unit"),
+    ("server", "max_body = 65536", "a size with a unit is needed"),
+    ("server", "max_body = \"1 B\"", "from \"4 KiB\" to \"1 MiB\""),
+    ("server", "header_timeout = \"10\"", "not a time with a unit"),
+    ("server", "header_timeout = 10", "a time with a unit is needed here, not a number"),
+    ("server", "header_timeout = \"99999999999999999 d\"", "not a time with a unit"),
+    ("store", "url = \"postgres://db\"", "the scheme is redis or rediss"),
+    ("store", "url = \"data/flybridge.db\"", "it has no scheme"),
+    ("store", "url = \"sqlite:\"", "the path of the file is missing"),
+    ("store", "url = \"redis+cluster://host/1\"", "a cluster has no databases"),
+    ("store", "url = \"redis+sentinel://host\"", "the name of the primary"),
+    ("store", "url = \"redis://host\"\nurl_file = \"/nowhere\"", "url and url_file are both given"),
+    ("store", "timeout = \"5 s\"", "from \"50 ms\" to \"2 s\""),
+    ("store", "accept_loss = [\"whatever\"]", "\"lose the last second\""),
+    ("keys", "master = \"c2hvcnQ=\"", "a master key has 32 bytes"),
+    ("keys", "master = \"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\"", "can be guessed"),
+    ("keys", "master = []", "there is no master key. Make one with"),
+    (
+        "keys",
+        "master_file = \"/nowhere\"",
+        "keys.master (flybridge.toml, line 7): master and master_file are both given",
+    ),
+    ("fly", "client_secret = \"short\"", "the secret has 5 characters"),
+    ("fly", "client_secret = \"aaaaaaaaaaaaaaaaaaaaaaaa\"", "repeats a few characters"),
+    ("fly", "client_id = \"\"", "the value is empty"),
+    ("fly", "token_url = \"http://api.fly.io/oauth/token\"", "clear text on the network"),
+    ("fly", "timeout = \"30 s\"", "from \"100 ms\" to \"5 s\""),
+    ("mail", "from = \"nobody\"", "Name <name@example.com>"),
+    ("mail", "transport = \"pigeon\"", "Write one of \"smtp\", \"file\""),
+    ("mail", "transport = \"smtp\"", "mail.smtp.host"),
+    ("mail", "smtp = 5", "Write [mail.smtp] on a line of its own"),
+    ("mail", "per_second = 0", "from 1 to 10000"),
+    ("sessions", "idle = \"30 d\"", "longer than sessions.absolute"),
+    ("sessions", "fresh = \"1 h\"", "from \"1 min\" to \"5 min\""),
+    ("tokens", "access = \"24 h\"\nrefresh = \"1 h\"", "no access token could be renewed"),
+    ("passwords", "min_length = 8", "from 15 to 64"),
+    ("passwords", "memory_kib = 1024", "from 19456"),
+    ("passwords", "passes = 1", "from 2 to 20"),
+    ("workers", "enabled = \"yes\"", "neither true nor false"),
+    ("log", "filter = \"flybridge=loud\"", "is not a log filter"),
+    ("log", "format = \"xml\"", "Write one of \"text\", \"json\""),
+];
+
+#[test]
+fn impossible_values_are_refused_with_reason_and_remedy() {
+    for (section, line, part) in IMPOSSIBLE {
+        let shown = problem(&least_with(section, line));
+        assert!(shown.contains(part), "[{section}] {line}: {shown}");
+        assert!(shown.starts_with(section), "[{section}] {line}: {shown}");
+    }
+}
+
+#[test]
+fn http_is_for_loopback_only() {
+    for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080", "127.9.9.9", "flybridge.localhost:1"] {
+        let config = load(&least_with("server", &format!("issuer = \"http://{host}\""))).unwrap();
+        assert!(!config.server.issuer.is_https(), "{host}");
+    }
+    for host in ["10.0.0.1", "localhost.example.com", "[::2]", "0.0.0.0:8080"] {
+        let shown = problem(&least_with("server", &format!("issuer = \"http://{host}\"")));
+        assert!(shown.contains("clear text on the network"), "{host}: {shown}");
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let variables = [
+        ("FLYBRIDGE_SERVER__ISSUER", "https://other.example.com"),
+        ("FLYBRIDGE_SERVER__LISTEN", "0.0.0.0:1, [::]:2"),
+        ("FLYBRIDGE_SERVER__MAX_CONNECTIONS", "7"),
+        ("FLYBRIDGE_FLY__CLIENT_SECRET", "from-the-environment"),
+        ("FLYBRIDGE_WORKERS__ENABLED", "false"),
+        ("FLYBRIDGE_MAIL__TRANSPORT", "smtp"),
+        ("FLYBRIDGE_MAIL__SMTP__HOST", "mail.example.com"),
+        ("FLYBRIDGE_CLIENTS__SENTRY_FLY__NAME", "Errors"),
+        ("FLYBRIDGE_TEST_ARTIFACTS", "not a setting: there is no section in it"),
+        ("OTHER__KEY", "not ours"),
+    ];
+    let config = load_with(&format!("{LEAST}{CLIENT}"), &variables).unwrap();
+    assert_eq!(config.server.issuer.as_str(), "https://other.example.com");
+    assert_eq!(config.server.listen, ["0.0.0.0:1".parse().unwrap(), "[::]:2".parse().unwrap()]);
+    assert_eq!(config.server.limits.max_connections, 7);
+    assert_eq!(config.fly.client_secret.expose(), "from-the-environment");
+    assert!(!config.workers.enabled);
+    assert!(matches!(config.mail.transport, MailTransport::Smtp(ref smtp) if smtp.host == "mail.example.com"));
+    assert_eq!(config.clients[0].name, "Errors");
+}
+
+#[test]
+fn variables_that_name_no_key_are_refused() {
+    for (variable, part) in [
+        (
+            "FLYBRIDGE_SERVER__ISUER",
+            "server.isuer (environment variable FLYBRIDGE_SERVER__ISUER): this key is unknown",
+        ),
+        ("FLYBRIDGE_SERVER__LISTEN__PORT", "does not name a key of a section"),
+        ("FLYBRIDGE_MAIL__SMTP", "does not name a key of a section"),
+        ("FLYBRIDGE_CLIENTS__NOBODY__SECRET", "there is no client of this id"),
+        ("FLYBRIDGE_SERVER__", "does not name a key of a section"),
+    ] {
+        let error = load_with(LEAST, &[(variable, "value")]).expect_err(variable).to_string();
+        assert!(error.contains(part), "{variable}: {error}");
+    }
+}
+
+#[test]
+fn master_keys_come_as_a_list_so_that_they_can_rotate() {
+    let hex = "9f2c41d07be35a6688f1c3e0245d7a19b6cc0e83f17d52a94be06f38d1a7c25e";
+    let both = format!("{MASTER},{hex}");
+    let config = load_with(LEAST, &[("FLYBRIDGE_KEYS__MASTER", &both)]).unwrap();
+    assert_eq!(format!("{:?}", config.keys.master), "[2 master keys]");
+    let config = load(&least_with("keys", &format!("master = [\"{MASTER}\", \"{hex}\"]"))).unwrap();
+    assert_eq!(format!("{:?}", config.keys.master), "[2 master keys]");
+    let twice = format!("{MASTER},{MASTER}");
+    let error = load_with(LEAST, &[("FLYBRIDGE_KEYS__MASTER", &twice)]).expect_err("refused").to_string();
+    assert!(error.contains("given twice. Keep each key once"), "{error}");
+}
+
+#[test]
+fn secrets_come_from_files_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let master = write("master", &format!("# the new one\n{MASTER}\n\n"));
+    let fly = write("fly", "fly-secret-from-a-file\n");
+    let smtp = write("smtp", "pw\r\n");
+    let client = write("client", "client-secret-from-a-file");
+    let text = format!(
+        r#"
+        [server]
+        issuer = "https://login.example.com"
+        [keys]
+        master_file = "{master}"
+        [fly]
+        client_id = "fly-client"
+        client_secret_file = "{fly}"
+        [mail]
+        transport = "smtp"
+        from = "login@example.com"
+        [mail.smtp]
+        host = "smtp.example.com"
+        username = "flybridge"
+        password_file = "{smtp}"
+        [[clients]]
+        id = "sentry"
+        name = "Sentry"
+        secret_file = "{client}"
+        secret_sha256 = "{}"
+        redirect_uris = "https://sentry.example.com/auth/sso/"
+        "#,
+        "ab".repeat(32)
+    );
+    let config = load(&text).unwrap();
+    assert_eq!(format!("{:?}", config.keys.master), "[1 master keys]");
+    assert_eq!(config.fly.client_secret.expose(), "fly-secret-from-a-file");
+    let MailTransport::Smtp(smtp) = &config.mail.transport else { panic!("SMTP was configured") };
+    assert_eq!(smtp.password.as_ref().unwrap().expose(), "pw");
+    assert_eq!((smtp.security, smtp.port), (SmtpSecurity::Implicit, 465));
+    assert_eq!(config.clients[0].secrets.len(), 2);
+    assert_eq!(config.clients[0].secrets[1], [0xab; 32]);
+    // A secret in the environment replaces the file of a lower layer instead of clashing with it.
+    let config = load_with(&text, &[("FLYBRIDGE_FLY__CLIENT_SECRET", "from-the-environment")]).unwrap();
+    assert_eq!(config.fly.client_secret.expose(), "from-the-environment");
+}
+
+#[test]
+fn a_secret_file_that_cannot_be_read_is_named() {
+    let text = LEAST.replace("client_secret = \"fly-client-secret-0123\"", "client_secret_file = \"/nowhere/fly\"");
+    let shown = problem(&text);
+    assert!(shown.starts_with("fly.client_secret_file"), "{shown}");
+    assert!(shown.contains("/nowhere/fly cannot be read"), "{shown}");
+}
+
+#[test]
+fn secrets_never_show() {
+    let text = format!("{LEAST}{CLIENT}\n[store]\nurl = \"redis://user:redis-password-1@host\"\n");
+    let text = text.replace(
+        "transport = \"file\"",
+        "transport = \"smtp\"\nsmtp = { host = \"h\", username = \"u\", password = \"smtp-password-1\" }",
+    );
+    let shown = format!("{:?}", load(&text).unwrap());
+    let spoilt =
+        text.replace("fly-client-secret-0123", "tiny-secret").replace("client-secret-0123456789", "small-secret");
+    let error = load(&spoilt.replace(MASTER, "secret-master")).expect_err("refused");
+    assert_eq!(error.problems.len(), 3, "{error}");
+    for secret in [
+        "fly-client-secret-0123",
+        "client-secret-0123456789",
+        "redis-password-1",
+        "smtp-password-1",
+        MASTER,
+        "tiny-secret",
+        "small-secret",
+        "secret-master",
+    ] {
+        assert!(!shown.contains(secret), "{secret} is in {shown}");
+        assert!(!error.to_string().contains(secret), "{secret} is in {error}");
+        assert!(!format!("{error:?}").contains(secret), "{secret} is in {error:?}");
+    }
+}
+
+#[test]
+fn addresses_of_stores() {
+    let store = |lines: &str| load(&least_with("store", lines)).unwrap().store;
+    let sqlite = store("url = \"sqlite:/var/lib/fb.db\"").backend;
+    assert!(matches!(sqlite, Backend::Sqlite(path) if path.as_os_str() == "/var/lib/fb.db"));
+    let redis = |lines: &str| match store(lines).backend {
+        Backend::Redis(redis) => redis,
+        Backend::Sqlite(_) => panic!("{lines} is a Redis"),
+    };
+    let url = "rediss+sentinel://user:p%40ss@a:26379,b:26379/main/2";
+    let found = redis(&format!("url = \"{url}\"\nca_file = \"ca.pem\""));
+    assert_eq!((found.url.expose().as_str(), found.timeout), (url, Duration::from_millis(1800)));
+    assert_eq!(found.ca_file.unwrap().as_os_str(), "ca.pem");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "redis://:secret@host:6379/1\n").unwrap();
+    // The default for url stands below it and does not clash.
+    let found = redis(&format!("url_file = \"{}\"", file.path().display()));
+    assert_eq!(found.url.expose(), "redis://:secret@host:6379/1");
+}
+
+#[test]
+fn a_loss_is_accepted_by_name() {
+    let text = "accept_loss = [\"lose the last second\", \"lose records when memory is full\"]";
+    let accepted = load(&least_with("store", text)).unwrap().store.accept_loss;
+    assert_eq!(accepted, [AcceptedLoss::LastSecond, AcceptedLoss::WhenMemoryIsFull]);
+    let covered = |setting: &str, value: &str| accepted.iter().any(|loss| loss.covers(setting, value));
+    assert!(covered("appendfsync", "everysec") && covered("maxmemory-policy", "allkeys-lru"));
+    assert!(!covered("appendfsync", "no") && !covered("appendonly", "no"));
+    assert!(AcceptedLoss::SinceSnapshot.covers("appendonly", "no"));
+    assert!(AcceptedLoss::SinceSnapshot.covers("appendfsync", "no"));
+    assert!(!AcceptedLoss::SinceSnapshot.covers("maxmemory-policy", "allkeys-lru"));
+}
+
+#[test]
+fn mail_leaves_in_clear_text_on_loopback_only() {
+    let smtp = |lines: &str| {
+        let text = LEAST.replace("transport = \"file\"", "transport = \"smtp\"");
+        load(&format!("{text}\n[mail.smtp]\n{lines}\n"))
+    };
+    let refused = |lines: &str| smtp(lines).expect_err("refused").to_string();
+    assert!(smtp("host = \"127.0.0.1\"\nsecurity = \"none\"\nport = 1025").is_ok());
+    assert!(smtp("host = \"::1\"\nsecurity = \"none\"").is_ok());
+    assert!(smtp("host = \"mailpit\"\nsecurity = \"starttls\"").is_ok());
+    assert!(refused("host = \"mailpit\"\nsecurity = \"none\"").contains("would go out in clear text"));
+    assert!(refused("host = \"h\"\nusername = \"u\"").contains("of username and password one is missing"));
+}
+
+#[test]
+fn presets_of_clients() {
+    let client = |lines: &str| load(&format!("{LEAST}{CLIENT}{lines}")).unwrap().clients.remove(0);
+    let standard = client("");
+    assert_eq!((standard.token_auth, standard.algorithm), (TokenAuth::ClientSecretBasic, SigningAlgorithm::Rs256));
+    assert!(standard.require_pkce && standard.require_openid);
+    assert!(!standard.claims_in_id_token && !standard.always_refresh_token && !standard.denials_on_own_page);
+    assert_eq!(standard.subject, Subject::UserId);
+    assert_eq!(standard, client("preset = \"standard\""));
+    let oidc = client("preset = \"sentry-oidc\"");
+    assert_eq!((oidc.token_auth, oidc.algorithm), (TokenAuth::ClientSecretPost, SigningAlgorithm::Rs256));
+    assert!(!oidc.require_pkce && oidc.require_openid && oidc.claims_in_id_token);
+    assert!(!oidc.always_refresh_token && !oidc.denials_on_own_page);
+    assert_eq!(oidc.subject, Subject::UserId);
+    let fly = client("preset = \"sentry-fly\"");
+    assert_eq!(fly.token_auth, TokenAuth::ClientSecretPost);
+    assert!(!fly.require_pkce && !fly.require_openid && fly.always_refresh_token && fly.denials_on_own_page);
+    assert_eq!(fly.subject, Subject::FlyUserId);
+    let own = client("preset = \"sentry-fly\"\nrequire_pkce = true\nalgorithm = \"ES256\"\nsubject = \"user_id\"");
+    assert!(own.require_pkce && own.always_refresh_token);
+    assert_eq!((own.algorithm, own.subject), (SigningAlgorithm::Es256, Subject::UserId));
+}
+
+#[test]
+fn a_client_is_known_by_the_digest_of_its_secret() {
+    let client = load(&format!("{LEAST}{CLIENT}")).unwrap().clients.remove(0);
+    // printf %s client-secret-0123456789 | sha256sum
+    let digest = "c580a98efcac28b25a6fdf4c43d4e8b40c50827e2e7b405241330ad93f4c36bd";
+    let hex = client.secrets[0].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    assert_eq!(hex, digest);
+}
+
+#[test]
+fn clients_that_cannot_be_are_refused() {
+    for (from, to, part) in [
+        ("https://sentry.example.com/auth/sso/", "http://sentry.example.com/", "clear text on the network"),
+        ("https://sentry.example.com/auth/sso/", "https://*.example.com/", "wildcard"),
+        ("https://sentry.example.com/auth/sso/", "https://sentry.example.com/#x", "has a fragment"),
+        ("https://sentry.example.com/auth/sso/", "/auth/sso/", "not an absolute address"),
+        ("https://sentry.example.com/auth/sso/", "https://sentry.example.com/a b", "must be encoded"),
+        ("\"https://sentry.example.com/auth/sso/\"", "", "the list is empty"),
+        ("client-secret-0123456789", "changeme", "the secret has 8 characters"),
+        ("secret = ", "secret_sha256 = ", "not a SHA-256 digest"),
+        ("id = \"sentry-fly\"", "id = \"sentry fly\"", "1 to 64 characters"),
+        ("name = \"Sentry\"", "", "clients[0].name"),
+    ] {
+        let shown = problem(&format!("{LEAST}{}", CLIENT.replace(from, to)));
+        assert!(shown.starts_with("clients[0].") && shown.contains(part), "{to}: {shown}");
+    }
+    assert!(problem(&format!("{LEAST}{CLIENT}{CLIENT}")).contains("clients[1].id"));
+    assert!(problem(&format!("clients = 1\n{LEAST}")).contains("[[clients]]"));
+    let many = "secret = [\"secret-number-one-1\", \"secret-number-two-2\", \"secret-number-three-3\", \
+                \"secret-number-four-4\", \"secret-number-five-5\"]";
+    let text = CLIENT.replace("secret = \"client-secret-0123456789\"", many);
+    assert!(problem(&format!("{LEAST}{text}")).contains("this client has 5 secrets"));
+}
+
+#[test]
+fn the_example_for_compose_is_whole_but_for_its_secrets() {
+    let example = include_str!("../../deploy/flybridge.toml");
+    let compose = include_str!("../../docker-compose.yml");
+    let secrets = [
+        ("FLYBRIDGE_KEYS__MASTER", MASTER),
+        ("FLYBRIDGE_FLY__CLIENT_ID", "fly-client"),
+        ("FLYBRIDGE_FLY__CLIENT_SECRET", "fly-client-secret-0123"),
+        ("FLYBRIDGE_CLIENTS__SENTRY__SECRET", "client-secret-0123456789"),
+    ];
+    for (variable, _) in secrets {
+        assert!(compose.contains(&format!("{variable}: ${{{variable}:?")), "{variable} is not in docker-compose.yml");
+    }
+    let config = load_with(example, &secrets).unwrap();
+    assert!(matches!(config.store.backend, Backend::Redis(_)) && config.store.accept_loss.is_empty());
+    assert!(config.clients[0].denials_on_own_page);
+    assert_eq!(load(example).expect_err("refused").problems.len(), 4);
+}
+
+/// Every `key = value` of the embedded defaults, commented out or not, as (section, line).
+fn documented() -> Vec<(String, String)> {
+    let mut section = String::new();
+    let mut found = Vec::new();
+    for line in DEFAULTS.lines() {
+        let line = line.trim_start_matches("# ");
+        if line.starts_with('[') && line.ends_with(']') {
+            line.trim_matches(['[', ']']).clone_into(&mut section);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_' || byte.is_ascii_digit())
+        {
+            found.push((section.clone(), line.to_owned()));
+        }
+    }
+    found
+}
+
+#[test]
+fn every_documented_key_is_known_and_every_default_is_what_the_program_does() {
+    let lines = documented();
+    assert!(lines.len() > 70, "only {} keys found", lines.len());
+    for (section, line) in lines {
+        let text = match section.as_str() {
+            "clients" => format!("{LEAST}\n[[clients]]\n{line}\n"),
+            section => least_with(section, &line),
+        };
+        // The example may clash with others (a file that is not there), but it is never unknown.
+        let shown = load(&text).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(!shown.contains("unknown"), "[{section}] {line}: {shown}");
+        assert!(!shown.contains("not valid TOML"), "[{section}] {line}: {shown}");
+    }
+}
+
+#[test]
+fn every_known_key_is_documented() {
+    let documented: BTreeSet<String> = documented()
+        .into_iter()
+        .map(|(section, line)| format!("{section}.{}", line.split(" = ").next().unwrap_or_default()))
+        .collect();
+    let sections: BTreeSet<_> = documented.iter().map(|name| name.rsplit_once('.').unwrap().0.to_owned()).collect();
+    for section in sections {
+        let text = match section.as_str() {
+            "clients" => format!("{LEAST}{CLIENT}zzzzzzzz = 1"),
+            section => least_with(section, "zzzzzzzz = 1"),
+        };
+        let shown = problem(&text);
+        let known = shown.split_once("known here: ").expect("the known keys").1.trim_end_matches('.');
+        for key in known.split(", ") {
+            let name = format!("{section}.{key}");
+            let is_section = DEFAULTS.contains(&format!("[{name}]"));
+            assert!(is_section || documented.contains(&name), "{name} is not documented");
+        }
+    }
+}
