@@ -46,5 +46,6 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod random;
+pub mod services;
 pub mod store;
 pub mod telemetry;

@@ -3,6 +3,9 @@
 
 mod config;
 mod password_policy;
+mod passwords;
 mod secret;
+mod signing;
 mod store;
 mod support;
+mod vault;
