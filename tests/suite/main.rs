@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
 mod config;
+mod mail;
 mod password_policy;
 mod passwords;
 mod secret;

@@ -1,0 +1,121 @@
+//! Over TLS: nothing is said in clear, and what cannot be encrypted is not sent.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use flybridge::services::mail::{Encryption, Obstacle, Scope, SendError, SetupError, SmtpSettings};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+use super::super::support::smtp::{Act, At, SmtpSink, Step};
+use super::{PRIYA, mail_to, mailer, settings};
+
+const FEATURES: &[&str] = &["STARTTLS", "AUTH PLAIN"];
+
+struct Certificate {
+    ca_file: PathBuf,
+    server: Arc<rustls::ServerConfig>,
+    _folder: tempfile::TempDir,
+}
+
+/// A certificate for 127.0.0.1, made by the `openssl` command; `None` where there is none.
+fn certificate() -> Option<Certificate> {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, ca_file) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+        .args(["-subj", "/CN=sink", "-addext", "subjectAltName=IP:127.0.0.1"])
+        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+        .args([Path::new("-keyout"), &key, Path::new("-out"), &ca_file])
+        .output()
+        .ok()?;
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![CertificateDer::from_pem_file(&ca_file).unwrap()],
+            PrivateKeyDer::from_pem_file(&key).unwrap(),
+        )
+        .unwrap();
+    Some(Certificate { ca_file, server: Arc::new(server), _folder: folder })
+}
+
+#[tokio::test]
+async fn mail_goes_out_encrypted_to_a_server_whose_authority_we_trust() {
+    let Some(certificate) = certificate() else { return };
+    for encryption in [Encryption::Implicit, Encryption::StartTls] {
+        let implicit = encryption == Encryption::Implicit;
+        let sink = SmtpSink::start_with(FEATURES, Some(Arc::clone(&certificate.server)), implicit).await;
+        let trusting = SmtpSettings { encryption, ca_file: Some(certificate.ca_file.clone()), ..settings(&sink) };
+        let mailer_trusting = mailer(&trusting);
+        mailer_trusting.send(&mail_to(PRIYA, "one")).await.unwrap();
+        mailer_trusting.send(&mail_to(PRIYA, "two")).await.unwrap();
+        let received = sink.wait_for(2).await;
+        assert!(received.iter().all(|message| message.encrypted && message.connection == 1), "{encryption:?}");
+
+        let wrong_name = SmtpSettings { host: "localhost".to_owned(), ..trusting.clone() };
+        let stranger = SmtpSettings { ca_file: None, ..trusting };
+        for settings in [wrong_name, stranger] {
+            let error = mailer(&settings).send(&mail_to(PRIYA, "three")).await.unwrap_err();
+            let SendError::Blocked { obstacle: Obstacle::Tls, answer, .. } = &error else { panic!("{error:?}") };
+            assert!(answer.contains("certificate"), "{answer}");
+        }
+        assert_eq!(sink.messages().len(), 2);
+    }
+}
+
+#[tokio::test]
+async fn without_starttls_nothing_is_sent() {
+    let sink = SmtpSink::start().await;
+    let mailer = mailer(&SmtpSettings { encryption: Encryption::StartTls, ..settings(&sink) });
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Blocked { obstacle: Obstacle::Tls, .. }), "{error:?}");
+    assert_eq!(sink.messages().len(), 0);
+}
+
+#[tokio::test]
+async fn starttls_that_fails_sends_nothing_in_clear() {
+    let sink = SmtpSink::start_with(FEATURES, None, false).await;
+    let mailer = mailer(&SmtpSettings { encryption: Encryption::StartTls, ..settings(&sink) });
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Blocked { obstacle: Obstacle::Tls, .. }), "no TLS behind it: {error:?}");
+
+    sink.script_any(Step(At::StartTls, Act::Answer("454 4.7.0 TLS is not available now")));
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Temporary { scope: Scope::Server, code: Some(454), .. }), "{error:?}");
+
+    sink.script_any(Step(At::StartTls, Act::Answer("501 5.5.4 no")));
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Blocked { obstacle: Obstacle::Tls, .. }), "{error:?}");
+
+    sink.script_any(Step(At::StartTls, Act::Drop));
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Temporary { scope: Scope::Server, code: None, .. }), "{error:?}");
+    assert_eq!(sink.messages().len(), 0);
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_in_clear_on_a_tls_port_stops_all_mail() {
+    let sink = SmtpSink::start_with(FEATURES, None, true).await;
+    let mailer = mailer(&SmtpSettings { encryption: Encryption::Implicit, ..settings(&sink) });
+    let error = mailer.send(&mail_to(PRIYA, "one")).await.unwrap_err();
+    assert!(matches!(error, SendError::Blocked { obstacle: Obstacle::Tls, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn certificates_that_cannot_be_read_are_named() {
+    let sink = SmtpSink::start().await;
+    let empty = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(empty.path(), "-----BEGIN CERTIFICATE-----\nno\n-----END CERTIFICATE-----\n").unwrap();
+    for path in [PathBuf::from("/nowhere/ca.pem"), empty.path().to_owned()] {
+        let settings =
+            SmtpSettings { encryption: Encryption::StartTls, ca_file: Some(path.clone()), ..settings(&sink) };
+        let error = flybridge::services::mail::Mailer::smtp(&settings, super::sender(), super::clock()).unwrap_err();
+        assert!(matches!(&error, SetupError::Certificates { .. }), "{error}");
+        assert!(error.to_string().contains(path.to_str().unwrap()), "{error}");
+    }
+}
