@@ -1,6 +1,17 @@
 //! What the program does, above the store and below HTTP: narrow structs with explicit parts.
 
+pub mod access;
+pub mod directory;
+pub mod disable;
+pub mod grants;
+pub mod jobs;
+pub mod limits;
 pub mod mail;
+pub mod outbox;
 pub mod passwords;
+pub mod sessions;
+pub mod setup_links;
 pub mod signing;
+pub mod upstream;
+pub mod upstream_tokens;
 pub mod vault;

@@ -1,0 +1,249 @@
+//! What Fly.io says of a person, taken in: who they are here, and where they belong.
+
+use super::{AuditEvent, Directory, address_hash, seen};
+use crate::clock::Timestamp;
+use crate::domain::access::SeenOrganization;
+use crate::domain::audit::AuditKind;
+use crate::domain::email::EmailAddress;
+use crate::domain::ids::{OrganizationId, UpstreamUserId, UserId};
+use crate::domain::member::{Member, Role};
+use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::user::{MAX_MEMBERSHIPS, User};
+use crate::store::{Attempt, StoreError, Txn, keys};
+
+/// A person as Fly.io has just described them.
+#[derive(Debug, Clone)]
+pub struct FlyPerson {
+    pub id: UpstreamUserId,
+    pub name: String,
+    pub email: Option<EmailAddress>,
+    pub organizations: Vec<(OrganizationId, Role)>,
+}
+
+/// A person let in: who they are here, and the organizations as they stand now.
+#[derive(Debug, Clone)]
+pub struct Admitted {
+    pub user: User,
+    pub seen: Vec<SeenOrganization>,
+}
+
+impl Directory {
+    /// Takes in what Fly.io says of a person who has just signed in there: mints the user at the first sight, confirms
+    /// memberships, and marks those that Fly.io no longer names. Every step may be repeated.
+    pub async fn admit_from_fly(&self, person: &FlyPerson) -> Result<Admitted, StoreError> {
+        let id = self.user_of_fly(&person.id).await?;
+        let has_password = self.store.read(&keys::credential(&id)).await?.is_some();
+        let named = &person.organizations[..person.organizations.len().min(MAX_MEMBERSHIPS)];
+        let mut seen_now = Vec::new();
+        for (organization, role) in named {
+            let confirmed = Confirmed { user: &id, person, role: *role, has_password };
+            if let Some(organization) = self.confirm_member(organization, &confirmed).await? {
+                seen_now.push(seen(&organization));
+            }
+        }
+        let before = self.user(&id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
+        for organization in before.iter().filter(|id| !named.iter().any(|(named, _)| named == *id)) {
+            self.mark_absent(organization, &id).await?;
+        }
+        if let Some(email) = &person.email {
+            self.claim_address(email, &id).await?;
+        }
+        let user = self.save_user(&id, person, &seen_now).await?;
+        Ok(Admitted { user, seen: seen_now })
+    }
+
+    /// Brings memberships up to what Fly.io says now, between sign-ins.
+    pub async fn reconfirm(
+        &self,
+        user: &UserId,
+        person: &FlyPerson,
+        organizations: &[OrganizationId],
+    ) -> Result<(), StoreError> {
+        for id in organizations {
+            match person.organizations.iter().find(|(named, _)| named == id) {
+                Some((_, role)) => {
+                    let confirmed = Confirmed { user, person, role: *role, has_password: false };
+                    self.confirm_member(id, &confirmed).await?;
+                }
+                None => self.mark_absent(id, user).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn user_of_fly(&self, fly: &UpstreamUserId) -> Result<UserId, StoreError> {
+        let key = keys::fly_identity(fly);
+        self.store
+            .transact(|| async {
+                if let Some(known) = self.store.read(&key).await? {
+                    return Ok(Attempt::Done(known.value));
+                }
+                let id = UserId::mint(self.store.random());
+                let mut txn = self.store.txn(key.key().partition().clone());
+                txn.check_absent(key.key().clone()).put(&key, &id)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, id))
+            })
+            .await
+    }
+
+    /// The organization, when it is known here and the person belongs to it. While it is on Fly.io, Fly.io's word
+    /// makes the membership; afterwards it only keeps name and address of an existing one current.
+    async fn confirm_member(
+        &self,
+        id: &OrganizationId,
+        confirmed: &Confirmed<'_>,
+    ) -> Result<Option<Organization>, StoreError> {
+        let key = keys::member(id, confirmed.user);
+        self.store
+            .transact(|| async {
+                let (organization, member) = self.store.read_pair(&keys::organization(id), &key).await?;
+                let Some(organization) = organization else { return Ok(Attempt::Done(None)) };
+                let on_fly = organization.value.login_method == LoginMethod::Fly;
+                if !on_fly && member.is_none() {
+                    return Ok(Attempt::Done(None));
+                }
+                let mut txn = self.store.txn(keys::org(id));
+                // Orders this before or after a change of login method, never beside it.
+                txn.check(&organization);
+                match &member {
+                    Some(entry) => txn.check(entry),
+                    None => txn.check_absent(key.key().clone()).add(keys::member_count(id), 1),
+                };
+                let now = self.store.now();
+                let after = confirmed.member(member.as_ref().map(|e| &e.value), on_fly, now);
+                txn.put(&key, &after)?;
+                self.audit_membership(&mut txn, id, member.as_ref().map(|e| &e.value), &after)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, Some(organization.value)))
+            })
+            .await
+    }
+
+    fn audit_membership(
+        &self,
+        txn: &mut Txn,
+        id: &OrganizationId,
+        before: Option<&Member>,
+        after: &Member,
+    ) -> Result<(), StoreError> {
+        let fly = Actor { user: None, name: "Fly.io".to_owned() };
+        match before {
+            None => {
+                let detail = format!("{}, by signing in with Fly.io", after.name);
+                self.audit(txn, id, AuditEvent { kind: AuditKind::MemberAdded, who: fly, from: None, detail })
+            }
+            Some(before) if before.role != after.role => {
+                let detail = format!("{}: {} to {}", after.name, before.role.as_str(), after.role.as_str());
+                self.audit(txn, id, AuditEvent { kind: AuditKind::RoleChanged, who: fly, from: None, detail })
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Notes that Fly.io did not name the organization. The membership stays: it may only want a fresh sign-in there.
+    pub async fn mark_absent(&self, id: &OrganizationId, user: &UserId) -> Result<(), StoreError> {
+        let key = keys::member(id, user);
+        self.store
+            .transact(|| async {
+                let (organization, member) = self.store.read_pair(&keys::organization(id), &key).await?;
+                let (Some(organization), Some(member)) = (organization, member) else { return Ok(Attempt::Done(())) };
+                let on_fly = organization.value.login_method == LoginMethod::Fly;
+                if !on_fly || member.value.absent_since.is_some() {
+                    return Ok(Attempt::Done(()));
+                }
+                let mut txn = self.store.txn(keys::org(id));
+                let after = Member { absent_since: Some(self.store.now()), ..member.value.clone() };
+                txn.check(&organization).check(&member).put(&key, &after)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+            })
+            .await
+    }
+
+    async fn claim_address(&self, address: &EmailAddress, user: &UserId) -> Result<(), StoreError> {
+        let key = keys::address(&address_hash(address));
+        if self.store.read(&key).await?.is_some_and(|holder| holder.value == *user) {
+            return Ok(());
+        }
+        let mut txn = self.store.txn(key.key().partition().clone());
+        txn.put(&key, user)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(())
+    }
+
+    async fn save_user(
+        &self,
+        id: &UserId,
+        person: &FlyPerson,
+        seen: &[SeenOrganization],
+    ) -> Result<User, StoreError> {
+        let key = keys::user(id);
+        self.store
+            .transact(|| async {
+                let before = self.store.read(&key).await?;
+                let mut txn = self.store.txn(keys::user_partition(id));
+                match &before {
+                    Some(entry) => txn.check(entry),
+                    None => txn.check_absent(key.key().clone()),
+                };
+                let user = merged(id, person, seen, before.as_ref().map(|e| &e.value), self.store.now());
+                if before.is_some_and(|before| before.value == user) {
+                    return Ok(Attempt::Done(user));
+                }
+                txn.put(&key, &user)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, user))
+            })
+            .await
+    }
+}
+
+/// What Fly.io confirmed of one member.
+struct Confirmed<'a> {
+    user: &'a UserId,
+    person: &'a FlyPerson,
+    role: Role,
+    has_password: bool,
+}
+
+impl Confirmed<'_> {
+    fn member(&self, before: Option<&Member>, on_fly: bool, now: Timestamp) -> Member {
+        let email = self.person.email.as_ref().map(ToString::to_string);
+        match before {
+            None => Member {
+                user: self.user.clone(),
+                role: self.role,
+                name: self.person.name.clone(),
+                email,
+                has_password: self.has_password,
+                joined_at: now,
+                verified_at: now,
+                absent_since: None,
+                last_sign_in: None,
+            },
+            Some(before) => Member {
+                role: if on_fly { self.role } else { before.role },
+                name: self.person.name.clone(),
+                email: email.or_else(|| before.email.clone()),
+                verified_at: now,
+                absent_since: None,
+                ..before.clone()
+            },
+        }
+    }
+}
+
+fn merged(id: &UserId, person: &FlyPerson, seen: &[SeenOrganization], before: Option<&User>, now: Timestamp) -> User {
+    let mut organizations = before.map(|user| user.organizations.clone()).unwrap_or_default();
+    for seen in seen {
+        if !organizations.contains(&seen.id) && organizations.len() < MAX_MEMBERSHIPS {
+            organizations.push(seen.id.clone());
+        }
+    }
+    User {
+        id: id.clone(),
+        fly_id: person.id.clone(),
+        name: person.name.clone(),
+        email: person.email.as_ref().map(ToString::to_string).or_else(|| before.and_then(|user| user.email.clone())),
+        created_at: before.map_or(now, |user| user.created_at),
+        organizations,
+        session_epoch: before.map_or(0, |user| user.session_epoch),
+    }
+}

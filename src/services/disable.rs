@@ -1,0 +1,68 @@
+//! "Disable Fly.io Auth": the services around the pure state machine of [`crate::domain::disable`].
+//!
+//! - [`click`]: the one commit that switches an organization, and the one that switches it back
+//! - [`fan_out`]: rows and mail jobs, a chunk a commit
+//! - [`ledger`]: what happened to each member's mail
+//! - [`preview`]: who would be affected
+//! - [`resend`]: a mail once more
+
+pub mod click;
+pub mod fan_out;
+pub mod ledger;
+pub mod preview;
+pub mod resend;
+
+use std::sync::Arc;
+
+use super::directory::Directory;
+use super::jobs::Jobs;
+use crate::domain::disable::{RowStatus, Run, Totals};
+use crate::domain::ids::{OrganizationId, RunId};
+use crate::domain::organization::{LoginMethod, Organization};
+use crate::store::records::Entry;
+use crate::store::{Key, Store, StoreError, Txn, keys};
+
+pub struct Disable {
+    store: Store,
+    jobs: Arc<Jobs>,
+    directory: Arc<Directory>,
+}
+
+impl Disable {
+    #[must_use]
+    pub fn new(store: Store, jobs: Arc<Jobs>, directory: Arc<Directory>) -> Arc<Self> {
+        Arc::new(Self { store, jobs, directory })
+    }
+
+    pub async fn run(&self, organization: &OrganizationId, run: &RunId) -> Result<Option<Entry<Run>>, StoreError> {
+        self.store.read(&keys::run(organization, run)).await
+    }
+
+    /// The totals of a run, read in one go; they add up unless a commit fell between two counters.
+    pub async fn totals(&self, organization: &OrganizationId, run: &RunId) -> Result<Totals, StoreError> {
+        let mut wanted: Vec<Key> = RowStatus::ALL.map(|status| keys::run_total(organization, run, status)).to_vec();
+        wanted.push(keys::run_members(organization, run));
+        wanted.push(keys::run_ready(organization, run));
+        let found = self.store.counters(&wanted).await?;
+        let [queued, sending, sent, failed, cancelled, members, ready] = found[..] else {
+            return Err(StoreError::Corrupt("counters of a run".to_owned()));
+        };
+        Ok(Totals { members, queued, sending, sent, failed, cancelled, ready })
+    }
+}
+
+/// Whether jobs of `run` still mean something: the organization is where the run took it.
+#[must_use]
+pub fn is_current(organization: &Organization, run: &Run) -> bool {
+    organization.login_method == LoginMethod::Password
+        && organization.generation == run.generation
+        && !run.state.is_reverted()
+}
+
+/// Moves one member from one total to another, so that totals always add up.
+fn recount(txn: &mut Txn, organization: &OrganizationId, run: &RunId, from: RowStatus, to: RowStatus) {
+    if from != to {
+        txn.add(keys::run_total(organization, run, from), -1);
+        txn.add(keys::run_total(organization, run, to), 1);
+    }
+}

@@ -1,0 +1,229 @@
+//! The ledger: what happened to each member's mail, settled in the same commit as the job that did it.
+
+use super::{Disable, is_current, recount};
+use crate::clock::Timestamp;
+use crate::domain::audit::AuditKind;
+use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
+use crate::domain::ids::{OrganizationId, RunId, UserId};
+use crate::domain::member::Member;
+use crate::domain::organization::{Actor, Organization};
+use crate::services::directory::AuditEvent;
+use crate::services::jobs::{Mail, Outgoing};
+use crate::store::queue::{Leased, Taking};
+use crate::store::records::{Entry, TypedKey};
+use crate::store::{Attempt, StoreError, keys};
+
+/// One member of one run: whose row it is.
+#[derive(Debug, Clone)]
+pub struct RowId {
+    pub organization: OrganizationId,
+    pub run: RunId,
+    pub user: UserId,
+}
+
+impl RowId {
+    /// The row that a mail belongs to, if it belongs to one.
+    #[must_use]
+    pub fn of(mail: &Mail) -> Option<Self> {
+        match mail {
+            Mail::Run { organization, run, user, .. } => {
+                Some(Self { organization: organization.clone(), run: run.clone(), user: user.clone() })
+            }
+            _ => None,
+        }
+    }
+
+    fn key(&self) -> TypedKey<Row> {
+        keys::row(&self.organization, &self.run, &self.user)
+    }
+}
+
+/// How an attempt to mail one member ended.
+#[derive(Debug, Clone)]
+pub enum Settlement {
+    Sent {
+        detail: Option<String>,
+    },
+    Failed {
+        detail: String,
+    },
+    Cancelled {
+        detail: String,
+    },
+    /// Not yet: again at this time, and why.
+    Later {
+        at: Timestamp,
+        detail: String,
+        counts: bool,
+    },
+}
+
+/// What a worker needs to know before it mails a member of a run.
+pub struct RowContext {
+    pub organization: Organization,
+    pub run: Run,
+    pub row: Row,
+}
+
+impl Disable {
+    /// Run, organization and row of a mail job; `Err` with the reason when the mail must not go out any more.
+    pub async fn row_context(&self, id: &RowId) -> Result<Option<Result<RowContext, String>>, StoreError> {
+        let (organization, run) = self
+            .store
+            .read_pair(&keys::organization(&id.organization), &keys::run(&id.organization, &id.run))
+            .await?;
+        let row = self.store.read(&keys::row(&id.organization, &id.run, &id.user)).await?;
+        let (Some(organization), Some(run), Some(row)) = (organization, run, row) else { return Ok(None) };
+        if !is_current(&organization.value, &run.value) {
+            return Ok(Some(Err("Fly.io Auth was turned on again before this mail left.".to_owned())));
+        }
+        Ok(Some(Ok(RowContext { organization: organization.value, run: run.value, row: row.value })))
+    }
+
+    /// Notes that the mails of these jobs are being sent, in the commit that takes the jobs.
+    pub async fn mark_sending(&self, mut taking: Taking<Outgoing>) -> Result<Taking<Outgoing>, StoreError> {
+        let ids: Vec<RowId> = taking.jobs.iter().filter_map(|job| RowId::of(&job.payload().mail)).collect();
+        let wanted: Vec<_> = ids.iter().map(RowId::key).collect();
+        let rows = self.store.read_all(&wanted).await?;
+        for (id, entry) in ids.iter().zip(rows) {
+            let Some(entry) = entry.filter(|entry| entry.value.status == RowStatus::Queued) else { continue };
+            let row = Row { status: RowStatus::Sending, at: taking.txn.now(), ..entry.value.clone() };
+            recount(&mut taking.txn, &id.organization, &id.run, RowStatus::Queued, RowStatus::Sending);
+            taking.txn.check(&entry).put(&id.key(), &row)?;
+        }
+        Ok(taking)
+    }
+
+    /// Writes how a job ended, together with the end of the job. `false`: the lease was lost, somebody else has it.
+    pub async fn settle(&self, id: &RowId, job: &Leased<Outgoing>, how: &Settlement) -> Result<bool, StoreError> {
+        let again = match how {
+            Settlement::Later { at, .. } => Some((self.jobs.mail.announce(job.partition(), *at).await?, *at)),
+            _ => None,
+        };
+        let settled = self
+            .store
+            .transact(|| async {
+                if !self.jobs.mail.holds(job).await? {
+                    return Ok(Attempt::Done(false));
+                }
+                let key = id.key();
+                let mut txn = self.store.txn(keys::org(&id.organization));
+                match &again {
+                    Some((announced, at)) => self.jobs.mail.retry_at(&mut txn, announced, job, *at)?,
+                    None => self.jobs.mail.finish(&mut txn, job),
+                }
+                if let Some(entry) = self.store.read(&key).await? {
+                    let row = settled_row(&entry.value, how, txn.now());
+                    recount(&mut txn, &id.organization, &id.run, entry.value.status, row.status);
+                    txn.check(&entry).put(&key, &row)?;
+                }
+                Ok::<_, StoreError>(Attempt::Commit(txn, true))
+            })
+            .await?;
+        if settled && !matches!(how, Settlement::Later { .. }) {
+            self.finish_if_settled(&id.organization, &id.run).await?;
+        }
+        Ok(settled)
+    }
+
+    /// Ends the run when nothing is queued or being sent. `true` when there is nothing left to wait for.
+    pub async fn finish_if_settled(&self, id: &OrganizationId, run: &RunId) -> Result<bool, StoreError> {
+        self.store
+            .transact(|| async {
+                let Some(entry) = self.run(id, run).await? else { return Ok(Attempt::Done(true)) };
+                // Read after the run: a mail queued again since then changes the run too, and so prevents the commit.
+                let totals = self.totals(id, run).await?;
+                match entry.value.state {
+                    RunState::Done { .. } | RunState::Reverted { .. } => return Ok(Attempt::Done(true)),
+                    RunState::Mailing { complete: true, .. } if totals.unsettled() == 0 => {}
+                    _ => return Ok(Attempt::Done(false)),
+                }
+                let mut txn = self.store.txn(keys::org(id));
+                let now = txn.now();
+                let (state, effects) = (entry.value.state.clone().step(Event::Settled, now))
+                    .map_err(|e| StoreError::Misuse(e.to_string()))?;
+                let first = entry.value.mailed_at.is_none();
+                let after = Run { state, mailed_at: entry.value.mailed_at.or(Some(now)), ..entry.value.clone() };
+                txn.check(&entry).put(&keys::run(id, run), &after)?;
+                let detail = format!(
+                    "{} sent, {} failed, {} cancelled, {} in all",
+                    totals.sent, totals.failed, totals.cancelled, totals.members
+                );
+                let who = Actor { user: None, name: "Flybridge".to_owned() };
+                self.directory.audit(
+                    &mut txn,
+                    id,
+                    AuditEvent { kind: AuditKind::RunFinished, who, from: None, detail },
+                )?;
+                if first && effects.contains(&Effect::Summarize) {
+                    let announced = self.jobs.mail.announce(&keys::org(id), now).await?;
+                    let (organization, run) = (id.clone(), run.clone());
+                    self.jobs.put_mail(&mut txn, &announced, Mail::Summary { organization, run }, now)?;
+                }
+                Ok::<_, StoreError>(Attempt::Commit(txn, true))
+            })
+            .await
+    }
+
+    /// A person set a password: their member records and the rows of their organizations' runs say so. Idempotent.
+    pub async fn note_password(&self, id: &OrganizationId, user: &UserId) -> Result<(), StoreError> {
+        self.store
+            .transact(|| async {
+                let key = keys::member(id, user);
+                let (organization, member) = self.store.read_pair(&keys::organization(id), &key).await?;
+                let (Some(organization), Some(member)) = (organization, member) else { return Ok(Attempt::Done(())) };
+                let mut txn = self.store.txn(keys::org(id));
+                if !member.value.has_password {
+                    let after = Member { has_password: true, ..member.value.clone() };
+                    // With the organization, so that a run that begins meanwhile is not missed.
+                    txn.check(&organization).check(&member).put(&key, &after)?;
+                }
+                if let Some(run) = &organization.value.run {
+                    let key = keys::row(id, run, user);
+                    match self.store.read(&key).await? {
+                        Some(row) if row.value.ready_at.is_none() => {
+                            let after = Row { ready_at: Some(txn.now()), ..row.value.clone() };
+                            txn.check(&row).put(&key, &after)?;
+                            txn.add(keys::run_ready(id, run), 1);
+                        }
+                        // The fan-out is on its way: it writes the row with the member as it is then.
+                        None if !txn.is_empty() => drop(txn.check_absent(key.into_key())),
+                        Some(_) | None => {}
+                    }
+                }
+                let nothing = txn.is_empty();
+                Ok::<_, StoreError>(if nothing { Attempt::Done(()) } else { Attempt::Commit(txn, ()) })
+            })
+            .await
+    }
+
+    /// A page of the ledger, by user id.
+    pub async fn rows(
+        &self,
+        organization: &OrganizationId,
+        run: &RunId,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<Entry<Row>>, StoreError> {
+        self.store.list(&keys::rows(organization, run), after, limit).await
+    }
+}
+
+fn settled_row(before: &Row, how: &Settlement, now: Timestamp) -> Row {
+    let attempts = before.attempts + 1;
+    let row = Row { at: now, attempts, next_attempt_at: None, ..before.clone() };
+    match how {
+        Settlement::Sent { detail } => Row { status: RowStatus::Sent, detail: detail.clone(), ..row },
+        Settlement::Failed { detail } => Row { status: RowStatus::Failed, detail: Some(detail.clone()), ..row },
+        Settlement::Cancelled { detail } => {
+            Row { status: RowStatus::Cancelled, detail: Some(detail.clone()), attempts: before.attempts, ..row }
+        }
+        Settlement::Later { at, detail, counts } => Row {
+            status: RowStatus::Queued,
+            detail: Some(detail.clone()),
+            next_attempt_at: Some(*at),
+            attempts: if *counts { attempts } else { before.attempts },
+            ..row
+        },
+    }
+}

@@ -1,0 +1,181 @@
+//! Codes, access tokens and refresh tokens: issued, redeemed, rotated, revoked.
+//!
+//! All of a grant lies in one partition, so "consume and mint" is one commit: tokens leave the program only after the
+//! commit that used up what they were given for. Token texts are derived from the master key, the grant and a serial,
+//! so that a lost answer can be given again without being stored; the store holds hashes only.
+
+pub mod redeem;
+mod refresh;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::access::{Judged, judge};
+use super::directory::Directory;
+use super::upstream_tokens::UpstreamTokens;
+use super::vault::{Purpose, Vault};
+use crate::clock::Timestamp;
+use crate::domain::access::Proof;
+use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Scope};
+use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::grant::{AccessToken, Code, Grant};
+use crate::domain::ids::{GrantId, OrganizationId, UserId};
+use crate::domain::secret::{Token, TokenKind};
+use crate::store::records::Entry;
+use crate::store::{Store, StoreError, Txn, keys};
+
+/// How long things live.
+#[derive(Debug, Clone, Copy)]
+pub struct TokenRules {
+    pub code: Duration,
+    pub access: Duration,
+    /// Without a refresh.
+    pub refresh: Duration,
+}
+
+/// Why a grant gives nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum GrantError {
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
+    /// Fly.io could not be asked whether the person still belongs; nothing is known, so nothing changes.
+    #[error("Fly.io cannot be asked: {0}")]
+    CannotAsk(String),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl GrantError {
+    fn invalid(description: &str) -> Self {
+        Self::OAuth(OAuthError::new(OAuthCode::InvalidGrant, description))
+    }
+}
+
+/// Tokens just issued, with what the answer tells about them.
+pub struct Issued {
+    pub grant: Grant,
+    pub access_token: String,
+    pub refresh_token: Option<String>,
+    pub scope: Scope,
+    pub opened: Vec<Judged>,
+    /// A refreshed `id_token` carries no nonce (OIDC Core, section 12.2).
+    pub refreshed: bool,
+}
+
+/// An access token that is good now.
+pub struct Authenticated {
+    pub grant: Grant,
+    pub token: AccessToken,
+    pub opened: Vec<Judged>,
+}
+
+/// What a new grant is made of. `proof` holds only the organizations that the grant opens.
+pub struct NewGrant<'a> {
+    pub client: &'a Client,
+    pub redirect: &'a VerifiedRedirect,
+    pub request: &'a AuthorizationRequest,
+    pub user: &'a UserId,
+    pub proof: Proof,
+    pub named: Option<OrganizationId>,
+}
+
+pub struct Grants {
+    store: Store,
+    vault: Arc<Vault>,
+    upstream: Arc<UpstreamTokens>,
+    directory: Arc<Directory>,
+    rules: TokenRules,
+}
+
+impl Grants {
+    #[must_use]
+    pub fn new(
+        store: Store,
+        vault: Arc<Vault>,
+        upstream: Arc<UpstreamTokens>,
+        directory: Arc<Directory>,
+        rules: TokenRules,
+    ) -> Arc<Self> {
+        Arc::new(Self { store, vault, upstream, directory, rules })
+    }
+
+    #[must_use]
+    pub fn rules(&self) -> &TokenRules {
+        &self.rules
+    }
+
+    /// Writes the grant and gives its code (RFC 6749, section 4.1.2).
+    pub async fn issue_code(&self, new: NewGrant<'_>) -> Result<String, StoreError> {
+        let id = GrantId::mint(self.store.random());
+        let code = Token::mint(TokenKind::AuthorizationCode, id.as_str(), self.store.random());
+        let key = keys::grant(&id);
+        let mut txn = self.store.txn(keys::grant_partition(&id));
+        let now = txn.now();
+        let expires_at = now.plus(self.rules.code);
+        let grant = Grant {
+            id,
+            client: new.client.id.clone(),
+            user: new.user.clone(),
+            redirect_uri: new.redirect.as_str().to_owned(),
+            scope: new.request.scope.clone(),
+            nonce: new.request.nonce.clone(),
+            code_challenge: new.request.code_challenge.clone(),
+            proof: new.proof,
+            named: new.named,
+            wants_auth_time: new.request.wants_auth_time(),
+            created_at: now,
+            code: Code { hash: code.hash(), expires_at, used: false },
+            refresh: None,
+        };
+        txn.put_until(&key, &grant, expires_at)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(code.expose().to_string())
+    }
+
+    /// The grant of an access token, if token and grant are good and every organization is still open to the proof.
+    pub async fn authenticate(&self, text: &str) -> Result<Option<Authenticated>, StoreError> {
+        let Some(token) = Token::parse(TokenKind::AccessToken, text) else { return Ok(None) };
+        let Ok(id) = token.locator().parse::<GrantId>() else { return Ok(None) };
+        let found = self.store.read_pair(&keys::grant(&id), &keys::access_token(&id, &token.hash())).await?;
+        let (Some(grant), Some(token)) = found else { return Ok(None) };
+        let Ok(opened) = self.opened(&grant.value).await? else { return Ok(None) };
+        Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
+    }
+
+    /// The organizations of a grant; `Err` when any is no longer open to its proof, which ends the whole grant.
+    async fn opened(&self, grant: &Grant) -> Result<Result<Vec<Judged>, ()>, StoreError> {
+        let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
+        let judged = judge(&self.store, &grant.user, &grant.proof, &ids).await?;
+        let all = judged.len() == ids.len() && judged.iter().all(|j| j.verdict.is_ok());
+        Ok(if all { Ok(judged) } else { Err(()) })
+    }
+
+    /// Ends a grant: code, access tokens and refresh tokens with it.
+    async fn revoke(&self, grant: &Entry<Grant>) -> Result<(), StoreError> {
+        let mut txn = self.store.txn(keys::grant_partition(&grant.value.id));
+        txn.delete(grant.key.clone());
+        let _ = self.store.commit(txn).await?;
+        Ok(())
+    }
+
+    /// The token of a kind and serial. The same serial gives the same text.
+    fn derive(&self, kind: TokenKind, grant: &Grant, serial: u32) -> Token {
+        let word: &[u8] = if kind == TokenKind::RefreshToken { b"refresh" } else { b"access" };
+        let parts = [grant.id.as_str().as_bytes(), word, &serial.to_be_bytes()];
+        let secret = self.vault.mac(Purpose::Tokens, &parts);
+        Token::from_secret(kind, grant.id.as_str(), secret)
+    }
+
+    fn put_access_token(&self, txn: &mut Txn, grant: &Grant, token: &Token, scope: &Scope) -> Result<(), StoreError> {
+        let issued_at = txn.now();
+        let expires_at = issued_at.plus(self.rules.access);
+        let record = AccessToken { issued_at, expires_at, scope: scope.clone() };
+        txn.put_until(&keys::access_token(&grant.id, &token.hash()), &record, expires_at)?;
+        Ok(())
+    }
+
+    /// A grant outlives its last token; a used code is remembered as long, so that its second use is noticed.
+    fn grant_expires_at(&self, grant: &Grant, now: Timestamp) -> Timestamp {
+        now.plus(if grant.refresh.is_some() { self.rules.refresh } else { self.rules.access })
+    }
+}

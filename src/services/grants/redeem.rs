@@ -1,0 +1,110 @@
+//! The authorization code grant (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
+
+use aws_lc_rs::{constant_time, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::{GrantError, Grants, Issued};
+use crate::clock::Timestamp;
+use crate::domain::authorize::{OAuthCode, OAuthError, ScopeValue};
+use crate::domain::client::Client;
+use crate::domain::grant::{Code, Grant, Refresh};
+use crate::domain::ids::GrantId;
+use crate::domain::secret::{Token, TokenKind};
+use crate::store::records::Entry;
+use crate::store::{Outcome, keys};
+
+/// What the client sends beside its own authentication.
+#[derive(Debug, Clone, Copy)]
+pub struct Redemption<'a> {
+    pub code: &'a str,
+    pub redirect_uri: Option<&'a str>,
+    pub code_verifier: Option<&'a str>,
+}
+
+impl Grants {
+    /// Uses up a code and gives tokens for it. Exactly one of many callers wins.
+    pub async fn redeem(&self, client: &Client, sent: Redemption<'_>) -> Result<Issued, GrantError> {
+        let unknown = || GrantError::invalid("the code is unknown, was used or has expired");
+        let code = Token::parse(TokenKind::AuthorizationCode, sent.code).ok_or_else(unknown)?;
+        let id: GrantId = code.locator().parse().map_err(|_| unknown())?;
+        let grant = self.store.read(&keys::grant(&id)).await?.ok_or_else(unknown)?;
+        if grant.value.client != client.id || grant.value.code.hash != code.hash() {
+            return Err(unknown());
+        }
+        check_redirect(&grant.value, sent.redirect_uri)?;
+        check_verifier(&grant.value, sent.code_verifier)?;
+        if grant.value.code.used {
+            // Somebody has the code who should not: what the first use gave ends too (RFC 6749, section 4.1.2).
+            self.revoke(&grant).await?;
+            return Err(GrantError::invalid("the code was used before; what it gave is revoked"));
+        }
+        check_age(&grant.value, self.store.now())?;
+        let Ok(opened) = self.opened(&grant.value).await? else {
+            self.revoke(&grant).await?;
+            return Err(GrantError::invalid("the organization changed how its members sign in; sign in again"));
+        };
+        self.consume(client, grant, opened).await
+    }
+
+    async fn consume(
+        &self,
+        client: &Client,
+        entry: Entry<Grant>,
+        opened: Vec<crate::services::access::Judged>,
+    ) -> Result<Issued, GrantError> {
+        let grant = &entry.value;
+        let scope = grant.scope.clone();
+        let access = self.derive(TokenKind::AccessToken, grant, 0);
+        let wants_refresh = scope.contains(ScopeValue::OfflineAccess) || client.always_refresh_token;
+        let refresh = wants_refresh.then(|| self.derive(TokenKind::RefreshToken, grant, 0));
+        let after = Grant {
+            code: Code { used: true, ..grant.code.clone() },
+            refresh: refresh.as_ref().map(|token| Refresh { current: token.hash(), previous: None, serial: 0 }),
+            ..grant.clone()
+        };
+        let mut txn = self.store.txn(keys::grant_partition(&grant.id));
+        let expires_at = self.grant_expires_at(&after, txn.now());
+        txn.check(&entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
+        self.put_access_token(&mut txn, grant, &access, &scope)?;
+        match self.store.commit(txn).await? {
+            Outcome::Committed => Ok(Issued {
+                grant: after,
+                access_token: access.expose().to_string(),
+                refresh_token: refresh.map(|token| token.expose().to_string()),
+                scope,
+                opened,
+                refreshed: false,
+            }),
+            Outcome::Conflict => Err(GrantError::invalid("the code is being used by somebody else")),
+        }
+    }
+}
+
+fn check_redirect(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
+    match sent {
+        Some(sent) if sent == grant.redirect_uri => Ok(()),
+        Some(_) => Err(GrantError::invalid("redirect_uri is not the one of the authorization request")),
+        None => Err(OAuthError::new(OAuthCode::InvalidRequest, "redirect_uri is missing").into()),
+    }
+}
+
+fn check_verifier(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
+    match (&grant.code_challenge, sent) {
+        (None, None) => Ok(()),
+        (None, Some(_)) => {
+            Err(OAuthError::new(OAuthCode::InvalidRequest, "code_verifier without code_challenge").into())
+        }
+        (Some(_), None) => Err(GrantError::invalid("code_verifier is missing")),
+        (Some(challenge), Some(verifier)) => {
+            let digest = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
+            let equal = constant_time::verify_slices_are_equal(digest.as_bytes(), challenge.as_bytes()).is_ok();
+            let length = (43..=128).contains(&verifier.len());
+            if equal && length { Ok(()) } else { Err(GrantError::invalid("code_verifier does not fit")) }
+        }
+    }
+}
+
+fn check_age(grant: &Grant, now: Timestamp) -> Result<(), GrantError> {
+    if now < grant.code.expires_at { Ok(()) } else { Err(GrantError::invalid("the code has expired")) }
+}

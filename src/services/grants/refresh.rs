@@ -1,0 +1,184 @@
+//! The refresh token grant (RFC 6749, section 6), with rotation and revocation of the family (RFC 9700, section
+//! 4.14.2).
+
+use super::{GrantError, Grants, Issued};
+use crate::clock::Timestamp;
+use crate::domain::authorize::{OAuthCode, OAuthError, Scope};
+use crate::domain::client::Client;
+use crate::domain::grant::{Grant, REUSE_WINDOW, Refresh};
+use crate::domain::ids::GrantId;
+use crate::domain::organization::LoginMethod;
+use crate::domain::secret::{Token, TokenKind};
+use crate::services::access::Judged;
+use crate::services::upstream_tokens::AskError;
+use crate::store::records::Entry;
+use crate::store::{Outcome, keys};
+
+/// Replaced refresh tokens that are recognized as such; an older one is only unknown.
+const RECOGNIZED: u32 = 64;
+
+/// What a presented refresh token is.
+enum Presented {
+    Current,
+    /// Replaced a moment ago: the answer was lost, and is given again.
+    JustReplaced,
+    UsedBefore,
+    Unknown,
+}
+
+impl Grants {
+    /// Uses up a refresh token and gives the next. Asks Fly.io whether the person still belongs, where Fly.io decides.
+    pub async fn refresh(&self, client: &Client, text: &str, scope: Option<&str>) -> Result<Issued, GrantError> {
+        let unknown = || GrantError::invalid("the refresh token is unknown or has ended");
+        let token = Token::parse(TokenKind::RefreshToken, text).ok_or_else(unknown)?;
+        let id: GrantId = token.locator().parse().map_err(|_| unknown())?;
+        let grant = self.store.read(&keys::grant(&id)).await?.ok_or_else(unknown)?;
+        if grant.value.client != client.id {
+            return Err(unknown());
+        }
+        let refresh = grant.value.refresh.clone().ok_or_else(unknown)?;
+        let presented = self.recognize(&grant.value, &refresh, &token, self.store.now());
+        match presented {
+            Presented::Unknown => return Err(unknown()),
+            Presented::UsedBefore => {
+                self.revoke(&grant).await?;
+                return Err(GrantError::invalid("the refresh token was used before; the grant is revoked"));
+            }
+            Presented::Current | Presented::JustReplaced => {}
+        }
+        let scope = narrowed(&grant.value, scope)?;
+        // An organization that left is closed whether or not Fly.io can be asked.
+        self.still_opened(&grant).await?;
+        self.confirm_upstream(&grant).await?;
+        let opened = self.still_opened(&grant).await?;
+        match presented {
+            Presented::JustReplaced => self.repeat(grant, &refresh, opened).await,
+            _ => match self.rotate(&grant, &refresh, scope, &opened).await? {
+                Some(issued) => Ok(issued),
+                None => self.repeat_winner(&id, &token, opened).await,
+            },
+        }
+    }
+
+    /// The same token was used twice at once, and the other use came first: its answer for both.
+    async fn repeat_winner(&self, id: &GrantId, token: &Token, opened: Vec<Judged>) -> Result<Issued, GrantError> {
+        let grant = self.store.read(&keys::grant(id)).await?;
+        if let Some(grant) = grant
+            && let Some(refresh) = grant.value.refresh.clone()
+            && let Presented::JustReplaced = self.recognize(&grant.value, &refresh, token, self.store.now())
+        {
+            return self.repeat(grant, &refresh, opened).await;
+        }
+        Err(GrantError::invalid("the refresh token is being used by somebody else"))
+    }
+
+    /// The organizations of the grant; a grant that no longer opens them ends here.
+    async fn still_opened(&self, grant: &Entry<Grant>) -> Result<Vec<Judged>, GrantError> {
+        if let Ok(opened) = self.opened(&grant.value).await? {
+            return Ok(opened);
+        }
+        self.revoke(grant).await?;
+        Err(GrantError::invalid("the sign-in no longer opens the organization; sign in again"))
+    }
+
+    fn recognize(&self, grant: &Grant, refresh: &Refresh, token: &Token, now: Timestamp) -> Presented {
+        let hash = token.hash();
+        if hash == refresh.current {
+            return Presented::Current;
+        }
+        if let Some((previous, replaced_at)) = &refresh.previous
+            && hash == *previous
+        {
+            let lost = now.since(*replaced_at) < REUSE_WINDOW;
+            return if lost { Presented::JustReplaced } else { Presented::UsedBefore };
+        }
+        let older = refresh.serial.saturating_sub(RECOGNIZED)..refresh.serial;
+        let known =
+            older.map(|serial| self.derive(TokenKind::RefreshToken, grant, serial)).any(|old| old.hash() == hash);
+        if known { Presented::UsedBefore } else { Presented::Unknown }
+    }
+
+    /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed".
+    async fn confirm_upstream(&self, grant: &Entry<Grant>) -> Result<(), GrantError> {
+        if grant.value.proof.method != LoginMethod::Fly {
+            return Ok(());
+        }
+        let user = &grant.value.user;
+        let person = match self.upstream.ask(user).await {
+            Ok(person) => person,
+            Err(AskError::SignInAgain) => {
+                self.revoke(grant).await?;
+                return Err(GrantError::invalid("Fly.io wants a new sign-in; sign in again"));
+            }
+            Err(AskError::Upstream(error)) => return Err(GrantError::CannotAsk(error.to_string())),
+            Err(AskError::Store(error)) => return Err(error.into()),
+        };
+        let opened: Vec<_> = grant.value.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
+        self.directory.reconfirm(user, &person, &opened).await?;
+        Ok(())
+    }
+
+    /// The next pair; `None` when the grant was changed meanwhile.
+    async fn rotate(
+        &self,
+        entry: &Entry<Grant>,
+        refresh: &Refresh,
+        scope: Scope,
+        opened: &[Judged],
+    ) -> Result<Option<Issued>, GrantError> {
+        let grant = &entry.value;
+        let serial = refresh.serial + 1;
+        let access = self.derive(TokenKind::AccessToken, grant, serial);
+        let next = self.derive(TokenKind::RefreshToken, grant, serial);
+        let mut txn = self.store.txn(keys::grant_partition(&grant.id));
+        let previous = Some((refresh.current, txn.now()));
+        let after = Grant { refresh: Some(Refresh { current: next.hash(), previous, serial }), ..grant.clone() };
+        let expires_at = self.grant_expires_at(&after, txn.now());
+        txn.check(entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
+        self.put_access_token(&mut txn, grant, &access, &scope)?;
+        match self.store.commit(txn).await? {
+            Outcome::Committed => Ok(Some(answer(after, &access, &next, scope, opened.to_vec()))),
+            Outcome::Conflict => Ok(None),
+        }
+    }
+
+    /// The answer that was lost, once more: also of the scope it had then.
+    async fn repeat(
+        &self,
+        entry: Entry<Grant>,
+        refresh: &Refresh,
+        opened: Vec<Judged>,
+    ) -> Result<Issued, GrantError> {
+        let grant = entry.value;
+        let access = self.derive(TokenKind::AccessToken, &grant, refresh.serial);
+        let current = self.derive(TokenKind::RefreshToken, &grant, refresh.serial);
+        if current.hash() != refresh.current {
+            return Err(GrantError::invalid("the refresh token was replaced; sign in again"));
+        }
+        match self.store.read(&keys::access_token(&grant.id, &access.hash())).await? {
+            Some(still) => Ok(answer(grant, &access, &current, still.value.scope, opened)),
+            None => Err(GrantError::invalid("the refresh token was replaced; sign in again")),
+        }
+    }
+}
+
+fn answer(grant: Grant, access: &Token, refresh: &Token, scope: Scope, opened: Vec<Judged>) -> Issued {
+    Issued {
+        grant,
+        access_token: access.expose().to_string(),
+        refresh_token: Some(refresh.expose().to_string()),
+        scope,
+        opened,
+        refreshed: true,
+    }
+}
+
+/// RFC 6749, section 6: the same scope or less.
+fn narrowed(grant: &Grant, asked: Option<&str>) -> Result<Scope, GrantError> {
+    let Some(asked) = asked else { return Ok(grant.scope.clone()) };
+    let asked = Scope::from(asked);
+    if asked.is_within(&grant.scope) && !asked.is_empty() {
+        return Ok(asked);
+    }
+    Err(OAuthError::new(OAuthCode::InvalidScope, "scope is wider than what was granted").into())
+}

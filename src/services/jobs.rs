@@ -1,0 +1,85 @@
+//! What waits to be done, in two durable queues: mail, which can be stopped by itself, and the rest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
+use crate::store::queue::{Announced, Queue};
+use crate::store::{Store, StoreError, Txn};
+
+/// A mail to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "mail", rename_all = "snake_case")]
+pub enum Mail {
+    /// To one member of a disable run; `resend` counts how often an admin had it sent again.
+    Run { organization: OrganizationId, run: RunId, user: UserId, resend: u32 },
+    /// To the admin who acted, when all is sent.
+    Summary { organization: OrganizationId, run: RunId },
+    /// A link for whoever signs in with the address, if anybody does.
+    LinkRequest { address: String },
+    /// A link for a person who is known.
+    Link { user: UserId },
+    /// Word to the person that their password was set.
+    PasswordChanged { user: UserId, at: Timestamp, from: Option<String>, replaced: bool },
+}
+
+/// A [`Mail`] with the deliveries tried so far. Attempts that failed for reasons of ours are not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outgoing {
+    pub tries: u32,
+    pub mail: Mail,
+}
+
+/// Everything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "work", rename_all = "snake_case")]
+pub enum Work {
+    /// Write the next rows of a run.
+    FanOut { organization: OrganizationId, run: RunId },
+    /// End a run when all its mail is settled.
+    Finish { organization: OrganizationId, run: RunId },
+    /// Tell the person's organizations that they have a password.
+    PasswordSet { user: UserId, from: Option<String> },
+}
+
+/// The two queues.
+pub struct Jobs {
+    store: Store,
+    pub mail: Queue<Outgoing>,
+    pub work: Queue<Work>,
+}
+
+impl Jobs {
+    /// `lease` is longer than sending one mail may take.
+    #[must_use]
+    pub fn new(store: Store, lease: Duration) -> Arc<Self> {
+        let mail = Queue::new(store.clone(), "mail", lease);
+        let work = Queue::new(store.clone(), "work", lease);
+        Arc::new(Self { store, mail, work })
+    }
+
+    pub fn put_mail(
+        &self,
+        txn: &mut Txn,
+        announced: &Announced,
+        mail: Mail,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = JobId::mint(self.store.random());
+        self.mail.push(txn, announced, &id, due, Outgoing { tries: 0, mail })
+    }
+
+    pub fn put_work(
+        &self,
+        txn: &mut Txn,
+        announced: &Announced,
+        work: Work,
+        due: Timestamp,
+    ) -> Result<(), StoreError> {
+        let id = JobId::mint(self.store.random());
+        self.work.push(txn, announced, &id, due, work)
+    }
+}

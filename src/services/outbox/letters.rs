@@ -1,0 +1,318 @@
+//! What goes into each mail. A repeated attempt makes the same mail: same link, same Message-ID, same date.
+
+use url::Url;
+
+use super::Outbox;
+use crate::domain::email::EmailAddress;
+use crate::domain::ids::{OrganizationId, RunId, UserId, text_of};
+use crate::domain::organization::{LoginMethod, Organization};
+use crate::domain::setup_link::{ASKED_AGAIN, SHARED_FOR};
+use crate::domain::user::User;
+use crate::services::disable::ledger::{RowContext, RowId};
+use crate::services::jobs::{Mail, Outgoing};
+use crate::services::mail::{
+    AdminSummary, AlreadyHasPassword, Failure, ForgotLink, Line, ListId, Message, MessageId, Names, Parts,
+    PasswordChanged, PasswordEvent, RenderError, SetPassword, Switch, Switches, Totals,
+};
+use crate::services::vault::Purpose;
+use crate::store::queue::Leased;
+use crate::store::{MAX_SCAN, StoreError, keys};
+
+/// Addresses that mails name.
+#[derive(Debug, Clone)]
+pub struct Links {
+    /// The issuer, without a slash at the end.
+    pub base: String,
+    /// Right side of our Message-IDs and List-Ids.
+    pub domain: String,
+}
+
+impl Links {
+    fn url(&self, path: &str) -> Result<Url, StoreError> {
+        Url::parse(&format!("{}{path}", self.base)).map_err(|e| StoreError::Misuse(e.to_string()))
+    }
+}
+
+pub(super) enum Letter {
+    Send(Box<Message>, Told),
+    Needless(String),
+    Impossible(String),
+}
+
+/// What is written down when the mail has left.
+#[derive(Default)]
+pub(super) struct Told {
+    /// For the row of the ledger.
+    pub(super) detail: Option<String>,
+    pub(super) link: Option<Carried>,
+}
+
+/// Whose link a mail carries, where to, and for which run if for one.
+pub(super) struct Carried {
+    pub(super) user: UserId,
+    pub(super) to: String,
+    pub(super) run: Option<(OrganizationId, RunId)>,
+}
+
+/// A mail without its envelope.
+struct Draft {
+    to: EmailAddress,
+    name: String,
+    parts: Parts,
+    list: Option<ListId>,
+    /// What the Message-ID is derived from.
+    identity: String,
+}
+
+impl Outbox {
+    pub(super) async fn compose(&self, job: &Leased<Outgoing>) -> Result<Letter, StoreError> {
+        match &job.payload().mail {
+            Mail::Run { resend, .. } => {
+                let Some(row) = RowId::of(&job.payload().mail) else { return Ok(Letter::Needless(String::new())) };
+                self.run_letter(job, &row, *resend).await
+            }
+            Mail::Summary { organization, run } => self.summary(job, organization, run).await,
+            Mail::LinkRequest { address } => {
+                let Ok(address) = address.parse::<EmailAddress>() else { return Ok(Letter::Needless(String::new())) };
+                match self.directory.user_by_address(&address).await? {
+                    Some(user) => self.asked_link(job, &user.value).await,
+                    None => Ok(Letter::Needless(String::new())),
+                }
+            }
+            Mail::Link { user } => match self.directory.user(user).await? {
+                Some(user) => self.asked_link(job, &user.value).await,
+                None => Ok(Letter::Needless(String::new())),
+            },
+            Mail::PasswordChanged { user, .. } => self.changed(job, user).await,
+        }
+    }
+
+    async fn run_letter(&self, job: &Leased<Outgoing>, id: &RowId, resend: u32) -> Result<Letter, StoreError> {
+        let context = match self.disable.row_context(id).await? {
+            None => return Ok(Letter::Needless("The run is gone.".to_owned())),
+            Some(Err(why)) => return Ok(Letter::Needless(why)),
+            Some(Ok(context)) => context,
+        };
+        let Some(user) = self.directory.user(&id.user).await? else {
+            return Ok(Letter::Impossible("We know nobody by this id any more.".to_owned()));
+        };
+        let Some(to) = context.row.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
+            let why = "Fly.io gave us no address that takes mail. Ask them to sign in with Fly.io once, then resend.";
+            return Ok(Letter::Impossible(why.to_owned()));
+        };
+        let user = user.value;
+        let identity = format!("run:{}:{}:{resend}", id.run, id.user);
+        let list =
+            ListId::new(&Line::name(&context.organization.name), &context.organization.slug, &self.links.domain);
+        let credential = self.store.read(&keys::credential(&user.id)).await?;
+        if let Some(credential) = credential {
+            let mail = AlreadyHasPassword {
+                name: Some(Line::name(user.first_name())),
+                switches: self.switches(&context.organization, &user).await?,
+                sign_in: self.links.url("/sign-in")?,
+                forgot: self.links.url("/forgot")?,
+                sign_in_address: sign_in_address(&user, &to),
+                password_set_at: credential.value.set_at,
+            };
+            let draft = Draft { to, name: user.name, parts: rendered(mail.render())?, list: Some(list), identity };
+            let detail = Some("Told to use the password they have.".to_owned());
+            return self.letter(job, draft, Told { detail, link: None });
+        }
+        self.set_up_letter(job, (&context, &user), to, (identity, list)).await
+    }
+
+    async fn set_up_letter(
+        &self,
+        job: &Leased<Outgoing>,
+        (context, user): (&RowContext, &User),
+        to: EmailAddress,
+        (cause, list): (String, ListId),
+    ) -> Result<Letter, StoreError> {
+        let organization = &context.organization;
+        // An admin who asks for a resend means it; the first mail of a run may rest on another run's.
+        if context.row.resends == 0
+            && let Some(other) = self.served_by(user, organization, to.as_str()).await?
+        {
+            let why = format!("Has a working link already, from the switch of {other}. One link serves both.");
+            return Ok(Letter::Needless(why));
+        }
+        let text = self.set_up_links.make(&user.id).await?;
+        let run = Some((organization.id.clone(), context.run.id.clone()));
+        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run });
+        let mail = SetPassword {
+            name: Some(Line::name(user.first_name())),
+            switches: self.switches(organization, user).await?,
+            link: self.links.url(&format!("/set-up/{text}"))?,
+            sign_in_address: sign_in_address(user, &to),
+            link_life: self.set_up_links.lifetime(),
+        };
+        let parts = rendered(mail.render())?;
+        let draft = Draft { to, name: user.name.clone(), parts, list: Some(list), identity: cause };
+        self.letter(job, draft, Told { detail: None, link })
+    }
+
+    /// The organization whose run has already put a working link into this mailbox. Only a run that is still in force
+    /// counts, and only another organization's: who was mailed, saw it reverted and is to be mailed again is mailed.
+    async fn served_by(&self, user: &User, leaving: &Organization, to: &str) -> Result<Option<String>, StoreError> {
+        let link = self.set_up_links.current(&user.id).await?;
+        let sent = link.as_ref().and_then(|link| link.value.in_mailbox(to, SHARED_FOR, self.store.now()));
+        let Some((id, run)) = sent.and_then(|sent| sent.run.as_ref()).filter(|(id, _)| *id != leaving.id) else {
+            return Ok(None);
+        };
+        let other = self.directory.organization(id).await?.map(|entry| entry.value);
+        let in_force = other.filter(|o| o.login_method == LoginMethod::Password && o.run.as_ref() == Some(run));
+        Ok(in_force.map(|organization| organization.name))
+    }
+
+    /// The organization that the mail is about first, then the person's others that have left Fly.io.
+    async fn switches(&self, first: &Organization, user: &User) -> Result<Switches, StoreError> {
+        let others = self.set_up_links.password_organizations(user).await?;
+        let others = others.into_iter().filter(|organization| organization.id != first.id);
+        Ok(Switches::new(switch(first), others.map(|organization| switch(&organization)).collect()))
+    }
+
+    async fn asked_link(&self, job: &Leased<Outgoing>, user: &User) -> Result<Letter, StoreError> {
+        let organizations = self.set_up_links.password_organizations(user).await?;
+        let Some(to) = user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        // While every organization is on Fly.io a password opens nothing, and a link could not be used.
+        if organizations.is_empty() {
+            return Ok(Letter::Needless(String::new()));
+        }
+        let link = self.set_up_links.current(&user.id).await?;
+        let asked_before = link.as_ref().and_then(|link| {
+            link.value.in_mailbox(to.as_str(), ASKED_AGAIN, self.store.now()).filter(|sent| sent.run.is_none())
+        });
+        if asked_before.is_some() {
+            return Ok(Letter::Needless(String::new()));
+        }
+        let text = self.set_up_links.make(&user.id).await?;
+        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run: None });
+        let identity = format!("asked:{}", job.id());
+        let mail = ForgotLink {
+            name: Some(Line::name(user.first_name())),
+            organizations: Names::new(organizations.iter().map(|o| o.name.as_str())),
+            link: self.links.url(&format!("/set-up/{text}"))?,
+            sign_in_address: to.clone(),
+            link_life: self.set_up_links.lifetime(),
+            has_password: self.store.read(&keys::credential(&user.id)).await?.is_some(),
+        };
+        let parts = rendered(mail.render())?;
+        let draft = Draft { to, name: user.name.clone(), parts, list: None, identity };
+        self.letter(job, draft, Told { detail: None, link })
+    }
+
+    async fn changed(&self, job: &Leased<Outgoing>, user: &UserId) -> Result<Letter, StoreError> {
+        let Mail::PasswordChanged { at, from, replaced, .. } = &job.payload().mail else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
+        let user = user.value;
+        let Some(to) = user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        let mail = PasswordChanged {
+            name: Some(Line::name(user.first_name())),
+            event: if *replaced { PasswordEvent::Changed } else { PasswordEvent::Set },
+            at: *at,
+            from: Line::sentence(from.as_deref().unwrap_or("an unknown place")),
+            sign_in_address: to.clone(),
+            forgot: self.links.url("/forgot")?,
+        };
+        let parts = rendered(mail.render())?;
+        let identity = format!("changed:{}", job.id());
+        self.letter(job, Draft { to, name: user.name, parts, list: None, identity }, Told::default())
+    }
+
+    async fn summary(&self, job: &Leased<Outgoing>, id: &OrganizationId, run: &RunId) -> Result<Letter, StoreError> {
+        let needless = || Ok(Letter::Needless(String::new()));
+        let (Some(organization), Some(run)) =
+            (self.directory.organization(id).await?, self.disable.run(id, run).await?)
+        else {
+            return needless();
+        };
+        let (organization, run) = (organization.value, run.value);
+        let Some(admin) = &run.by.user else { return needless() };
+        let Some(user) = self.directory.user(admin).await? else { return needless() };
+        let Some(to) = user.value.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
+            return needless();
+        };
+        let totals = self.disable.totals(id, &run.id).await?;
+        let count = |n: i64| u64::try_from(n).unwrap_or(0);
+        let mail = AdminSummary {
+            name: Some(Line::name(user.value.first_name())),
+            organization: Line::name(&organization.name),
+            switched_at: run.started_at,
+            totals: Totals {
+                members: count(totals.members),
+                sent: count(totals.sent),
+                failed: count(totals.failed),
+                cancelled: count(totals.cancelled),
+                ready: count(totals.ready),
+            },
+            failures: self.failures(id, &run.id).await?,
+            run: self.links.url(&format!("/organizations/{}/auth/disable/{}", organization.slug, run.id))?,
+        };
+        let parts = rendered(mail.render())?;
+        let list = Some(ListId::new(&Line::name(&organization.name), &organization.slug, &self.links.domain));
+        let identity = format!("summary:{}", run.id);
+        self.letter(job, Draft { to, name: user.value.name, parts, list, identity }, Told::default())
+    }
+
+    /// The members whose mail failed, as many as the mail lists and a few to count.
+    async fn failures(&self, id: &OrganizationId, run: &RunId) -> Result<Vec<Failure>, StoreError> {
+        let mut failures = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.disable.rows(id, run, after.as_deref(), MAX_SCAN).await?;
+            let failed = page.iter().filter(|row| row.value.status == crate::domain::disable::RowStatus::Failed);
+            failures.extend(failed.map(|row| Failure {
+                name: Line::name(&row.value.name),
+                reason: Line::sentence(row.value.detail.as_deref().unwrap_or("the reason is not known")),
+            }));
+            match page.last() {
+                Some(last) if page.len() == MAX_SCAN && failures.len() <= AdminSummary::LISTED => {
+                    after = Some(last.item().to_owned());
+                }
+                _ => return Ok(failures),
+            }
+        }
+    }
+
+    fn letter(&self, job: &Leased<Outgoing>, draft: Draft, told: Told) -> Result<Letter, StoreError> {
+        let mac = self.vault.mac(Purpose::MessageId, &[draft.identity.as_bytes()]);
+        // Lower case letters and digits: some relays fold the case of Message-IDs.
+        let mut half = [0; 16];
+        half.copy_from_slice(&mac[..16]);
+        let local = text_of(half);
+        let id = MessageId::new(&local, &self.links.domain).map_err(|e| StoreError::Misuse(e.to_string()))?;
+        let message = Message {
+            id,
+            to: draft.to,
+            to_name: Some(Line::name(&draft.name)),
+            date: job.created_at(),
+            list: draft.list,
+            parts: draft.parts,
+        };
+        Ok(Letter::Send(Box::new(message), told))
+    }
+}
+
+fn switch(organization: &Organization) -> Switch {
+    let changed = organization.changed.as_ref();
+    Switch {
+        organization: Line::name(&organization.name),
+        by: changed.map(|change| Line::name(&change.by.name)),
+        at: changed.map_or(organization.created_at, |change| change.at),
+    }
+}
+
+/// What the person signs in with: the address that the user has, which may have changed since the row was written.
+fn sign_in_address(user: &User, to: &EmailAddress) -> EmailAddress {
+    user.email.as_deref().and_then(|email| email.parse().ok()).unwrap_or_else(|| to.clone())
+}
+
+fn rendered(parts: Result<Parts, RenderError>) -> Result<Parts, StoreError> {
+    parts.map_err(|error| StoreError::Misuse(error.to_string()))
+}

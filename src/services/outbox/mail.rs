@@ -1,0 +1,125 @@
+//! From a job to a mail that left, and what is written about it.
+
+use super::letters::Letter;
+use super::{BACKOFF, MAX_TRIES, Outbox, PAUSE};
+use crate::clock::Timestamp;
+use crate::services::disable::ledger::{RowId, Settlement};
+use crate::services::jobs::Outgoing;
+use crate::services::mail::{Scope, SendError};
+use crate::store::queue::Leased;
+use crate::store::{Outcome, StoreError};
+
+/// What became of one job.
+pub(super) enum Verdict {
+    Sent(Option<String>),
+    /// It need not go out, and why.
+    Needless(String),
+    Failed(String),
+    /// Not now: again later; whether it counts as a try.
+    Later {
+        at: Timestamp,
+        why: String,
+        counts: bool,
+    },
+}
+
+/// So often a job is taken before a failure of our own is believed to last.
+const HOPELESS: u32 = 5;
+
+impl Outbox {
+    /// Does one mail job. A failure of the store leaves the job to its lease.
+    pub(super) async fn deliver(&self, mut job: Leased<Outgoing>) {
+        let result = match self.attempt(&job).await {
+            Ok(verdict) => self.conclude(&mut job, verdict).await,
+            // Repeating does not mend a record that cannot be read or a mail that cannot be made.
+            Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_))) if job.attempts() >= HOPELESS => {
+                tracing::error!(%error, place = %job.partition(), "a mail was given up");
+                let why = "Something is wrong with our own records. Tell whoever runs this service.";
+                self.conclude(&mut job, Verdict::Failed(why.to_owned())).await
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            tracing::warn!(%error, place = %job.partition(), "a mail job failed and will be tried again");
+        }
+    }
+
+    async fn attempt(&self, job: &Leased<Outgoing>) -> Result<Verdict, StoreError> {
+        let (message, told) = match self.compose(job).await? {
+            Letter::Send(message, told) => (message, told),
+            Letter::Needless(why) => return Ok(Verdict::Needless(why)),
+            Letter::Impossible(why) => return Ok(Verdict::Failed(why)),
+        };
+        self.rate.permit().await;
+        // At a low rate that takes long, and another worker may have come to believe that this one is dead.
+        if !self.jobs.mail.holds(job).await? {
+            return Ok(Verdict::Needless(String::new()));
+        }
+        match self.mailer.send(&message).await {
+            Ok(_) => {
+                self.health.set(None);
+                if let Some(carried) = &told.link {
+                    self.set_up_links.delivered(&carried.user, &carried.to, carried.run.as_ref()).await?;
+                }
+                Ok(Verdict::Sent(told.detail))
+            }
+            Err(error) => Ok(self.judge(job, &error)),
+        }
+    }
+
+    fn judge(&self, job: &Leased<Outgoing>, error: &SendError) -> Verdict {
+        tracing::info!(answer = error.answer(), sentence = error.sentence(), "a mail did not leave");
+        let why = error.sentence().to_owned();
+        let now = self.store.now();
+        match error {
+            SendError::Blocked { .. } | SendError::Temporary { scope: Scope::Server, .. } => {
+                self.health.set(Some(why.clone()));
+                Verdict::Later { at: now.plus(PAUSE), why, counts: false }
+            }
+            SendError::Rejected { .. } => {
+                self.health.set(None);
+                Verdict::Failed(why)
+            }
+            SendError::Temporary { .. } | SendError::Unclear { .. } => {
+                let tries = job.payload().tries + 1;
+                if tries >= MAX_TRIES {
+                    return Verdict::Failed(format!("{why} We tried {MAX_TRIES} times."));
+                }
+                let at = now.plus(BACKOFF.delay(tries, self.store.random()));
+                Verdict::Later { at, why, counts: true }
+            }
+        }
+    }
+
+    async fn conclude(&self, job: &mut Leased<Outgoing>, verdict: Verdict) -> Result<(), StoreError> {
+        if let Verdict::Later { counts: true, .. } = verdict {
+            job.payload_mut().tries += 1;
+        }
+        if let Some(row) = RowId::of(&job.payload().mail) {
+            let settlement = match verdict {
+                Verdict::Sent(detail) => Settlement::Sent { detail },
+                Verdict::Needless(detail) => Settlement::Cancelled { detail },
+                Verdict::Failed(detail) => Settlement::Failed { detail },
+                Verdict::Later { at, why, counts } => Settlement::Later { at, detail: why, counts },
+            };
+            if !self.disable.settle(&row, job, &settlement).await? {
+                tracing::warn!("a mail was finished by another worker");
+            }
+            return Ok(());
+        }
+        let mut txn = self.store.txn(job.partition().clone());
+        match verdict {
+            Verdict::Sent(_) | Verdict::Needless(_) => self.jobs.mail.finish(&mut txn, job),
+            Verdict::Failed(why) => self.jobs.mail.bury(&mut txn, job, &why)?,
+            Verdict::Later { at, .. } => {
+                let announced = self.jobs.mail.announce(job.partition(), at).await?;
+                self.jobs.mail.retry_at(&mut txn, &announced, job, at)?;
+            }
+        }
+        match self.store.commit(txn).await? {
+            Outcome::Committed => {}
+            Outcome::Conflict => tracing::warn!("a mail was finished by another worker"),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! Jobs that are not mail.
+
+use std::time::Duration;
+
+use super::Outbox;
+use crate::domain::audit::AuditKind;
+use crate::domain::ids::UserId;
+use crate::domain::organization::Actor;
+use crate::services::directory::AuditEvent;
+use crate::services::jobs::Work;
+use crate::store::queue::Leased;
+use crate::store::{Outcome, StoreError, keys};
+
+/// How often a run is asked whether it is over, beside the mails that notice it themselves.
+const LOOK_AT_RUN: Duration = Duration::from_secs(3);
+
+impl Outbox {
+    pub(super) async fn perform(&self, job: &Leased<Work>) -> Result<(), StoreError> {
+        match job.payload() {
+            Work::FanOut { organization, run } => self.disable.fan_out(organization, run, job).await,
+            Work::Finish { organization, run } => {
+                let over = self.disable.finish_if_settled(organization, run).await?;
+                self.end(job, (!over).then_some(LOOK_AT_RUN)).await
+            }
+            Work::PasswordSet { user, from } => {
+                self.project_password(user, from.clone()).await?;
+                self.end(job, None).await
+            }
+        }
+    }
+
+    /// Copies "has a password" to the person's organizations. Every step may be repeated.
+    async fn project_password(&self, user: &UserId, from: Option<String>) -> Result<(), StoreError> {
+        let Some(user) = self.directory.user(user).await? else { return Ok(()) };
+        let user = user.value;
+        for id in &user.organizations {
+            self.disable.note_password(id, &user.id).await?;
+        }
+        for organization in self.set_up_links.password_organizations(&user).await? {
+            let mut txn = self.store.txn(keys::org(&organization.id));
+            let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
+            let detail = "other sessions ended".to_owned();
+            self.directory.audit(
+                &mut txn,
+                &organization.id,
+                AuditEvent { kind: AuditKind::PasswordSet, who, from: from.clone(), detail },
+            )?;
+            let _ = self.store.commit(txn).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a job, or lets it come again after `again`.
+    async fn end(&self, job: &Leased<Work>, again: Option<Duration>) -> Result<(), StoreError> {
+        let mut txn = self.store.txn(job.partition().clone());
+        match again {
+            None => self.jobs.work.finish(&mut txn, job),
+            Some(after) => {
+                let due = txn.now().plus(after);
+                let announced = self.jobs.work.announce(job.partition(), due).await?;
+                self.jobs.work.retry_at(&mut txn, &announced, job, due)?;
+            }
+        }
+        match self.store.commit(txn).await? {
+            Outcome::Committed => {}
+            Outcome::Conflict => tracing::info!("a job was finished by somebody else"),
+        }
+        Ok(())
+    }
+}

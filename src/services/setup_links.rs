@@ -1,0 +1,325 @@
+//! Set-up links: made when a mail is sent, shown, used once, renewed.
+//!
+//! A link's text is `<user id>.<HMAC>`; the HMAC covers the user and the link's generation, so the same generation
+//! always gives the same text and the store needs only its hash. A person has one live link at a time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::access::judge_membership;
+use super::jobs::{Jobs, Mail, Work};
+use super::vault::{Purpose, Vault};
+use crate::domain::access::{Proof, SeenOrganization};
+use crate::domain::ids::{OrganizationId, RunId, UserId};
+use crate::domain::organization::{LoginMethod, Organization};
+use crate::domain::secret::TokenHash;
+use crate::domain::setup_link::{Delivered, LinkState, SetUpLink};
+use crate::domain::user::{Credential, User};
+use crate::store::queue::Announced;
+use crate::store::records::Entry;
+use crate::store::{Attempt, Store, StoreError, Txn, keys};
+
+/// Old generations that are recognized as having been a link of ours.
+const RECOGNIZED: u32 = 64;
+
+/// What a link text is worth now.
+#[derive(Debug, Clone)]
+pub enum Shown {
+    /// A password can be set with it, until the time given by the link.
+    Live(Box<Usable>),
+    /// It was ours once: used, expired or replaced.
+    Old(UserId),
+    Unknown,
+}
+
+/// A person who may set a password, and for which organizations it will count.
+#[derive(Debug, Clone)]
+pub struct Usable {
+    pub user: User,
+    pub link: SetUpLink,
+    pub organizations: Vec<Organization>,
+}
+
+/// What proves that the person may set a password.
+#[derive(Debug, Clone, Copy)]
+pub enum Warrant<'a> {
+    /// The text of a set-up link.
+    Link(&'a str),
+    /// A fresh sign-in at Fly.io, for a person who has no password. The caller has checked freshness.
+    Fly(&'a UserId),
+}
+
+/// Why no password was set. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum SetError {
+    #[error("the link does not work any more")]
+    LinkGone,
+    /// A password is there already; a Fly.io sign-in does not replace it.
+    #[error("there is a password already")]
+    HasPassword,
+    /// No organization of the person signs in with a password.
+    #[error("no organization of the person uses passwords")]
+    NoOrganization,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub struct SetUpLinks {
+    store: Store,
+    vault: Arc<Vault>,
+    jobs: Arc<Jobs>,
+    lifetime: Duration,
+}
+
+impl SetUpLinks {
+    /// Links work for `lifetime`, counted from sending.
+    #[must_use]
+    pub fn new(store: Store, vault: Arc<Vault>, jobs: Arc<Jobs>, lifetime: Duration) -> Arc<Self> {
+        Arc::new(Self { store, vault, jobs, lifetime })
+    }
+
+    #[must_use]
+    pub fn lifetime(&self) -> Duration {
+        self.lifetime
+    }
+
+    /// The person's link, valid from now: the one they have while it works, or else a new one.
+    ///
+    /// So a retry sends the same link, and nobody can make a link in somebody's mailbox useless by asking for another.
+    pub async fn make(&self, user: &UserId) -> Result<String, StoreError> {
+        let key = keys::link(user);
+        self.store
+            .transact(|| async {
+                let before = self.store.read(&key).await?;
+                let mut txn = self.store.txn(keys::user_partition(user));
+                match &before {
+                    Some(entry) => txn.check(entry),
+                    None => txn.check_absent(key.key().clone()),
+                };
+                let before = before.map(|entry| entry.value);
+                // Under another master key the same generation has another text.
+                let same = before
+                    .as_ref()
+                    .filter(|link| link.is_live(txn.now()))
+                    .filter(|link| link.hash == TokenHash::of(self.text(user, link.generation).as_bytes()));
+                let generation = match (same, &before) {
+                    (Some(link), _) => link.generation,
+                    (None, Some(link)) => link.generation + 1,
+                    (None, None) => 1,
+                };
+                let text = self.text(user, generation);
+                let link = SetUpLink {
+                    generation,
+                    hash: TokenHash::of(text.as_bytes()),
+                    expires_at: txn.now().plus(self.lifetime),
+                    delivered: same.and_then(|link| link.delivered.clone()),
+                    state: LinkState::Live,
+                };
+                txn.put(&key, &link)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, text))
+            })
+            .await
+    }
+
+    /// Notes that a mail server took a mail with the person's link.
+    pub async fn delivered(
+        &self,
+        user: &UserId,
+        to: &str,
+        run: Option<&(OrganizationId, RunId)>,
+    ) -> Result<(), StoreError> {
+        let key = keys::link(user);
+        self.store
+            .transact(|| async {
+                let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
+                let mut txn = self.store.txn(keys::user_partition(user));
+                let delivered = Delivered { at: txn.now(), to: to.to_owned(), run: run.cloned() };
+                let after = SetUpLink { delivered: Some(delivered), ..entry.value.clone() };
+                txn.check(&entry).put(&key, &after)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+            })
+            .await
+    }
+
+    pub async fn current(&self, user: &UserId) -> Result<Option<Entry<SetUpLink>>, StoreError> {
+        self.store.read(&keys::link(user)).await
+    }
+
+    /// What `text` is worth. Reads only: mail scanners open links too.
+    pub async fn show(&self, text: &str) -> Result<Shown, StoreError> {
+        let Some(id) = owner(text) else { return Ok(Shown::Unknown) };
+        let (user, link) = self.store.read_pair(&keys::user(&id), &keys::link(&id)).await?;
+        let (Some(user), Some(link)) = (user, link) else { return Ok(Shown::Unknown) };
+        let link = link.value;
+        if link.hash == TokenHash::of(text.as_bytes()) {
+            let organizations = self.password_organizations(&user.value).await?;
+            if link.is_live(self.store.now()) && !organizations.is_empty() {
+                return Ok(Shown::Live(Box::new(Usable { user: user.value, link, organizations })));
+            }
+            return Ok(Shown::Old(id));
+        }
+        let generations = link.generation.saturating_sub(RECOGNIZED)..=link.generation;
+        let ours = generations.flat_map(|generation| self.texts(&id, generation)).any(|old| same(&old, text));
+        Ok(if ours { Shown::Old(id) } else { Shown::Unknown })
+    }
+
+    /// Where a password of the person counts: the organizations that a password of theirs would open now.
+    pub async fn password_organizations(&self, user: &User) -> Result<Vec<Organization>, StoreError> {
+        let judged = judge_membership(&self.store, &user.id, &user.organizations).await?;
+        let counts = judged.into_iter().filter(|(organization, member)| {
+            organization.login_method == LoginMethod::Password && member.absent_since.is_none()
+        });
+        Ok(counts.map(|(organization, _)| organization).collect())
+    }
+
+    /// Sets the password, uses up the link and ends every session, in one commit. Gives the proof for a new session.
+    pub async fn set_password(
+        &self,
+        warrant: Warrant<'_>,
+        phc: &str,
+        from: Option<&str>,
+    ) -> Result<(User, Proof), SetError> {
+        let id = match warrant {
+            Warrant::Link(text) => owner(text).ok_or(SetError::LinkGone)?,
+            Warrant::Fly(user) => user.clone(),
+        };
+        let (place, now) = (keys::user_partition(&id), self.store.now());
+        let work = self.jobs.work.announce(&place, now).await?;
+        let mail = self.jobs.mail.announce(&place, now).await?;
+        let set = self.store.transact(|| self.attempt_set(&id, warrant, (phc, from), (&work, &mail))).await?;
+        self.jobs.work.wake();
+        self.jobs.mail.wake();
+        Ok(set)
+    }
+
+    async fn attempt_set(
+        &self,
+        id: &UserId,
+        warrant: Warrant<'_>,
+        (phc, from): (&str, Option<&str>),
+        (work, mail): (&Announced, &Announced),
+    ) -> Result<Attempt<(User, Proof)>, SetError> {
+        let user = self.store.read(&keys::user(id)).await?.ok_or(SetError::LinkGone)?;
+        let mut txn = self.store.txn(keys::user_partition(id));
+        let now = txn.now();
+        let replaced = self.use_up(&mut txn, id, warrant).await?;
+        let counts = self.password_organizations(&user.value).await?;
+        if counts.is_empty() {
+            return Err(SetError::NoOrganization);
+        }
+        let epoch = user.value.session_epoch + 1;
+        let after = User { session_epoch: epoch, ..user.value.clone() };
+        txn.check(&user).put(&keys::user(id), &after)?;
+        txn.put(&keys::credential(id), &Credential { phc: phc.to_owned(), set_at: now })?;
+        let from = from.map(str::to_owned);
+        let set = Work::PasswordSet { user: id.clone(), from: from.clone() };
+        self.jobs.put_work(&mut txn, work, set, now)?;
+        let changed = Mail::PasswordChanged { user: id.clone(), at: now, from, replaced };
+        self.jobs.put_mail(&mut txn, mail, changed, now)?;
+        let organizations =
+            counts.into_iter().map(|o| SeenOrganization { id: o.id, generation: o.generation }).collect();
+        let proof = Proof { method: LoginMethod::Password, auth_time: now, organizations };
+        Ok(Attempt::Commit(txn, (after, proof)))
+    }
+
+    /// Whether there was a password before.
+    async fn use_up(&self, txn: &mut Txn, id: &UserId, warrant: Warrant<'_>) -> Result<bool, SetError> {
+        let (link, credential) = self.store.read_pair(&keys::link(id), &keys::credential(id)).await?;
+        let replaced = credential.is_some();
+        match (warrant, link) {
+            (Warrant::Link(text), Some(entry)) => {
+                let fits = entry.value.hash == TokenHash::of(text.as_bytes());
+                if !fits || !entry.value.is_live(txn.now()) {
+                    return Err(SetError::LinkGone);
+                }
+                let used = SetUpLink { state: LinkState::Used, ..entry.value.clone() };
+                txn.check(&entry).put(&keys::link(id), &used)?;
+            }
+            (Warrant::Link(_), None) => return Err(SetError::LinkGone),
+            (Warrant::Fly(_), link) => {
+                if credential.is_some() {
+                    return Err(SetError::HasPassword);
+                }
+                txn.check_absent(keys::credential(id).into_key());
+                // A link still in the mail has done its work.
+                if let Some(entry) = link {
+                    let used = SetUpLink { state: LinkState::Used, ..entry.value.clone() };
+                    txn.check(&entry).put(&keys::link(id), &used)?;
+                }
+            }
+        }
+        Ok(replaced)
+    }
+
+    /// Takes over a password that was set elsewhere, for a person who has none here.
+    pub async fn import_password(&self, user: &User, phc: &str) -> Result<(), StoreError> {
+        let key = keys::credential(&user.id);
+        let mut txn = self.store.txn(keys::user_partition(&user.id));
+        let credential = Credential { phc: phc.to_owned(), set_at: txn.now() };
+        txn.check_absent(key.key().clone()).put(&key, &credential)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(())
+    }
+
+    /// Replaces the stored hash of an unchanged password by one of the current parameters.
+    pub async fn rehash(&self, user: &UserId, before: &Entry<Credential>, phc: &str) -> Result<(), StoreError> {
+        let mut txn = self.store.txn(keys::user_partition(user));
+        let after = Credential { phc: phc.to_owned(), set_at: before.value.set_at };
+        txn.check(before).put(&keys::credential(user), &after)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(())
+    }
+
+    /// Queues a link to whoever signs in with `address`. Known and unknown addresses cost the same: who it is, is
+    /// found out later, by the worker.
+    pub async fn request(&self, address_hash: &str, address: &str) -> Result<(), StoreError> {
+        let partition = keys::address(address_hash).key().partition().clone();
+        let now = self.store.now();
+        let announced = self.jobs.mail.announce(&partition, now).await?;
+        let mut txn = self.store.txn(partition);
+        let mail = Mail::LinkRequest { address: address.to_owned() };
+        self.jobs.put_mail(&mut txn, &announced, mail, now)?;
+        let _ = self.store.commit(txn).await?;
+        self.jobs.mail.wake();
+        Ok(())
+    }
+
+    /// Queues a new link to the person of an old one, or to a person who is known by a session.
+    pub async fn renew(&self, user: &UserId) -> Result<(), StoreError> {
+        let now = self.store.now();
+        let announced = self.jobs.mail.announce(&keys::user_partition(user), now).await?;
+        let mut txn = self.store.txn(keys::user_partition(user));
+        self.jobs.put_mail(&mut txn, &announced, Mail::Link { user: user.clone() }, now)?;
+        let _ = self.store.commit(txn).await?;
+        self.jobs.mail.wake();
+        Ok(())
+    }
+
+    fn text(&self, user: &UserId, generation: u32) -> String {
+        let mac = self.vault.mac(Purpose::SetupLink, &[user.as_str().as_bytes(), &generation.to_be_bytes()]);
+        format!("{user}.{}", URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// The text under each master key, for links made before a rotation.
+    fn texts(&self, user: &UserId, generation: u32) -> Vec<String> {
+        let number = generation.to_be_bytes();
+        let parts: [&[u8]; 2] = [user.as_str().as_bytes(), &number];
+        let macs = self.vault.macs(Purpose::SetupLink, &parts);
+        macs.map(|mac| format!("{user}.{}", URL_SAFE_NO_PAD.encode(mac))).collect()
+    }
+}
+
+/// Whose link it claims to be.
+fn owner(text: &str) -> Option<UserId> {
+    if text.len() > 128 {
+        return None;
+    }
+    text.split_once('.').and_then(|(user, _)| user.parse().ok())
+}
+
+fn same(a: &str, b: &str) -> bool {
+    crate::domain::secret::same(a.as_bytes(), b.as_bytes())
+}

@@ -1,0 +1,190 @@
+//! Fly.io's tokens of a person, sealed in the store, and the question "does Fly.io still know them" asked with them.
+
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::directory::FlyPerson;
+use super::upstream::UpstreamError;
+use super::upstream::fly::{Deadline, FlyConnector, FlyTokens};
+use super::vault::{Purpose, Vault};
+use crate::domain::ids::{UpstreamUserId, UserId};
+use crate::store::records::{Entry, Stored};
+use crate::store::{Outcome, Store, StoreError, keys};
+
+/// People whose turns are told apart; others wait for each other now and then.
+const TURNS: usize = 64;
+/// How often another node's renewal is looked for before a refusal is believed, and how long between two looks.
+const LOOKS: u32 = 8;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+
+/// Fly.io's tokens as they lie in the store.
+#[derive(Clone, Serialize, Deserialize)]
+struct SealedTokens {
+    sealed: String,
+}
+
+impl Stored for SealedTokens {}
+
+/// Why Fly.io could not be asked about a person.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// We hold no token for the person, or Fly.io no longer accepts it, or it is somebody else's: they must sign in
+    /// there again.
+    #[error("Fly.io has to be signed in to again")]
+    SignInAgain,
+    #[error(transparent)]
+    Upstream(UpstreamError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+pub struct UpstreamTokens {
+    store: Store,
+    vault: Arc<Vault>,
+    fly: Arc<FlyConnector>,
+    /// Fly.io's refresh tokens work once: on this node only one renewal of a person runs at a time.
+    turns: [tokio::sync::Mutex<()>; TURNS],
+}
+
+/// Tokens as they were read.
+struct Held {
+    entry: Entry<SealedTokens>,
+    tokens: FlyTokens,
+}
+
+impl UpstreamTokens {
+    #[must_use]
+    pub fn new(store: Store, vault: Arc<Vault>, fly: Arc<FlyConnector>) -> Arc<Self> {
+        Arc::new(Self { store, vault, fly, turns: std::array::from_fn(|_| tokio::sync::Mutex::default()) })
+    }
+
+    /// Keeps the tokens of a new sign-in, whatever was kept before.
+    pub async fn save(&self, user: &UserId, tokens: &FlyTokens) -> Result<(), StoreError> {
+        let mut txn = self.store.txn(keys::user_partition(user));
+        txn.put(&keys::upstream(user), &self.seal(user, tokens)?)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(())
+    }
+
+    /// What Fly.io says of the person now.
+    pub async fn ask(self: &Arc<Self>, user: &UserId) -> Result<FlyPerson, AskError> {
+        let deadline = self.fly.deadline();
+        let (known, entry) = self.store.read_pair(&keys::user(user), &keys::upstream(user)).await?;
+        let fly_id = known.ok_or(AskError::SignInAgain)?.value.fly_id;
+        let tokens = entry.and_then(|entry| self.open(user, entry)).ok_or(AskError::SignInAgain)?.tokens;
+        let fresh = self.store.now() < tokens.expires_at;
+        let tokens = if fresh { tokens } else { self.renewed(user, tokens, deadline).await? };
+        match self.fly.person(&tokens, deadline).await {
+            Err(UpstreamError::Refused) => {
+                let tokens = self.renewed(user, tokens, deadline).await?;
+                themselves(self.fly.person(&tokens, deadline).await, &fly_id)
+            }
+            other => themselves(other, &fly_id),
+        }
+    }
+
+    /// [`Self::renew`] to its end even if nobody waits for it any more: a refresh token that was used up while its
+    /// successor is not kept would cost the person a sign-in.
+    async fn renewed(
+        self: &Arc<Self>,
+        user: &UserId,
+        stale: FlyTokens,
+        deadline: Deadline,
+    ) -> Result<FlyTokens, AskError> {
+        let (this, user) = (Arc::clone(self), user.clone());
+        let work = tokio::spawn(async move { this.renew(&user, &stale, deadline).await });
+        let interrupted =
+            |_| AskError::Upstream(UpstreamError::Unavailable("the renewal was interrupted".to_owned()));
+        work.await.map_err(interrupted)?
+    }
+
+    /// Tokens newer than `stale`: those that somebody else has kept meanwhile, or new ones from Fly.io.
+    async fn renew(&self, user: &UserId, stale: &FlyTokens, deadline: Deadline) -> Result<FlyTokens, AskError> {
+        let _turn = deadline.bound(self.turn(user).lock()).await.map_err(AskError::Upstream)?;
+        let held = self.load(user).await?.ok_or(AskError::SignInAgain)?;
+        if held.tokens.access != stale.access {
+            return Ok(held.tokens);
+        }
+        let refresh = stale.refresh.as_deref().ok_or(AskError::SignInAgain)?;
+        match self.fly.refresh(refresh, self.store.now(), deadline).await {
+            Ok(mut renewed) => {
+                renewed.refresh = renewed.refresh.or_else(|| stale.refresh.clone());
+                self.replace(user, &held.entry, renewed).await
+            }
+            Err(UpstreamError::Refused) => {
+                let newer = deadline.bound(self.await_newer(user, stale)).await.map_err(AskError::Upstream)??;
+                newer.ok_or(AskError::SignInAgain)
+            }
+            Err(other) => Err(AskError::Upstream(other)),
+        }
+    }
+
+    /// Keeps renewed tokens if those they replace are still there; those of a newer sign-in are used otherwise.
+    async fn replace(
+        &self,
+        user: &UserId,
+        before: &Entry<SealedTokens>,
+        renewed: FlyTokens,
+    ) -> Result<FlyTokens, AskError> {
+        let mut txn = self.store.txn(keys::user_partition(user));
+        txn.check(before).put(&keys::upstream(user), &self.seal(user, &renewed)?)?;
+        match self.store.commit(txn).await? {
+            Outcome::Committed => Ok(renewed),
+            Outcome::Conflict => Ok(self.load(user).await?.ok_or(AskError::SignInAgain)?.tokens),
+        }
+    }
+
+    /// What another node has kept, which may have used the same refresh token a moment before and be about to save.
+    async fn await_newer(&self, user: &UserId, stale: &FlyTokens) -> Result<Option<FlyTokens>, StoreError> {
+        for look in 0..=LOOKS {
+            if look > 0 {
+                self.store.clock().sleep(BETWEEN_LOOKS).await;
+            }
+            let Some(held) = self.load(user).await? else { return Ok(None) };
+            if held.tokens.access != stale.access {
+                return Ok(Some(held.tokens));
+            }
+        }
+        Ok(None)
+    }
+
+    fn turn(&self, user: &UserId) -> &tokio::sync::Mutex<()> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(user.as_str());
+        let slot = usize::try_from(hash % TURNS as u64).unwrap_or_default();
+        &self.turns[slot]
+    }
+
+    async fn load(&self, user: &UserId) -> Result<Option<Held>, StoreError> {
+        let entry = self.store.read(&keys::upstream::<SealedTokens>(user)).await?;
+        Ok(entry.and_then(|entry| self.open(user, entry)))
+    }
+
+    /// What does not open (a master key that is gone) is as good as lost: the person signs in again.
+    fn open(&self, user: &UserId, entry: Entry<SealedTokens>) -> Option<Held> {
+        let plain = self.vault.open_text(Purpose::AtRest, &context(user), &entry.value.sealed).ok()?;
+        let tokens = serde_json::from_slice(plain.expose()).ok()?;
+        Some(Held { entry, tokens })
+    }
+
+    fn seal(&self, user: &UserId, tokens: &FlyTokens) -> Result<SealedTokens, StoreError> {
+        let plain = serde_json::to_vec(tokens).map_err(|e| StoreError::Misuse(e.to_string()))?;
+        let sealed = self.vault.seal_text(Purpose::AtRest, &context(user), &plain, self.store.random());
+        Ok(SealedTokens { sealed })
+    }
+}
+
+fn context(user: &UserId) -> String {
+    format!("upstream:{user}")
+}
+
+/// The answer, if it is about the person: a token of somebody else proves nothing about them.
+fn themselves(answer: Result<FlyPerson, UpstreamError>, fly_id: &UpstreamUserId) -> Result<FlyPerson, AskError> {
+    match answer {
+        Ok(person) if person.id == *fly_id => Ok(person),
+        Ok(_) | Err(UpstreamError::Refused) => Err(AskError::SignInAgain),
+        Err(other) => Err(AskError::Upstream(other)),
+    }
+}
