@@ -45,6 +45,7 @@
 pub mod clock;
 pub mod config;
 pub mod domain;
+pub mod http;
 pub mod random;
 pub mod services;
 pub mod store;

@@ -1,8 +1,11 @@
 //! The whole program, tested from outside: one binary, suites by subject.
 #![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+mod assets;
 mod config;
+mod html;
 mod mail;
+mod pages;
 mod password_policy;
 mod passwords;
 mod secret;

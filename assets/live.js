@@ -1,0 +1,89 @@
+// Keeps the page of a disable run current while it is open. Without this script the page says the same after "Refresh".
+(() => {
+  "use strict";
+  const section = document.querySelector("[data-events]");
+  if (!section || !window.EventSource) return;
+
+  const state = document.getElementById("run-state");
+  const underWay = (name) => name === "switched" || name === "mailing";
+  const atFirst = state.dataset.state;
+
+  const write = (element, text) => {
+    if (element && element.textContent !== String(text)) element.textContent = text;
+  };
+
+  const showNumbers = (message) => {
+    for (const element of document.querySelectorAll("[data-live]")) {
+      const value = message[element.dataset.live];
+      if (value === undefined || value === null) continue;
+      if (element instanceof HTMLProgressElement) {
+        element.max = message.total;
+        element.value = value;
+        write(element, `${value} of ${message.total}`);
+      } else {
+        write(element, value);
+      }
+    }
+    const asOf = document.querySelector("time[data-live=as_of]");
+    if (asOf && message.as_of_iso) asOf.dateTime = message.as_of_iso;
+    const failures = document.getElementById("failures");
+    if (failures) failures.hidden = message.failed === 0;
+  };
+
+  // A row that is waiting has no button; one that has failed, been sent or been cancelled meanwhile gets one.
+  const showButton = (row, update) => {
+    const cell = row.querySelector(".do");
+    const waiting = update.status === "queued" || update.status === "sending";
+    const button = cell.querySelector(".resend");
+    if (waiting || button) {
+      if (button) button.hidden = waiting;
+      return;
+    }
+    const name = document.createElement("span");
+    name.className = "vh";
+    name.textContent = ` to ${row.dataset.name}`;
+    const made = document.createElement("button");
+    made.className = "button slim resend";
+    made.type = "submit";
+    made.name = "member";
+    made.value = update.member;
+    made.setAttribute("form", "resend-form");
+    made.append("Resend", name);
+    cell.append(made);
+  };
+
+  const showRow = (update) => {
+    const row = document.querySelector(`.member[data-member="${CSS.escape(update.member)}"]`);
+    if (!row) return;
+    row.dataset.status = update.status;
+    row.dataset.ready = String(update.ready);
+    const mail = row.querySelector(".mail-state");
+    mail.className = `badge mail-state ${update.status}`;
+    write(mail, update.status);
+    write(row.querySelector(".mail-detail"), update.detail ?? "");
+    const password = row.querySelector(".password-state");
+    password.className = update.ready ? "badge password-state ready" : "password-state soft";
+    write(password, update.ready ? "ready" : "not yet");
+    showButton(row, update);
+  };
+
+  // The page of a finished run is another page, and so is that of a run whose list is written down at last. Whoever is typing is not interrupted: it comes when they leave the field.
+  const reload = () => {
+    const busy = document.activeElement?.matches("input, select");
+    if (busy) document.activeElement.addEventListener("blur", () => location.reload(), { once: true });
+    else location.reload();
+  };
+
+  const source = new EventSource(section.dataset.events);
+  source.addEventListener("message", (event) => {
+    const message = JSON.parse(event.data);
+    showNumbers(message);
+    (message.rows ?? []).forEach(showRow);
+    state.dataset.state = message.state;
+    const listIsThere = message.state !== "switched" && document.getElementById("list-to-come");
+    if (listIsThere || underWay(message.state) !== underWay(atFirst)) {
+      source.close();
+      reload();
+    }
+  });
+})();

@@ -1,0 +1,166 @@
+//! Who would be mailed and what would end. Looking at it changes nothing.
+
+use askama::Template;
+
+use crate::http::pages::organization::{Plan, Terms};
+use crate::http::pages::when::Stamp;
+use crate::http::pages::{OrganizationFrame, Pager, SAMPLE_CSRF, Section, people, thousands};
+
+/// How the news would reach a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// A mail with a link to set a password.
+    SetUp,
+    /// A mail that says: use the password you have.
+    HasPassword,
+    /// No address that takes mail.
+    Unreachable,
+}
+
+impl Delivery {
+    /// The value of `data-delivery`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up",
+            Self::HasPassword => "has-password",
+            Self::Unreachable => "unreachable",
+        }
+    }
+
+    fn badge(self) -> &'static str {
+        match self {
+            Self::SetUp => "queued",
+            Self::HasPassword => "ready",
+            Self::Unreachable => "failed",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up link",
+            Self::HasPassword => "has a password",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
+/// A row of [`PreviewPage`].
+#[derive(Debug, Clone)]
+pub struct PreviewRow {
+    pub id: String,
+    pub name: String,
+    pub address: String,
+    pub delivery: Delivery,
+    /// Why they cannot be reached and what helps, `That is you.`, or empty.
+    pub detail: String,
+    /// The last day Fly.io confirmed the membership.
+    pub seen: Option<Stamp>,
+}
+
+/// Whether the admin's sign-in is recent enough for the click.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Freshness {
+    /// Signed in at `14:34`, recent enough until `14:39`.
+    Until { signed_in: String, until: String },
+    /// They will be asked to sign in once more.
+    Stale,
+}
+
+/// `GET /organizations/{slug}/auth/disable`, and the answer of a `POST` with a wrong confirmation.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/preview.html")]
+pub struct PreviewPage {
+    pub frame: OrganizationFrame,
+    pub csrf: String,
+    pub plan: Plan,
+    pub members: u64,
+    /// Of these: get a link.
+    pub set_up: u64,
+    /// Of these: are told to use their password.
+    pub has_password: u64,
+    /// Of these: cannot be mailed.
+    pub unreachable: u64,
+    /// How long mailing takes: `about 4 minutes`.
+    pub takes: String,
+    pub freshness: Freshness,
+    /// The admin who looks has neither a password nor an address that takes mail.
+    pub self_locked_out: bool,
+    /// The confirmation that was typed and is not the slug.
+    pub wrong_confirmation: Option<String>,
+    /// What was searched for, or empty.
+    pub query: String,
+    pub rows: Vec<PreviewRow>,
+    pub pager: Pager,
+}
+
+impl PreviewPage {
+    /// How many people are mailed.
+    fn mailed(&self) -> u64 {
+        self.set_up + self.has_password
+    }
+
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let open = Self::sample();
+        let sponsored = Self { plan: Plan::sample_sponsored(), ..open.clone() };
+        let ended = Self { plan: Plan::sample_ended(), freshness: Freshness::Stale, unreachable: 0, ..open.clone() };
+        let nobody = Self {
+            members: 1,
+            set_up: 0,
+            has_password: 0,
+            unreachable: 1,
+            self_locked_out: true,
+            rows: open.rows[..1].to_vec(),
+            pager: Pager::default(),
+            ..open.clone()
+        };
+        let refused = Self { wrong_confirmation: Some("Saltmarsh".into()), ..open.clone() };
+        let nothing_found = Self { query: "zebra".into(), rows: vec![], pager: Pager::default(), ..open.clone() };
+        vec![
+            ("open", open),
+            ("sponsored", sponsored),
+            ("ended", ended),
+            ("nobody", nobody),
+            ("refused", refused),
+            ("nothing-found", nothing_found),
+        ]
+    }
+
+    fn sample() -> Self {
+        let row = |id: &str, name: &str, address: &str, delivery, detail: &str| PreviewRow {
+            id: id.into(),
+            name: name.into(),
+            address: address.into(),
+            delivery,
+            detail: detail.into(),
+            seen: Some(Stamp { text: "21 November".into(), iso: "2026-11-21".into() }),
+        };
+        let back = "Mail to this address came back on 2 October.";
+        let none = "Fly.io gave us no address. Ask them to set one at Fly.io and to sign in once.";
+        let have = "Mail says: use the password you have.";
+        let rows = vec![
+            row("u_5sx0p1", "Leo Brandt", "h4w8c2n6r0j5d9x1@customer.fly.io", Delivery::Unreachable, back),
+            PreviewRow { seen: None, ..row("u_2vz9q4", "Sam O’Connell", "", Delivery::Unreachable, none) },
+            row("u_1ab7c2", "Aiko Hayashi", "z3c7v1n5m9q2w6e8@customer.fly.io", Delivery::SetUp, ""),
+            row("u_6mn4r8", "Bram de Vries", "bram@saltmarsh.example", Delivery::HasPassword, have),
+            row("u_7ef1v6", "Ines Marlow", "ines@saltmarsh.example", Delivery::HasPassword, "That is you."),
+        ];
+        Self {
+            frame: OrganizationFrame::sample(Section::SignIn),
+            csrf: SAMPLE_CSRF.into(),
+            plan: Plan::sample_paid(),
+            members: 412,
+            set_up: 368,
+            has_password: 41,
+            unreachable: 3,
+            takes: "about 4 minutes".into(),
+            freshness: Freshness::Until { signed_in: "14:34".into(), until: "14:39".into() },
+            self_locked_out: false,
+            wrong_confirmation: None,
+            query: String::new(),
+            rows,
+            pager: Pager::sample("1 to 5 of 412"),
+        }
+    }
+}

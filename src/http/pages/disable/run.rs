@@ -1,0 +1,187 @@
+//! The page of a run: what has been mailed, what failed and why, who has a password.
+
+use std::time::Duration;
+
+use askama::Template;
+
+use super::{Counts, MailStatus, RunProgress, RunState};
+use crate::clock::Timestamp;
+use crate::http::pages::when::Stamp;
+use crate::http::pages::{Choice, OrganizationFrame, Pager, SAMPLE_CSRF, Section, people, thousands};
+
+/// A row of [`RunPage`].
+#[derive(Debug, Clone)]
+pub struct RunRow {
+    pub id: String,
+    pub name: String,
+    pub address: String,
+    pub status: MailStatus,
+    /// When it was sent, or why not and what helps; may be empty.
+    pub detail: String,
+    /// Has a password.
+    pub ready: bool,
+}
+
+/// How the run was undone.
+#[derive(Debug, Clone)]
+pub struct Reverted {
+    /// `22 November 2026, 15:02:10`
+    pub at: Stamp,
+    pub by: String,
+}
+
+/// `GET /organizations/{slug}/auth/disable/{run}`
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/run.html")]
+pub struct RunPage {
+    pub frame: OrganizationFrame,
+    pub csrf: String,
+    /// Id of the run.
+    pub run: String,
+    pub progress: RunProgress,
+    /// When sign-in was switched: `22 November 2026, 14:37:02`.
+    pub switched_at: Stamp,
+    /// Who clicked.
+    pub by: String,
+    /// When the last mail left, once the run is done: `14:40:43`.
+    pub finished_at: Option<Stamp>,
+    /// How long the run took, once it is done: `3 minutes 41 seconds`.
+    pub took: String,
+    pub reverted: Option<Reverted>,
+    /// Follow the run live; none when nothing is expected to change.
+    pub live: bool,
+    /// What was searched for, or empty.
+    pub query: String,
+    /// Filter by state of the mail.
+    pub statuses: Vec<Choice>,
+    pub rows: Vec<RunRow>,
+    pub pager: Pager,
+}
+
+impl RunPage {
+    /// The states one can filter by.
+    pub const STATUSES: &[(&str, &str)] = &[
+        ("", "any state"),
+        ("queued", "queued"),
+        ("sending", "sending"),
+        ("sent", "sent"),
+        ("failed", "failed"),
+        ("cancelled", "cancelled"),
+    ];
+
+    fn url(&self) -> String {
+        format!("{}/auth/disable/{}", self.frame.base(), self.run)
+    }
+
+    fn counts(&self) -> &Counts {
+        &self.progress.counts
+    }
+
+    fn under_way(&self) -> bool {
+        matches!(self.progress.state, RunState::Switched | RunState::Mailing)
+    }
+
+    fn is_reverted(&self) -> bool {
+        self.progress.state == RunState::Reverted
+    }
+
+    /// Members without a password.
+    fn not_ready(&self) -> u64 {
+        self.counts().total.saturating_sub(self.counts().ready)
+    }
+
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let at = Timestamp::from_seconds;
+        let mailing = Self::sample();
+        let switched = Counts { total: 412, queued: 412, ready: 41, ..Counts::default() };
+        let switched = Self {
+            progress: RunProgress::new(RunState::Switched, switched, at(1_795_358_223), None),
+            rows: vec![],
+            pager: Pager::default(),
+            ..mailing.clone()
+        };
+        let none_failed = Counts { failed: 0, sent: 288, ..mailing.progress.counts };
+        let none_failed = Self {
+            progress: RunProgress::new(RunState::Mailing, none_failed, at(1_795_358_364), None),
+            query: "o".into(),
+            statuses: Choice::list(Self::STATUSES, "queued"),
+            ..mailing.clone()
+        };
+        let counts = Counts { total: 412, sent: 406, failed: 3, cancelled: 3, ready: 231, ..Counts::default() };
+        let mut settled = mailing.rows.clone();
+        settled[1] = RunRow { status: MailStatus::Sent, detail: "14:40:43, third try".into(), ..settled[1].clone() };
+        settled[2] = RunRow { status: MailStatus::Cancelled, ..settled[2].clone() };
+        let done = Self {
+            rows: settled,
+            progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
+            finished_at: Some(Stamp::clock(at(1_795_358_443))),
+            took: "3 minutes 41 seconds".into(),
+            live: false,
+            ..mailing.clone()
+        };
+        let counts = Counts { total: 9, sent: 9, ready: 9, ..Counts::default() };
+        let everyone = Self {
+            progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
+            rows: mailing.rows[4..].to_vec(),
+            pager: Pager::default(),
+            ..done.clone()
+        };
+        let counts = Counts { total: 412, sent: 285, failed: 3, cancelled: 124, ready: 97, ..Counts::default() };
+        let reverted = Self {
+            progress: RunProgress::new(RunState::Reverted, counts, at(1_795_367_110), None),
+            reverted: Some(Reverted { at: Stamp::moment(at(1_795_359_730)), by: "Ines Marlow".into() }),
+            live: false,
+            rows: done.rows.clone(),
+            ..mailing.clone()
+        };
+        vec![
+            ("mailing", mailing),
+            ("switched", switched),
+            ("none-failed", none_failed),
+            ("done", done),
+            ("everyone-ready", everyone),
+            ("reverted", reverted),
+        ]
+    }
+
+    fn sample() -> Self {
+        let row = |id: &str, name: &str, status, detail: &str, ready| RunRow {
+            id: id.into(),
+            name: name.into(),
+            address: format!("{id}w8c2n6r0j5@customer.fly.io"),
+            status,
+            detail: detail.into(),
+            ready,
+        };
+        let gone = "Their mail server says this mailbox does not exist (550). Ask them to mend it, then resend.";
+        let wait = "Their mail server asked us to wait (451). Next try at 14:41, third of 12.";
+        let linked = "Has a working link already, from the switch of Harbour Tools at 14:20. One link serves both.";
+        let rows = vec![
+            row("u_5sx0p1", "Leo Brandt", MailStatus::Failed, gone, false),
+            row("u_1ab7c2", "Aiko Hayashi", MailStatus::Queued, wait, false),
+            row("u_4gh5w0", "Jun Park", MailStatus::Sending, "", false),
+            row("u_3cd8t1", "Fatima El-Sayed", MailStatus::Cancelled, linked, false),
+            row("u_6mn4r8", "Bram de Vries", MailStatus::Sent, "14:37:09. Told to use the password they have.", true),
+            row("u_5lm6z7", "Priya Raman", MailStatus::Sent, "14:37:48", true),
+        ];
+        let counts = Counts { total: 412, queued: 118, sending: 4, sent: 285, failed: 3, cancelled: 2, ready: 97 };
+        let as_of = Timestamp::from_seconds(1_795_358_364);
+        Self {
+            frame: OrganizationFrame::sample(Section::SignIn),
+            csrf: SAMPLE_CSRF.into(),
+            run: "01kap4t6zq8m".into(),
+            progress: RunProgress::new(RunState::Mailing, counts, as_of, Some(Duration::from_secs(58))),
+            switched_at: Stamp::moment(Timestamp::from_seconds(1_795_358_222)),
+            by: "Ines Marlow".into(),
+            finished_at: None,
+            took: String::new(),
+            reverted: None,
+            live: true,
+            query: String::new(),
+            statuses: Choice::list(Self::STATUSES, ""),
+            rows,
+            pager: Pager::sample("1 to 6 of 412"),
+        }
+    }
+}

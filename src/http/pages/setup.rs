@@ -1,0 +1,214 @@
+//! Setting a password: the form, links that no longer work, and asking for a new link.
+
+use askama::Template;
+
+use super::{Frame, SAMPLE_CSRF, SAMPLE_TX, listed};
+
+/// What lets the person set a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// A set-up link, which works until `23 November, 14:37`.
+    Link { until: String },
+    /// A sign-in at Fly.io a moment ago.
+    Now,
+}
+
+/// Why a password was not taken.
+#[derive(Debug, Clone)]
+pub struct Refusal {
+    /// What is wrong with it and what would help.
+    pub message: String,
+    /// How hard it is to guess, 0 to 4; none when that was not asked, as for one that is too short.
+    pub score: Option<u8>,
+}
+
+impl Refusal {
+    /// The score, and in words.
+    fn strength(&self) -> Option<(u8, &'static str)> {
+        let words = |score| match score {
+            0 => "0 of 4, guessed at once",
+            1 => "1 of 4, too easy",
+            2 => "2 of 4, still too easy",
+            3 => "3 of 4, good",
+            _ => "4 of 4, very good",
+        };
+        self.score.map(|score| (score, words(score)))
+    }
+}
+
+/// `GET` and refused `POST` of `/set-up` and `/set-up/now`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/setup.html")]
+pub struct SetupPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the sign-in transaction that goes on afterwards, or empty.
+    pub tx_query: String,
+    pub origin: Origin,
+    /// Name of the application that waits for the sign-in.
+    pub client: Option<String>,
+    /// The organizations that have left Fly.io and that this person belongs to, by name.
+    pub organizations: Vec<String>,
+    /// The person has a password, which this one replaces.
+    pub replaces: bool,
+    pub sign_in_address: String,
+    /// Fewest characters.
+    pub minimum: usize,
+    /// Most characters.
+    pub maximum: usize,
+    pub refusal: Option<Refusal>,
+    /// Offer a field for an address of their own.
+    pub ask_contact_email: bool,
+    /// What was typed there before, or empty.
+    pub contact_email: String,
+    /// Why that was not taken.
+    pub contact_error: Option<String>,
+}
+
+impl SetupPage {
+    fn strength(&self) -> Option<(u8, &'static str)> {
+        self.refusal.as_ref().and_then(Refusal::strength)
+    }
+
+    fn action(&self) -> &'static str {
+        match self.origin {
+            Origin::Link { .. } => "/set-up",
+            Origin::Now => "/set-up/now",
+        }
+    }
+
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let link = Self {
+            frame: Frame::new(false, ""),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: String::new(),
+            origin: Origin::Link { until: "23 November, 14:37".into() },
+            client: Some("Sentry".into()),
+            organizations: vec!["Saltmarsh Labs".into()],
+            replaces: false,
+            sign_in_address: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
+            minimum: 15,
+            maximum: 256,
+            refusal: None,
+            ask_contact_email: false,
+            contact_email: String::new(),
+            contact_error: None,
+        };
+        let now = Self { frame: Frame::sample(), tx_query: SAMPLE_TX.into(), origin: Origin::Now, ..link.clone() };
+        let weak = Refusal {
+            message:
+                "This one is close to the name of your organization and a year, which is tried early. Add two or \
+                      three words that have nothing to do with it."
+                    .into(),
+            score: Some(1),
+        };
+        let weak = Self { refusal: Some(weak), ..link.clone() };
+        let short = Refusal { message: "It has 9 characters; we need at least 15.".into(), score: None };
+        let short = Self { refusal: Some(short), ..now.clone() };
+        let contact = Self {
+            ask_contact_email: true,
+            contact_email: "priya@saltmarsh".into(),
+            contact_error: Some("This does not look like an email address. Check it, or leave it empty.".into()),
+            organizations: vec!["Saltmarsh Labs".into(), "Harbour Tools".into()],
+            ..link.clone()
+        };
+        let replaces = Self { replaces: true, client: None, ..link.clone() };
+        vec![
+            ("link", link),
+            ("now", now),
+            ("weak", weak),
+            ("short", short),
+            ("contact", contact),
+            ("replaces", replaces),
+        ]
+    }
+}
+
+/// A set-up link that opens nothing.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/setup_expired.html")]
+pub struct ExpiredPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// The link was one of ours, so a new one can go where it went. Otherwise the person has to give an address.
+    pub renewable: bool,
+}
+
+impl ExpiredPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let known = Self { frame: Frame::new(false, ""), csrf: SAMPLE_CSRF.into(), renewable: true };
+        let unknown = Self { renewable: false, ..known.clone() };
+        vec![("renewable", known), ("unknown", unknown)]
+    }
+}
+
+/// `GET /forgot`
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/forgot.html")]
+pub struct ForgotPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the sign-in transaction, or empty.
+    pub tx_query: String,
+    /// The address that was typed before, or empty.
+    pub email: String,
+    /// Why it was not taken: it is no address, or too many were asked for.
+    pub error: Option<String>,
+}
+
+impl ForgotPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let page = Self {
+            frame: Frame::sample(),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: SAMPLE_TX.into(),
+            email: String::new(),
+            error: None,
+        };
+        let error = Some("This does not look like an email address. Check it and try again.".to_owned());
+        let refused = Self { email: "priya@saltmarsh".into(), error, ..page.clone() };
+        vec![("empty", page), ("refused", refused)]
+    }
+}
+
+/// What a new link was asked with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// A typed address, which we may or may not know.
+    Address,
+    /// An old link.
+    Link,
+    /// A sign-in at Fly.io a moment ago: the person may know where the mail goes.
+    Proof { address: String },
+}
+
+/// The answer of `POST /forgot` and `POST /set-up/renew`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/forgot_sent.html")]
+pub struct ForgotSentPage {
+    pub frame: Frame,
+    /// `?tx=<id>` of the sign-in transaction, or empty.
+    pub tx_query: String,
+    pub asked: Asked,
+    /// The address our mail comes from.
+    pub sender: String,
+}
+
+impl ForgotSentPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let page = Self {
+            frame: Frame::sample(),
+            tx_query: SAMPLE_TX.into(),
+            asked: Asked::Address,
+            sender: "no-reply@flybridge.example".into(),
+        };
+        let link = Self { asked: Asked::Link, ..page.clone() };
+        let proof = Asked::Proof { address: "q7m2x9k4v1w8z5t3@customer.fly.io".into() };
+        let proof = Self { asked: proof, ..page.clone() };
+        vec![("address", page), ("link", link), ("proof", proof)]
+    }
+}

@@ -1,0 +1,184 @@
+//! The way in: the sign-in page, and the two pages that say why Fly.io did not let somebody through.
+
+use askama::Template;
+
+use super::{Frame, SAMPLE_CSRF, SAMPLE_TX};
+
+/// Which ways in the page offers.
+#[derive(Debug, Clone)]
+pub enum Offer {
+    /// Nobody has said which organization it is about.
+    Both,
+    /// The organization is known and signs in with Fly.io; `again_since` is the day it came back, if it had left.
+    Fly { organization: String, again_since: Option<String> },
+    /// The organization is known and has left Fly.io Auth on the day `since` (`22 November 2026`).
+    Password { organization: String, since: String },
+}
+
+/// What the page has to say before anything else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignInNotice {
+    /// Address and password do not belong together; the same for unknown addresses.
+    Refused,
+    /// Too many attempts; `wait` is `30 seconds`.
+    Throttled { wait: String },
+    /// The password pool is full; `wait` is `5 seconds`.
+    Busy { wait: String },
+    /// The step the person is about to take needs a sign-in of the last five minutes.
+    Again,
+    /// The sign-in was begun too long ago, or in another browser.
+    StartedTooLongAgo,
+}
+
+/// `GET /sign-in`, and the answer of `POST /sign-in/password` that did not work.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/sign_in.html")]
+pub struct SignInPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the sign-in transaction, or empty.
+    pub tx_query: String,
+    /// Name of the application that asked; none when somebody came by themselves.
+    pub client: Option<String>,
+    pub offer: Offer,
+    pub notice: Option<SignInNotice>,
+    /// The address that was typed before, or empty.
+    pub email: String,
+    /// Where the ways of all organizations are shown; only useful when the offer is for one.
+    pub all_ways: Option<String>,
+}
+
+impl SignInPage {
+    /// After a password was tried, the password is what the person came for.
+    fn password_first(&self) -> bool {
+        matches!(self.offer, Offer::Password { .. }) || self.tried()
+    }
+
+    fn tried(&self) -> bool {
+        use SignInNotice::{Busy, Refused, Throttled};
+        matches!(self.notice, Some(Refused | Throttled { .. } | Busy { .. }))
+    }
+
+    fn organization(&self) -> Option<&str> {
+        match &self.offer {
+            Offer::Both => None,
+            Offer::Fly { organization, .. } | Offer::Password { organization, .. } => Some(organization),
+        }
+    }
+
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let both = Self {
+            frame: Frame::sample(),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: SAMPLE_TX.into(),
+            client: Some("Sentry".into()),
+            offer: Offer::Both,
+            notice: None,
+            email: String::new(),
+            all_ways: None,
+        };
+        let saltmarsh = || "Saltmarsh Labs".to_owned();
+        let all_ways = Some("/sign-in?tx=3v7k9m2p&all=1".to_owned());
+        let fly = Offer::Fly { organization: saltmarsh(), again_since: None };
+        let fly = Self { offer: fly, all_ways: all_ways.clone(), ..both.clone() };
+        let back = Offer::Fly { organization: saltmarsh(), again_since: Some("23 November 2026".into()) };
+        let back = Self { client: None, offer: back, ..fly.clone() };
+        let password = Offer::Password { organization: saltmarsh(), since: "22 November 2026".into() };
+        let password = Self { offer: password, all_ways, ..both.clone() };
+        let tried = Self { email: "priya@saltmarsh.example".into(), ..both.clone() };
+        let says = |page: &Self, notice| Self { notice: Some(notice), ..page.clone() };
+        let direct = Self { frame: Frame::new(true, ""), client: None, tx_query: String::new(), ..both.clone() };
+        vec![
+            ("refused", says(&tried, SignInNotice::Refused)),
+            ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),
+            ("busy", says(&tried, SignInNotice::Busy { wait: "5 seconds".into() })),
+            ("again", says(&Self { client: None, all_ways: None, ..fly.clone() }, SignInNotice::Again)),
+            ("too-long-ago", says(&both, SignInNotice::StartedTooLongAgo)),
+            (
+                "password-refused",
+                says(&Self { email: tried.email.clone(), ..password.clone() }, SignInNotice::Refused),
+            ),
+            ("both", both),
+            ("fly", fly),
+            ("fly-again", back),
+            ("password", password),
+            ("direct", direct),
+        ]
+    }
+}
+
+/// A person came through Fly.io, and the organization they want has left it.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/no_longer_opens.html")]
+pub struct NoLongerOpensPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the sign-in transaction, or empty.
+    pub tx_query: String,
+    /// Name of the application that asked; none when somebody came by themselves.
+    pub client: Option<String>,
+    pub organization: String,
+    /// The day of the switch: `22 November 2026`.
+    pub since: String,
+    /// The sign-in address of this person, whom Fly.io has just proven.
+    pub email: String,
+    /// They were proven a moment ago and have no password: they may set one on the spot.
+    pub set_password_now: bool,
+    /// Where all ways in are shown.
+    pub all_ways: Option<String>,
+}
+
+impl NoLongerOpensPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let now = Self {
+            frame: Frame::sample(),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: SAMPLE_TX.into(),
+            client: Some("Sentry".into()),
+            organization: "Saltmarsh Labs".into(),
+            since: "22 November 2026".into(),
+            email: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
+            set_password_now: true,
+            all_ways: Some("/sign-in?tx=3v7k9m2p&all=1".into()),
+        };
+        let has_password = Self { set_password_now: false, ..now.clone() };
+        let direct = Self {
+            frame: Frame::new(false, ""),
+            tx_query: String::new(),
+            client: None,
+            all_ways: Some("/sign-in".into()),
+            ..now.clone()
+        };
+        vec![("set-now", now), ("has-password", has_password), ("direct", direct)]
+    }
+}
+
+/// The person said no at Fly.io. Sentry's Fly provider would start over for ever if it were told, so this page is the end
+/// of that sign-in.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/denied.html")]
+pub struct DeniedPage {
+    pub frame: Frame,
+    /// `?tx=<id>` of the sign-in transaction, or empty.
+    pub tx_query: String,
+    /// Name of the application that asked; none when somebody came by themselves.
+    pub client: Option<String>,
+    /// Id of this event in the log.
+    pub error_id: String,
+}
+
+impl DeniedPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let page = Self {
+            frame: Frame::sample(),
+            tx_query: SAMPLE_TX.into(),
+            client: Some("Sentry".into()),
+            error_id: "01KAP4T6ZQ8M".into(),
+        };
+        let direct = Self { client: None, tx_query: String::new(), frame: Frame::new(false, ""), ..page.clone() };
+        vec![("client", page), ("direct", direct)]
+    }
+}

@@ -1,0 +1,60 @@
+//! The way out.
+
+use askama::Template;
+
+use super::{Action, Frame, SAMPLE_CSRF};
+
+/// `GET /sign-out`: the question before it.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/sign_out.html")]
+pub struct SignOutPage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the request that waits for the answer, or empty.
+    pub tx_query: String,
+    pub person: String,
+    /// `Fly.io` or `email and password`.
+    pub method: String,
+    /// When they signed in: `14:34`, or `21 November`.
+    pub since: String,
+    /// Name of the application that asks for it; none when the person came by themselves.
+    pub client: Option<String>,
+}
+
+impl SignOutPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let asked = Self {
+            frame: Frame::sample(),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: String::new(),
+            person: "Ines Marlow".into(),
+            method: "Fly.io".into(),
+            since: "14:34".into(),
+            client: Some("Sentry".into()),
+        };
+        let own = Self { client: None, method: "email and password".into(), ..asked.clone() };
+        vec![("client", asked), ("own", own)]
+    }
+}
+
+/// `GET /signed-out`
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/signed_out.html")]
+pub struct SignedOutPage {
+    pub frame: Frame,
+    /// Applications that may keep a session of their own: `Sentry`; empty when unknown.
+    pub applications: String,
+    /// Where the application wants the person back, once they have read the page.
+    pub back: Option<Action>,
+}
+
+impl SignedOutPage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let plain = Self { frame: Frame::new(false, ""), applications: String::new(), back: None };
+        let back = Some(Action::new("Back to Sentry", "https://sentry.example/"));
+        let client = Self { applications: "Sentry".into(), back, ..plain.clone() };
+        vec![("plain", plain), ("client", client)]
+    }
+}
