@@ -1,4 +1,18 @@
 //! Everything that speaks HTTP: the whole URL table and the layers.
 
 pub mod assets;
+pub mod client_address;
+pub mod cookies;
+pub mod error;
+pub mod oidc;
+pub mod organization;
 pub mod pages;
+pub mod password;
+pub mod readiness;
+pub mod request_id;
+pub mod routes;
+pub mod security_headers;
+pub mod server;
+pub mod sign_in;
+pub mod state;
+pub mod web;

@@ -1,0 +1,314 @@
+//! The only mapping from what went wrong to an answer over HTTP.
+//!
+//! A handler fails with a [`PageError`] (a page for a person) or an [`OAuthFailure`] (JSON for a client). The page is
+//! rendered by [`render_errors`], which knows the id of the request and the time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Request, State};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::pages::error::{ErrorPage, Side};
+use super::pages::when::Stamp;
+use super::pages::{Action, Frame, Page};
+use super::web::Web;
+use crate::domain::authorize::{OAuthCode, OAuthError, Repeated};
+use crate::services::grants::GrantError;
+use crate::services::upstream::UpstreamError;
+use crate::services::upstream_tokens::AskError;
+use crate::store::StoreError;
+use crate::telemetry::RequestId;
+
+/// A refusal or failure that a person sees.
+#[derive(Debug, Clone)]
+pub struct PageError(Box<Details>);
+
+#[derive(Debug, Clone)]
+struct Details {
+    status: StatusCode,
+    title: String,
+    message: String,
+    side: Side,
+    actions: Vec<Action>,
+    retry_after: Option<Duration>,
+    /// For the log, beside the id of the request.
+    detail: String,
+}
+
+impl PageError {
+    #[must_use]
+    pub fn new(status: StatusCode, title: &str, message: impl Into<String>) -> Self {
+        Self(Box::new(Details {
+            status,
+            title: title.to_owned(),
+            message: message.into(),
+            side: Side::Request,
+            actions: vec![],
+            retry_after: None,
+            detail: String::new(),
+        }))
+    }
+
+    #[must_use]
+    pub fn side(mut self, side: Side) -> Self {
+        self.0.side = side;
+        self
+    }
+
+    #[must_use]
+    pub fn action(mut self, label: &str, url: impl Into<String>) -> Self {
+        self.0.actions.push(Action::new(label, url));
+        self
+    }
+
+    #[must_use]
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.0.detail = detail.into();
+        self
+    }
+
+    /// A form from an old tab, another browser, or somebody else's page.
+    #[must_use]
+    pub fn stale_form() -> Self {
+        let message = "What you sent came from a page that is no longer current, or your browser did not send its \
+                       cookie along. Nothing has changed. Open the page again and send it once more.";
+        Self::new(StatusCode::FORBIDDEN, "This page was open for too long", message).action("Start again", "/sign-in")
+    }
+
+    #[must_use]
+    pub fn stale_transaction() -> Self {
+        let message = "This sign-in was begun too long ago, or in another browser. Nothing has changed. Go back to \
+                       where you came from and start again.";
+        Self::new(StatusCode::BAD_REQUEST, "This sign-in has run out", message).action("Start again", "/sign-in")
+    }
+
+    #[must_use]
+    pub fn not_found() -> Self {
+        let message = "There is no page at this address. If a link brought you here, it may be old or incomplete.";
+        Self::new(StatusCode::NOT_FOUND, "Nothing here", message).action("Go to signing in", "/sign-in")
+    }
+
+    #[must_use]
+    pub fn wrong_method() -> Self {
+        let message = "This address does not take what was sent to it. Nothing has changed. Go back and start again.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not in this way", message).action("Go to signing in", "/sign-in")
+    }
+
+    /// A client's mistake for which it must not be redirected to (RFC 6749, section 4.1.2.1).
+    #[must_use]
+    pub fn client(name: Option<&str>, message: impl Into<String>, detail: impl Into<String>) -> Self {
+        let title = "The application asked in a way we cannot answer";
+        Self::new(StatusCode::BAD_REQUEST, title, message)
+            .side(Side::Application(name.map(str::to_owned)))
+            .detail(detail)
+    }
+
+    #[must_use]
+    pub fn fly_unavailable(detail: impl Into<String>) -> Self {
+        let message = "Fly.io did not answer in time, or not as agreed, so we could not go on. Nothing has changed. \
+                       Wait a minute and start again.";
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "We could not ask Fly.io", message)
+            .side(Side::Upstream("Fly.io".to_owned()))
+            .detail(detail);
+        error.0.retry_after = Some(Duration::from_mins(1));
+        error
+    }
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        let (status, message) = match &error {
+            StoreError::Unavailable(_) | StoreError::Contention(_) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "We cannot reach our own records at the moment. What you sent may have been saved or not. Wait a \
+                 minute, look again, and repeat it if needed: nothing happens twice.",
+            ),
+            StoreError::Full(_) => (
+                StatusCode::INSUFFICIENT_STORAGE,
+                "We cannot save anything at the moment. Nothing has changed. Tell whoever runs this service.",
+            ),
+            StoreError::Corrupt(_) | StoreError::Misuse(_) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "Something is wrong with our own records. Nothing has changed. Tell whoever runs this service.",
+            ),
+        };
+        let mut page = Self::new(status, "Our records cannot be used", message).side(Side::Ours);
+        page.0.detail = error.to_string();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            page.0.retry_after = Some(Duration::from_secs(5));
+        }
+        page
+    }
+}
+
+impl From<AskError> for PageError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::SignInAgain => {
+                let message = "Fly.io wants you to sign in there again before it answers us. Nothing has changed.";
+                Self::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
+                    .action("Sign in again", "/sign-in")
+            }
+            AskError::Upstream(error) => error.into(),
+            AskError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UpstreamError> for PageError {
+    fn from(error: UpstreamError) -> Self {
+        Self::fly_unavailable(error.to_string())
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The layer that turns a [`PageError`] into its page.
+pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
+    let mut response = next.run(request).await;
+    let Some(PageError(details)) = response.extensions_mut().remove::<PageError>() else { return response };
+    if details.status.is_server_error() {
+        tracing::error!(title = details.title, detail = details.detail, "failed");
+    } else {
+        tracing::info!(title = details.title, detail = details.detail, "refused");
+    }
+    let page = ErrorPage {
+        frame: Frame::new(web.demo, ""),
+        title: details.title,
+        message: details.message,
+        side: details.side,
+        id,
+        at: Stamp::moment(web.clock.now()),
+        actions: details.actions,
+    };
+    let mut rendered = Page::with_status(details.status, page).into_response();
+    // Cookies that the failed handler wanted to clear.
+    for cookie in response.headers().get_all(header::SET_COOKIE) {
+        rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
+    }
+    if let Some(wait) = details.retry_after {
+        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    }
+    rendered
+}
+
+/// The layer that gives the refusals of axum's own extractors (a body that is too long, a form that is none) a page or
+/// JSON, by what the address speaks.
+pub async fn pages_for_rejections(request: Request, next: Next) -> Response {
+    let protocol = request.uri().path().starts_with("/oauth/") && request.uri().path() != "/oauth/authorize";
+    let response = next.run(request).await;
+    let bare =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    if !response.status().is_client_error() || !bare || response.extensions().get::<PageError>().is_some() {
+        return response;
+    }
+    let status = response.status();
+    if protocol {
+        let what = match status {
+            StatusCode::METHOD_NOT_ALLOWED => "this address takes another method; the token endpoint takes POST",
+            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than any request to this address",
+            _ => "the request cannot be read",
+        };
+        let error = OAuthError::new(OAuthCode::InvalidRequest, what);
+        return OAuthFailure { status, ..OAuthFailure::from(error) }.into_response();
+    }
+    let (title, message) = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("That was too much", "What you sent is longer than anything this page asks for. Nothing has changed.")
+        }
+        StatusCode::NOT_FOUND => return PageError::not_found().into_response(),
+        _ => ("We cannot read that", "What was sent is not a form of ours. Nothing has changed. Start again."),
+    };
+    PageError::new(status, title, message).action("Start again", "/sign-in").into_response()
+}
+
+/// A refusal in JSON (RFC 6749, section 5.2).
+#[derive(Debug, Clone)]
+pub struct OAuthFailure {
+    pub status: StatusCode,
+    pub error: OAuthError,
+    /// The client used the `Authorization` header, so the answer names the scheme.
+    pub basic: bool,
+    pub retry_after: Option<Duration>,
+}
+
+impl OAuthFailure {
+    #[must_use]
+    pub fn new(code: OAuthCode, description: &str) -> Self {
+        OAuthError::new(code, description).into()
+    }
+
+    fn unavailable(description: &str) -> Self {
+        let error = OAuthError::new(OAuthCode::TemporarilyUnavailable, description);
+        let retry_after = Some(Duration::from_secs(5));
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, basic: false, retry_after }
+    }
+}
+
+impl From<OAuthError> for OAuthFailure {
+    fn from(error: OAuthError) -> Self {
+        let status = match error.code {
+            OAuthCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            OAuthCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            OAuthCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self { status, error, basic: false, retry_after: None }
+    }
+}
+
+impl From<Repeated> for OAuthFailure {
+    fn from(repeated: Repeated) -> Self {
+        OAuthError::from(repeated).into()
+    }
+}
+
+impl From<StoreError> for OAuthFailure {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store gave no answer");
+        Self::unavailable("our records cannot be reached, try again")
+    }
+}
+
+impl From<GrantError> for OAuthFailure {
+    fn from(error: GrantError) -> Self {
+        match error {
+            GrantError::OAuth(error) => error.into(),
+            GrantError::CannotAsk(detail) => {
+                tracing::warn!(detail, "a refresh could not be confirmed with Fly.io");
+                Self::unavailable("Fly.io cannot be asked at the moment, try again")
+            }
+            GrantError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl IntoResponse for OAuthFailure {
+    fn into_response(self) -> Response {
+        tracing::info!(code = self.error.code.as_str(), description = self.error.description, "refused a client");
+        let body = json!({ "error": self.error.code.as_str(), "error_description": self.error.description });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
+        if self.basic && self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"flybridge\""));
+        }
+        if let Some(wait) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        response
+    }
+}

@@ -1,0 +1,171 @@
+//! The authorization endpoint (RFC 6749, section 3.1; OIDC Core, section 3.1.2). Stores nothing for a stranger: the
+//! pending request travels sealed in a cookie.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::Clients;
+use super::redirect::{Back, see_other};
+use crate::clock::Timestamp;
+use crate::domain::access::Proof;
+use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Parameters, Prompt};
+use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::ids::UserId;
+use crate::http::error::PageError;
+use crate::http::sign_in::finish::{Finish, Outcome};
+use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
+use crate::http::web::{Visitor, Web};
+use crate::services::signing::{Expected, Expiry, SigningKeys};
+
+/// `GET /oauth/authorize`
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(clients): State<Arc<Clients>>,
+    State(finish): State<Arc<Finish>>,
+    State(signing): State<Arc<SigningKeys>>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let endpoint = Endpoint { web: &web, clients: &clients, finish: &finish, signing: &signing };
+    endpoint.authorize(&visitor, &query.unwrap_or_default()).await
+}
+
+/// `POST /oauth/authorize`: the same parameters in the body, and the same result (OIDC Core, section 3.1.2.1).
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(clients): State<Arc<Clients>>,
+    State(finish): State<Arc<Finish>>,
+    State(signing): State<Arc<SigningKeys>>,
+    visitor: Visitor,
+    body: String,
+) -> Result<Response, PageError> {
+    let endpoint = Endpoint { web: &web, clients: &clients, finish: &finish, signing: &signing };
+    endpoint.authorize(&visitor, &body).await
+}
+
+/// What the endpoint works with.
+struct Endpoint<'a> {
+    web: &'a Web,
+    clients: &'a Clients,
+    finish: &'a Finish,
+    signing: &'a SigningKeys,
+}
+
+impl Endpoint<'_> {
+    async fn authorize(&self, visitor: &Visitor, text: &str) -> Result<Response, PageError> {
+        let web = self.web;
+        let parameters = Parameters::parse(text);
+        let client = find_client(&parameters, self.clients)?;
+        let redirect = verify_redirect(&parameters, &client)?;
+        // From here errors go back to the client.
+        let state = parameters.one("state").ok().flatten();
+        let back = Back { redirect: &redirect, state, issuer: &web.issuer };
+        if let Err(error) = check_response_mode(&parameters) {
+            return Err(PageError::client(Some(&client.name), error, "response_mode"));
+        }
+        let checked = AuthorizationRequest::check(&parameters, &client);
+        let (request, hinted) = match checked.and_then(|request| Ok((request, self.hinted(&parameters)?))) {
+            Ok(checked) => checked,
+            Err(error) => return refuse(&client, &back, &error),
+        };
+        let pending = Pending {
+            client: client.id.clone(),
+            redirect_uri: redirect.as_str().to_owned(),
+            state: state.map(str::to_owned),
+            request,
+            hinted,
+        };
+        let now = web.clock.now();
+        if let Some(current) = web.session(visitor).await?
+            && pending.hinted.as_ref().is_none_or(|hinted| *hinted == current.user.id)
+            && satisfies(current.proof(), &pending.request, now)
+            && let Outcome::Code(response) = self.finish.code(web, &current, &pending).await?
+        {
+            return Ok(response);
+        }
+        if pending.request.prompt == Prompt::None {
+            let error = OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in");
+            return refuse(&client, &back, &error);
+        }
+        let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), now, &*web.random);
+        let mut response = see_other(&format!("/sign-in?tx={}", transaction.id));
+        Transactions::new(web).keep(&transaction, visitor, &mut response)?;
+        Ok(response)
+    }
+
+    /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago
+    /// (OIDC Core, section 3.1.2.1, `id_token_hint`).
+    fn hinted(&self, parameters: &Parameters) -> Result<Option<UserId>, OAuthError> {
+        #[derive(Deserialize)]
+        struct Hint {
+            sub: UserId,
+        }
+        let Some(hint) = parameters.one("id_token_hint")? else { return Ok(None) };
+        let issuer = self.web.issuer.as_str();
+        let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
+        match self.signing.verify::<Hint>(hint, &expected) {
+            Ok(hint) => Ok(Some(hint.sub)),
+            Err(_) => Err(OAuthError::new(OAuthCode::InvalidRequest, "id_token_hint is not an id_token of ours")),
+        }
+    }
+}
+
+/// An error for the client; on our own page where the client would start over at it, without end.
+fn refuse(client: &Client, back: &Back<'_>, error: &OAuthError) -> Result<Response, PageError> {
+    if !client.denials_on_own_page {
+        return Ok(back.error(error));
+    }
+    let message = format!(
+        "We cannot go on with what {} sent us ({}: {}). Tell whoever runs it.",
+        client.name,
+        error.code.as_str(),
+        error.description
+    );
+    Err(PageError::client(Some(&client.name), message, error.to_string()))
+}
+
+fn find_client(parameters: &Parameters, clients: &Clients) -> Result<Arc<Client>, PageError> {
+    let refuse = |message: &str, detail: &str| Err(PageError::client(None, message, detail));
+    match parameters.one("client_id") {
+        Err(_) => refuse("It named itself twice. Tell whoever runs it.", "client_id is repeated"),
+        Ok(None) => refuse("It did not say which application it is. Tell whoever runs it.", "client_id is missing"),
+        Ok(Some(id)) => match clients.get(id) {
+            Some(client) => Ok(client),
+            None => refuse("It is not registered here. Tell whoever runs it.", "client_id is unknown"),
+        },
+    }
+}
+
+/// Byte for byte, as registered (RFC 9700, section 2.1). The result is the proof that it may be redirected to.
+fn verify_redirect(parameters: &Parameters, client: &Client) -> Result<VerifiedRedirect, PageError> {
+    let refuse = |message: &str, detail: &str| Err(PageError::client(Some(&client.name), message, detail));
+    match parameters.one("redirect_uri") {
+        Err(_) => refuse("It said twice where to send you back. Tell whoever runs it.", "redirect_uri is repeated"),
+        Ok(None) => refuse("It did not say where to send you back. Tell whoever runs it.", "redirect_uri is missing"),
+        Ok(Some(uri)) => match client.verify_redirect(uri) {
+            Some(redirect) => Ok(redirect),
+            None => refuse(
+                "The address it wants you back at is not one it has registered, so we do not send you there.",
+                "redirect_uri is not registered",
+            ),
+        },
+    }
+}
+
+/// An answer in a form we do not speak cannot be sent, errors included.
+fn check_response_mode(parameters: &Parameters) -> Result<(), &'static str> {
+    match parameters.one("response_mode") {
+        // A repeated one is answered as any other repeated parameter, in the form that is the default.
+        Ok(None | Some("query")) | Err(_) => Ok(()),
+        Ok(Some(_)) => Err("It wants its answer in a form we do not support. Tell whoever runs it."),
+    }
+}
+
+/// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3).
+fn satisfies(proof: &Proof, request: &AuthorizationRequest, now: Timestamp) -> bool {
+    let recent = request.max_age.is_none_or(|max_age| now <= proof.auth_time.plus(max_age));
+    request.prompt != Prompt::Login && recent
+}

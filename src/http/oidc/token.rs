@@ -1,0 +1,160 @@
+//! The token endpoint (RFC 6749, section 3.2; OIDC Core, section 3.1.3). It owns client authentication, errors and the
+//! shape of the answer; a grant holds only its difference.
+
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+
+use super::userinfo::person_claims;
+use super::{Clients, client_auth};
+use crate::domain::authorize::{OAuthCode, Parameters, ScopeValue};
+use crate::domain::claims::{IdToken, PersonClaims};
+use crate::domain::client::{Client, SigningAlgorithm};
+use crate::domain::organization::LoginMethod;
+use crate::domain::user::User;
+use crate::http::error::OAuthFailure;
+use crate::http::web::{Visitor, Web};
+use crate::services::directory::Directory;
+use crate::services::grants::redeem::Redemption;
+use crate::services::grants::{Grants, Issued};
+use crate::services::limits::Limits;
+use crate::services::signing::{Algorithm, SigningKeys};
+
+/// What the endpoint works with.
+pub struct TokenEndpoint {
+    pub clients: Arc<Clients>,
+    pub limits: Arc<Limits>,
+    pub grants: Arc<Grants>,
+    pub directory: Arc<Directory>,
+    pub signing: Arc<SigningKeys>,
+}
+
+/// RFC 6749, section 5.1.
+#[derive(Serialize)]
+struct TokenAnswer {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id_token: Option<String>,
+    scope: String,
+    created_at: i64,
+}
+
+/// `POST /oauth/token`
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: String,
+) -> Result<Response, OAuthFailure> {
+    check_carrier(&headers, query.as_deref())?;
+    let form = Parameters::parse(&body);
+    form.check_once_each()?;
+    let client =
+        client_auth::authenticate(&endpoint.clients, &endpoint.limits, &visitor.address, &headers, &form).await?;
+    let issued = match form.one("grant_type")? {
+        Some("authorization_code") => {
+            let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
+            let redirect_uri = form.one("redirect_uri")?;
+            let sent = Redemption { code, redirect_uri, code_verifier: form.one("code_verifier")? };
+            endpoint.grants.redeem(&client, sent).await?
+        }
+        Some("refresh_token") => {
+            let token = form.one("refresh_token")?.ok_or_else(|| missing("refresh_token is missing"))?;
+            endpoint.grants.refresh(&client, token, form.one("scope")?).await?
+        }
+        Some(_) => return Err(OAuthFailure::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported")),
+        None => return Err(missing("grant_type is missing")),
+    };
+    endpoint.answer(&web, &client, issued).await
+}
+
+fn missing(what: &str) -> OAuthFailure {
+    OAuthFailure::new(OAuthCode::InvalidRequest, what)
+}
+
+/// The parameters come in a form body; a secret in a URL ends in logs (RFC 6749, section 2.3.1).
+fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
+        return Err(missing("the content type must be application/x-www-form-urlencoded"));
+    }
+    if query.is_some_and(|query| !query.is_empty()) {
+        return Err(missing("parameters belong into the body, not into the URL"));
+    }
+    Ok(())
+}
+
+impl TokenEndpoint {
+    async fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
+        let user = self.directory.user(&issued.grant.user).await?.ok_or_else(|| missing("the person is gone"))?.value;
+        let now = web.clock.now();
+        let signed_in = issued.scope.contains(ScopeValue::OpenId);
+        let id_token = signed_in.then(|| self.id_token(web, client, &issued, &user)).transpose()?;
+        let answer = TokenAnswer {
+            access_token: issued.access_token,
+            token_type: "Bearer",
+            expires_in: self.grants.rules().access.as_secs(),
+            refresh_token: issued.refresh_token,
+            id_token,
+            scope: issued.scope.to_string(),
+            created_at: now.as_seconds(),
+        };
+        let headers = [
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::PRAGMA, HeaderValue::from_static("no-cache")),
+        ];
+        Ok((headers, Json(answer)).into_response())
+    }
+
+    fn id_token(&self, web: &Web, client: &Client, issued: &Issued, user: &User) -> Result<String, OAuthFailure> {
+        let grant = &issued.grant;
+        let iat = web.clock.now();
+        let person = if client.claims_in_id_token {
+            person_claims(user, &issued.scope, &issued.opened)
+        } else {
+            PersonClaims::default()
+        };
+        let claims = IdToken {
+            iss: web.issuer.as_str(),
+            sub: &user.id,
+            aud: client.id.as_str(),
+            exp: iat.plus(self.grants.rules().access).as_seconds(),
+            iat: iat.as_seconds(),
+            auth_time: grant.wants_auth_time.then(|| grant.proof.auth_time.as_seconds()),
+            nonce: grant.nonce.as_deref().filter(|_| !issued.refreshed),
+            at_hash: Some(at_hash(&issued.access_token)),
+            amr: match grant.proof.method {
+                LoginMethod::Fly => &["fed"],
+                LoginMethod::Password => &["pwd"],
+            },
+            person,
+        };
+        let algorithm = match client.algorithm {
+            SigningAlgorithm::Es256 => Algorithm::Es256,
+            SigningAlgorithm::Rs256 => Algorithm::Rs256,
+        };
+        self.signing.sign(algorithm, "JWT", &claims).map_err(|error| {
+            tracing::error!(%error, "an id_token could not be signed");
+            OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed")
+        })
+    }
+}
+
+/// Left half of the SHA-256 (OIDC Core, section 3.1.3.6); both algorithms we sign with use that hash.
+fn at_hash(access_token: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16])
+}

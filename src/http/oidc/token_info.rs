@@ -1,0 +1,57 @@
+//! `GET /oauth/token/info`: what Sentry's Fly provider asks after a sign-in, in the shape Fly.io answers.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+
+use super::Clients;
+use super::userinfo::{Refusal, bearer};
+use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
+use crate::domain::client::Subject;
+use crate::http::error::OAuthFailure;
+use crate::http::web::Web;
+use crate::services::directory::Directory;
+use crate::services::grants::Grants;
+
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(grants): State<Arc<Grants>>,
+    State(directory): State<Arc<Directory>>,
+    State(clients): State<Arc<Clients>>,
+    headers: HeaderMap,
+) -> Result<Response, OAuthFailure> {
+    let authenticated = match bearer(&grants, &headers, None).await? {
+        Ok(authenticated) => authenticated,
+        Err(refusal) => return Ok(refusal.into_response()),
+    };
+    let grant = &authenticated.grant;
+    let (Some(user), Some(client)) = (directory.user(&grant.user).await?, clients.get(grant.client.as_str())) else {
+        return Ok(Refusal::Invalid.into_response());
+    };
+    let user = user.value;
+    let id = match client.subject {
+        Subject::FlyUserId => user.fly_id.to_string(),
+        Subject::UserId => user.id.to_string(),
+    };
+    let organizations = authenticated.opened.iter().filter_map(|judged| {
+        let role = judged.verdict.ok()?;
+        Some(TokenInfoOrganization { id: judged.organization.id.clone(), role })
+    });
+    let left = authenticated.token.expires_at.since(web.clock.now()).as_secs();
+    let info = TokenInfo {
+        resource_owner_id: id.clone(),
+        user_id: id,
+        user_name: user.name,
+        email: user.email,
+        organizations: organizations.collect(),
+        scope: authenticated.token.scope.to_string().split(' ').map(str::to_owned).collect(),
+        expires_in: i64::try_from(left).unwrap_or(0),
+        application: Application { uid: client.id.to_string() },
+        created_at: authenticated.token.issued_at.as_seconds(),
+        sub: user.id,
+    };
+    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(info)).into_response())
+}

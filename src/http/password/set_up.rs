@@ -1,0 +1,368 @@
+//! `/set-up`: setting a password with a link from a mail, or on the spot after a fresh sign-in at Fly.io.
+//!
+//! Opening a link changes nothing, since mail scanners open links too. Its token leaves the URL at once for a short
+//! cookie, so that it stands in no history, log or referrer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Form;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::forgot::{Forgot, sent, tx_query};
+use crate::domain::organization::Organization;
+use crate::domain::password::{Context, Policy};
+use crate::domain::secret::Secret;
+use crate::domain::user::User;
+use crate::http::error::PageError;
+use crate::http::oidc::redirect::see_other;
+use crate::http::pages::setup::{Asked, ExpiredPage, Origin, Refusal, SetupPage};
+use crate::http::pages::{Page, when};
+use crate::http::security_headers::FormTargets;
+use crate::http::sign_in::finish::Finish;
+use crate::http::sign_in::page::SignInQuery;
+use crate::http::sign_in::transaction::{Transaction, Transactions};
+use crate::http::web::{Visitor, Web};
+use crate::services::limits::Subject;
+use crate::services::passwords::{Passwords, PasswordsError};
+use crate::services::sessions::Current;
+use crate::services::setup_links::{SetError, SetUpLinks, Shown, Warrant};
+use crate::services::vault::Purpose;
+use crate::store::keys;
+
+const COOKIE: &str = "fb_set_up";
+const COOKIE_LIFETIME: Duration = Duration::from_mins(30);
+
+/// What the handlers work with.
+pub struct SetUp {
+    pub links: Arc<SetUpLinks>,
+    pub passwords: Arc<Passwords>,
+    pub policy: Policy,
+}
+
+/// `GET /set-up/{token}`: the token moves from the URL into a cookie.
+pub async fn open(State(web): State<Arc<Web>>, Path(token): Path<String>) -> Response {
+    let token: String = token.chars().take(200).collect();
+    let sealed = web.vault.seal_text(Purpose::CookieSeal, COOKIE, token.as_bytes(), &*web.random);
+    let mut response = see_other("/set-up");
+    web.cookies().set(COOKIE, &sealed, Some(COOKIE_LIFETIME)).apply(&mut response);
+    response
+}
+
+/// `GET /set-up`: the form, or why the link no longer works. Reads only.
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(set_up): State<Arc<SetUp>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
+    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, false)) };
+    match set_up.links.show(&token).await? {
+        Shown::Live(usable) => {
+            let origin = Origin::Link { until: when::until(usable.link.expires_at) };
+            let form = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
+            Ok(form.respond(&web, &visitor, None))
+        }
+        Shown::Old(_) => Ok(expired(&web, &visitor, true)),
+        Shown::Unknown => Ok(expired(&web, &visitor, false)),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct NewPassword {
+    #[serde(default)]
+    csrf: String,
+    #[serde(default)]
+    password: String,
+}
+
+/// `POST /set-up/renew`, from one of two pages.
+#[derive(Deserialize)]
+pub struct Renewal {
+    #[serde(default)]
+    csrf: String,
+    /// `link`: for whoever holds the old link. `person`: for whoever is signed in.
+    #[serde(default, rename = "for")]
+    whom: String,
+}
+
+/// `POST /set-up`: checks, hashes, and uses up the link together with writing the hash.
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(set_up): State<Arc<SetUp>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Form(form): Form<NewPassword>,
+) -> Result<Response, PageError> {
+    web.check_csrf(&visitor, &form.csrf)?;
+    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, false)) };
+    let usable = match set_up.links.show(&token).await? {
+        Shown::Live(usable) => usable,
+        Shown::Old(_) => return Ok(expired(&web, &visitor, true)),
+        Shown::Unknown => return Ok(expired(&web, &visitor, false)),
+    };
+    let origin = Origin::Link { until: when::until(usable.link.expires_at) };
+    let page = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
+    let sent = Sent { warrant: Warrant::Link(&token), typed: &form.password, goes_on: None };
+    let mut response = save(&web, &set_up, &visitor, page, sent).await?;
+    if response.status() == StatusCode::SEE_OTHER {
+        web.cookies().clear(COOKIE).apply(&mut response);
+    }
+    Ok(response)
+}
+
+/// `GET /set-up/now`: for a member just proven by Fly.io who has no password.
+pub async fn get_now(
+    State(web): State<Arc<Web>>,
+    State(set_up): State<Arc<SetUp>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, PageError> {
+    let current = proven(&web, &finish, &visitor).await?;
+    let transaction = Transactions::new(&web).find(&query.tx, &visitor);
+    let form = now_form(&set_up, &finish, &current, transaction.as_ref()).await?;
+    Ok(form.respond(&web, &visitor, None))
+}
+
+/// `POST /set-up/now`
+pub async fn post_now(
+    State(web): State<Arc<Web>>,
+    State(set_up): State<Arc<SetUp>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+    Form(form): Form<NewPassword>,
+) -> Result<Response, PageError> {
+    web.check_csrf(&visitor, &form.csrf)?;
+    let current = proven(&web, &finish, &visitor).await?;
+    let transaction = Transactions::new(&web).find(&query.tx, &visitor);
+    let page = now_form(&set_up, &finish, &current, transaction.as_ref()).await?;
+    let goes_on = transaction.map(|transaction| (&*finish, transaction));
+    let sent = Sent { warrant: Warrant::Fly(&current.user.id), typed: &form.password, goes_on };
+    save(&web, &set_up, &visitor, page, sent).await
+}
+
+/// `POST /set-up/renew`: a new link for whoever holds an old one, or has just been proven by Fly.io.
+pub async fn renew(
+    State(web): State<Arc<Web>>,
+    State(set_up): State<Arc<SetUp>>,
+    State(forgot): State<Arc<Forgot>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+    Form(form): Form<Renewal>,
+) -> Result<Response, PageError> {
+    web.check_csrf(&visitor, &form.csrf)?;
+    let tx_query = tx_query(&query);
+    // A link that somebody else left in this browser must not decide for whom the page spoke of.
+    let held = match token(&web, &visitor) {
+        Some(token) if form.whom != "person" => set_up.links.show(&token).await?,
+        _ => Shown::Unknown,
+    };
+    let (user, asked) = match (held, web.session(&visitor).await?) {
+        (Shown::Old(user), _) => (user, Asked::Link),
+        (Shown::Live(usable), _) => (usable.user.id, Asked::Link),
+        (Shown::Unknown, Some(current)) => {
+            let address = current.user.email.clone().unwrap_or_default();
+            (current.user.id, Asked::Proof { address })
+        }
+        (Shown::Unknown, None) => return Ok(see_other(&format!("/forgot{tx_query}"))),
+    };
+    if let Err(wait) = forgot.limits.attempt(Subject::LinkAccount, user.as_str()).await? {
+        let message = format!(
+            "Links were sent to you just now. Look in your mail, the spam folder too. You can ask again in {}.",
+            when::wait(wait.0)
+        );
+        return Err(PageError::new(StatusCode::TOO_MANY_REQUESTS, "A link is on its way already", message));
+    }
+    set_up.links.renew(&user).await?;
+    Ok(sent(&web, &forgot, &tx_query, asked))
+}
+
+fn token(web: &Web, visitor: &Visitor) -> Option<String> {
+    let sealed = visitor.cookies.one(&web.cookies().name(COOKIE))?;
+    let plain = web.vault.open_text(Purpose::CookieSeal, COOKIE, sealed).ok()?;
+    String::from_utf8(plain.expose().clone()).ok()
+}
+
+fn expired(web: &Web, visitor: &Visitor, renewable: bool) -> Response {
+    let page = ExpiredPage { frame: web.frame(""), csrf: web.csrf(visitor), renewable };
+    Page::with_status(StatusCode::GONE, page).into_response()
+}
+
+/// A fresh sign-in at Fly.io by somebody who has no password.
+async fn proven(web: &Web, finish: &Finish, visitor: &Visitor) -> Result<Current, PageError> {
+    use crate::domain::organization::LoginMethod;
+    let refuse = |message: &str| {
+        Err(PageError::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
+            .action("Sign in", "/sign-in")
+            .action("Send me a link", "/forgot"))
+    };
+    let Some(current) = web.session(visitor).await? else {
+        return refuse("To set a password here, sign in with Fly.io first.");
+    };
+    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+    if current.proof().method != LoginMethod::Fly || !fresh {
+        return refuse("To set a password here, your sign-in with Fly.io must be less than five minutes old.");
+    }
+    if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
+        let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
+        return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
+            .action("Sign in", "/sign-in")
+            .action("Send me a link", "/forgot"));
+    }
+    Ok(current)
+}
+
+async fn now_form(
+    set_up: &SetUp,
+    finish: &Finish,
+    current: &Current,
+    transaction: Option<&Transaction>,
+) -> Result<SetUpForm, PageError> {
+    let organizations = set_up.links.password_organizations(&current.user).await?;
+    if organizations.is_empty() {
+        return Err(no_organization());
+    }
+    let mut form = SetUpForm::new(set_up, finish, &current.user, &organizations, Origin::Now).await?;
+    if let Some(transaction) = transaction {
+        form.tx_query = transaction.query();
+        // Where the sign-in goes on to, which may be another application than the one people come to by themselves.
+        let back = transaction.pending().map(|pending| pending.redirect_uri.as_str());
+        form.targets.0.extend(FormTargets::of(back).0);
+    }
+    Ok(form)
+}
+
+fn no_organization() -> PageError {
+    let message = "None of your organizations signs in with a password at the moment, so there is nothing to set. \
+                   Nothing has changed. Continue with Fly.io.";
+    PageError::new(StatusCode::CONFLICT, "No password is needed", message).action("Sign in", "/sign-in")
+}
+
+/// The form before it is rendered, with what a password is judged by.
+struct SetUpForm {
+    tx_query: String,
+    origin: Origin,
+    organizations: Vec<Organization>,
+    user: User,
+    replaces: bool,
+    policy: Policy,
+    client: Option<String>,
+    targets: FormTargets,
+}
+
+impl SetUpForm {
+    async fn new(
+        set_up: &SetUp,
+        finish: &Finish,
+        user: &User,
+        organizations: &[Organization],
+        origin: Origin,
+    ) -> Result<Self, PageError> {
+        let replaces = finish.store.read(&keys::credential(&user.id)).await?.is_some();
+        let client = finish.clients.with_home();
+        let urls = client.iter().flat_map(|c| {
+            let home = c.home.iter().map(url::Url::as_str);
+            c.redirect_uris.iter().map(String::as_str).chain(home)
+        });
+        Ok(Self {
+            tx_query: String::new(),
+            origin,
+            organizations: organizations.to_vec(),
+            user: user.clone(),
+            replaces,
+            policy: set_up.policy,
+            client: client.map(|client| client.name.clone()),
+            targets: FormTargets::of(urls),
+        })
+    }
+
+    fn context(&self) -> Context {
+        let mut context = Context::new().person(&self.user.name);
+        for organization in &self.organizations {
+            context = context.organization(&organization.name, organization.slug.as_str());
+        }
+        match &self.user.email {
+            Some(email) => context.address(email),
+            None => context,
+        }
+    }
+
+    fn respond(self, web: &Web, visitor: &Visitor, refusal: Option<Refusal>) -> Response {
+        let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let page = SetupPage {
+            frame: web.frame(&self.tx_query),
+            csrf: web.csrf(visitor),
+            tx_query: self.tx_query,
+            origin: self.origin,
+            client: self.client,
+            organizations: self.organizations.into_iter().map(|o| o.name).collect(),
+            replaces: self.replaces,
+            sign_in_address: self.user.email.unwrap_or_default(),
+            minimum: self.policy.min,
+            maximum: self.policy.max,
+            refusal,
+            ask_contact_email: false,
+            contact_email: String::new(),
+            contact_error: None,
+        };
+        let mut response = Page::with_status(status, page).into_response();
+        response.extensions_mut().insert(self.targets);
+        response
+    }
+}
+
+/// What was sent, and what it is worth.
+struct Sent<'a> {
+    warrant: Warrant<'a>,
+    typed: &'a str,
+    /// The sign-in that goes on afterwards; otherwise the person goes on to the application.
+    goes_on: Option<(&'a Finish, Transaction)>,
+}
+
+/// Checks and saves, begins a session, and goes on to where the person was going.
+async fn save(
+    web: &Web,
+    set_up: &SetUp,
+    visitor: &Visitor,
+    form: SetUpForm,
+    sent: Sent<'_>,
+) -> Result<Response, PageError> {
+    let raw = Secret::new(sent.typed.to_owned());
+    let assessed = match set_up.passwords.assess(form.policy, &raw, form.context()).await {
+        Ok(assessed) => assessed,
+        Err(error) => return Err(busy(&error)),
+    };
+    let password = match assessed.verdict {
+        Ok(password) => password,
+        Err(weak) => {
+            let score = matches!(weak, crate::domain::password::Weak::Guessable { .. }).then_some(assessed.strength);
+            return Ok(form.respond(web, visitor, Some(Refusal { message: weak.message(), score })));
+        }
+    };
+    let hash = set_up.passwords.hash(&password).await.map_err(|error| busy(&error))?;
+    let from = format!("{}, {}", visitor.address, visitor.agent);
+    let (user, proof) = match set_up.links.set_password(sent.warrant, &hash.to_text(), Some(&from)).await {
+        Ok(done) => done,
+        Err(SetError::LinkGone) => return Ok(expired(web, visitor, true)),
+        Err(SetError::HasPassword) => return Ok(see_other("/sign-in")),
+        Err(SetError::NoOrganization) => return Err(no_organization()),
+        Err(SetError::Store(error)) => return Err(error.into()),
+    };
+    let (token, current) = web.begin_session(visitor, &user, proof).await?;
+    let response = match sent.goes_on {
+        Some((finish, transaction)) => finish.transaction(web, visitor, &current, &transaction).await?,
+        None => see_other("/go"),
+    };
+    Ok(web.with_session(&token, response))
+}
+
+fn busy(error: &PasswordsError) -> PageError {
+    let message = "Many passwords are being set at this moment. Nothing was saved. Wait a few seconds and send it \
+                   once more; the link still works.";
+    PageError::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", message).detail(error.to_string())
+}

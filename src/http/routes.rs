@@ -1,0 +1,113 @@
+//! The whole URL table, in three groups by who comes. One test holds the access matrix against it.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Method;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{MethodRouter, get, post};
+
+use super::error::{PageError, render_errors};
+use super::organization::{audit, auth, disable, enable, events, members, run};
+use super::password::{forgot, set_up};
+use super::request_id::{self, RequestIds};
+use super::sign_in::{fly, page, password, sign_out};
+use super::state::App;
+use super::web::{know_browser, same_site_posts};
+use super::{assets, oidc, readiness, security_headers};
+
+/// Bytes of a request's body; the largest form is a password with its token.
+const MAX_BODY: usize = 64 * 1024;
+
+/// One row of the table.
+pub struct Route {
+    pub path: &'static str,
+    pub methods: &'static [Method],
+    pub handler: MethodRouter<App>,
+}
+
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const BOTH: &[Method] = &[Method::GET, Method::POST];
+
+fn route(path: &'static str, methods: &'static [Method], handler: MethodRouter<App>) -> Route {
+    Route { path, methods, handler }
+}
+
+/// For programs: no form tokens, no browser cookie.
+#[must_use]
+pub fn protocol() -> Vec<Route> {
+    vec![
+        route("/.well-known/openid-configuration", GET, get(oidc::discovery::discovery)),
+        route("/.well-known/oauth-authorization-server", GET, get(oidc::discovery::discovery)),
+        route("/oauth/jwks", GET, get(oidc::discovery::jwks)),
+        route("/oauth/token", POST, post(oidc::token::post)),
+        route("/oauth/token/info", GET, get(oidc::token_info::get)),
+        route("/oauth/userinfo", BOTH, get(oidc::userinfo::get).post(oidc::userinfo::post)),
+        route("/healthz", GET, get(readiness::healthz)),
+        route("/readyz", GET, get(readiness::readyz)),
+        route(assets::ROUTE, GET, get(assets::serve)),
+    ]
+}
+
+/// For browsers, sent here by applications, by Fly.io or by a mail: the client posts to authorize from its own origin.
+#[must_use]
+pub fn entrances() -> Vec<Route> {
+    vec![
+        route("/oauth/authorize", BOTH, get(oidc::authorize::get).post(oidc::authorize::post)),
+        route(fly::CALLBACK, GET, get(fly::callback)),
+        route("/set-up/{token}", GET, get(set_up::open)),
+        route("/go", GET, get(sign_out::go)),
+    ]
+}
+
+/// Pages and forms of our own.
+#[must_use]
+pub fn pages() -> Vec<Route> {
+    vec![
+        route("/", GET, get(sign_out::go)),
+        route("/sign-in", GET, get(page::get)),
+        route("/sign-in/password", POST, post(password::post)),
+        route("/sign-in/fly", GET, get(fly::go)),
+        route("/sign-out", BOTH, get(sign_out::ask).post(sign_out::answer)),
+        route("/signed-out", GET, get(sign_out::signed_out)),
+        route("/forgot", BOTH, get(forgot::get).post(forgot::post)),
+        route("/set-up", BOTH, get(set_up::get).post(set_up::post)),
+        route("/set-up/now", BOTH, get(set_up::get_now).post(set_up::post_now)),
+        route("/set-up/renew", POST, post(set_up::renew)),
+        route("/organizations/{slug}/auth", GET, get(auth::get)),
+        route("/organizations/{slug}/auth/disable", BOTH, get(disable::get).post(disable::post)),
+        route("/organizations/{slug}/auth/disable/{run}", GET, get(run::get)),
+        route("/organizations/{slug}/auth/disable/{run}/events", GET, get(events::get)),
+        route("/organizations/{slug}/auth/disable/{run}/status", GET, get(events::status)),
+        route("/organizations/{slug}/auth/disable/{run}/resend", POST, post(run::resend)),
+        route("/organizations/{slug}/auth/enable", BOTH, get(enable::get).post(enable::post)),
+        route("/organizations/{slug}/members", GET, get(members::get)),
+        route("/organizations/{slug}/audit", GET, get(audit::get)),
+    ]
+}
+
+fn table(routes: Vec<Route>) -> Router<App> {
+    routes.into_iter().fold(Router::new(), |router, route| router.route(route.path, route.handler))
+}
+
+/// The router with every layer, outermost last.
+pub fn router(app: &App) -> Router {
+    let web = Arc::clone(&app.web);
+    let forms = table(pages()).layer(from_fn_with_state(Arc::clone(&web), same_site_posts));
+    let browsers = forms
+        .merge(table(entrances()))
+        .layer(from_fn_with_state(Arc::clone(&web), know_browser))
+        .method_not_allowed_fallback(|| async { PageError::wrong_method() });
+    let ids = RequestIds { clock: Arc::clone(&web.clock), random: Arc::clone(&web.random) };
+    browsers
+        .merge(table(protocol()))
+        .fallback(|| async { PageError::not_found() })
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(from_fn(super::error::pages_for_rejections))
+        .layer(from_fn_with_state(Arc::clone(&web), render_errors))
+        .layer(from_fn_with_state(Arc::clone(&web), security_headers::layer))
+        .layer(from_fn_with_state(ids, request_id::layer))
+        .with_state(app.clone())
+}

@@ -1,0 +1,156 @@
+//! Through Fly.io: away with a state that fits this browser and this sign-in alone, and back again.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use super::finish::Finish;
+use super::page::SignInQuery;
+use super::transaction::{FlyLeg, Transaction, Transactions};
+use crate::domain::access::Proof;
+use crate::domain::authorize::{OAuthCode, OAuthError, Parameters};
+use crate::domain::organization::LoginMethod;
+use crate::domain::secret::same;
+use crate::http::error::PageError;
+use crate::http::oidc::redirect::{Back, see_other};
+use crate::http::pages::Page;
+use crate::http::pages::sign_in::DeniedPage;
+use crate::http::web::{Visitor, Web};
+use crate::services::directory::FlyPerson;
+use crate::services::sessions::Current;
+use crate::services::upstream::UpstreamError;
+use crate::services::upstream::fly::{FlyConnector, FlyTokens};
+use crate::services::upstream_tokens::UpstreamTokens;
+use crate::telemetry::RequestId;
+
+/// The connector's own callback path; registered at Fly.io.
+pub const CALLBACK: &str = "/connectors/fly/callback";
+
+pub struct FlySignIn {
+    pub connector: Arc<FlyConnector>,
+    pub tokens: Arc<UpstreamTokens>,
+}
+
+/// `GET /sign-in/fly`: to Fly.io.
+pub async fn go(
+    State(web): State<Arc<Web>>,
+    State(fly): State<Arc<FlySignIn>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, PageError> {
+    let transactions = Transactions::new(&web);
+    let Some(mut transaction) = transactions.find(&query.tx, &visitor) else {
+        return Err(PageError::stale_transaction());
+    };
+    // The state names the transaction, so that the callback finds its cookie among those of other tabs.
+    let state = format!("{}.{}", transaction.id, URL_SAFE_NO_PAD.encode(web.random.bytes_32()));
+    let verifier = URL_SAFE_NO_PAD.encode(web.random.bytes_32());
+    let url = fly.connector.authorize_url(&state, &verifier);
+    transaction.fly = Some(FlyLeg { state, verifier });
+    let mut response = see_other(url.as_str());
+    transactions.keep(&transaction, &visitor, &mut response)?;
+    Ok(response)
+}
+
+/// `GET /connectors/fly/callback`: back from Fly.io.
+pub async fn callback(
+    State(web): State<Arc<Web>>,
+    State(finish): State<Arc<Finish>>,
+    State(fly): State<Arc<FlySignIn>>,
+    axum::Extension(id): axum::Extension<RequestId>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters = Parameters::parse(&query.unwrap_or_default());
+    let (transaction, leg) = find(&web, &visitor, &parameters)?;
+    // Used up before anything is asked for with it.
+    if !finish.use_state(&leg.state).await? {
+        return Err(PageError::stale_transaction().detail("the state came back a second time"));
+    }
+    let Ok(Some(code)) = parameters.one("code") else {
+        return refused(&web, &finish, &transaction, parameters.one("error").ok().flatten(), id.as_str());
+    };
+    let signed_in = fly.connector.sign_in(code, &leg.verifier, web.clock.now()).await;
+    let (tokens, person) = signed_in.map_err(|error| unexpected(error, &transaction))?;
+    let (token, current) = sign_in(&web, &finish, &fly, &visitor, (&tokens, &person)).await?;
+    let response = finish.transaction(&web, &visitor, &current, &transaction).await?;
+    Ok(web.with_session(&token, response))
+}
+
+fn find(web: &Web, visitor: &Visitor, parameters: &Parameters) -> Result<(Transaction, FlyLeg), PageError> {
+    let Ok(Some(state)) = parameters.one("state") else {
+        return Err(PageError::stale_transaction().detail("no state came back"));
+    };
+    let id = state.split('.').next().unwrap_or_default();
+    let transaction = (Transactions::new(web).find(id, visitor))
+        .ok_or_else(|| PageError::stale_transaction().detail("the state fits no sign-in of this browser"))?;
+    match transaction.fly.clone() {
+        Some(leg) if same(leg.state.as_bytes(), state.as_bytes()) => Ok((transaction, leg)),
+        _ => Err(PageError::stale_transaction().detail("another state was given out since")),
+    }
+}
+
+async fn sign_in(
+    web: &Web,
+    finish: &Finish,
+    fly: &FlySignIn,
+    visitor: &Visitor,
+    (tokens, person): (&FlyTokens, &FlyPerson),
+) -> Result<(String, Current), PageError> {
+    let admitted = finish.directory.admit_from_fly(person).await?;
+    fly.tokens.save(&admitted.user.id, tokens).await?;
+    let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
+    finish.directory.note_sign_in(&admitted.user, &proof, &visitor.address).await?;
+    web.begin_session(visitor, &admitted.user, proof).await
+}
+
+/// The way back leads into the same sign-in: nobody has to go to the application for a new one.
+fn unexpected(error: UpstreamError, transaction: &Transaction) -> PageError {
+    let query = transaction.query();
+    match error {
+        UpstreamError::Refused => {
+            let message = "Fly.io no longer accepts the sign-in it has just sent you back with. Nothing has changed. \
+                           Start again.";
+            PageError::new(StatusCode::BAD_REQUEST, "The sign-in at Fly.io has run out", message)
+                .action("Start again", format!("/sign-in{query}"))
+        }
+        other => PageError::fly_unavailable(other.to_string())
+            .action("Start again", format!("/sign-in{query}"))
+            .action("Send me a link instead", format!("/forgot{query}")),
+    }
+}
+
+/// Fly.io sent an error instead of a code.
+fn refused(
+    web: &Web,
+    finish: &Finish,
+    transaction: &Transaction,
+    error: Option<&str>,
+    id: &str,
+) -> Result<Response, PageError> {
+    if error != Some("access_denied") {
+        return Err(PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing"))));
+    }
+    let client = finish.client_of(transaction);
+    if let (Some(client), Some(pending)) = (&client, transaction.pending())
+        && !client.denials_on_own_page
+        && let Some(redirect) = client.verify_redirect(&pending.redirect_uri)
+    {
+        let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
+        let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io"));
+        Transactions::new(web).drop(&transaction.id, &mut response);
+        return Ok(response);
+    }
+    tracing::info!("the person said no at Fly.io");
+    let page = DeniedPage {
+        frame: web.frame(&transaction.query()),
+        tx_query: transaction.query(),
+        client: client.map(|client| client.name.clone()),
+        error_id: id.to_owned(),
+    };
+    Ok(Page::with_status(StatusCode::FORBIDDEN, page).into_response())
+}

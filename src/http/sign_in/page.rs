@@ -1,0 +1,114 @@
+//! `GET /sign-in`: the ways in that the organization allows, or both when nobody has said which it is.
+
+use std::sync::Arc;
+
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use super::finish::Finish;
+use super::transaction::{Errand, Transaction, Transactions};
+use crate::domain::organization::{LoginMethod, Organization};
+use crate::http::error::PageError;
+use crate::http::oidc::redirect::see_other;
+use crate::http::pages::sign_in::{Offer, SignInNotice, SignInPage};
+use crate::http::pages::{Page, when};
+use crate::http::security_headers::FormTargets;
+use crate::http::web::{Visitor, Web};
+use crate::store::StoreError;
+
+#[derive(Debug, Default, Deserialize)]
+pub struct SignInQuery {
+    #[serde(default)]
+    pub tx: String,
+    /// Show every way, whatever the organization allows.
+    pub all: Option<String>,
+}
+
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, PageError> {
+    let Some(transaction) = Transactions::new(&web).find(&query.tx, &visitor) else {
+        return begin_alone(&web, &visitor, !query.tx.is_empty());
+    };
+    let again = matches!(transaction.errand, Errand::Page { again: true, .. });
+    let mut form = Form::new(&finish, &transaction, query.all.is_some()).await?;
+    form.notice = again.then_some(SignInNotice::Again);
+    Ok(form.respond(&web, &visitor))
+}
+
+/// Somebody came by themselves, or with a transaction that has run out: they go on to the application afterwards.
+fn begin_alone(web: &Web, visitor: &Visitor, ran_out: bool) -> Result<Response, PageError> {
+    if ran_out {
+        tracing::info!("a sign-in was continued after it had run out");
+    }
+    let errand = Errand::Page { path: "/go".to_owned(), again: false };
+    let transaction = Transaction::begin(errand, web.clock.now(), &*web.random);
+    let mut response = see_other(&format!("/sign-in{}", transaction.query()));
+    Transactions::new(web).keep(&transaction, visitor, &mut response)?;
+    Ok(response)
+}
+
+/// The sign-in page of a transaction, before it is rendered.
+pub struct Form {
+    pub notice: Option<SignInNotice>,
+    pub email: String,
+    offer: Offer,
+    client: Option<String>,
+    tx_query: String,
+    targets: FormTargets,
+}
+
+impl Form {
+    pub async fn new(finish: &Finish, transaction: &Transaction, all: bool) -> Result<Self, StoreError> {
+        let named = match transaction.organization() {
+            Some(name) if !all => finish.directory.organization_named(name).await?,
+            _ => None,
+        };
+        let offer = named.map_or(Offer::Both, |entry| {
+            let Organization { name: organization, login_method, changed, .. } = entry.value;
+            let since = changed.map(|change| when::day(change.at));
+            match login_method {
+                LoginMethod::Fly => Offer::Fly { organization, again_since: since },
+                LoginMethod::Password => Offer::Password { organization, since: since.unwrap_or_default() },
+            }
+        });
+        // A page of ours leads to a client too, by way of its home.
+        let client = finish.client_of(transaction);
+        let home = finish.clients.with_home().filter(|_| transaction.pending().is_none());
+        let hinted = transaction.pending().and_then(|pending| pending.request.login_hint.clone());
+        let redirect = transaction.pending().map(|pending| pending.redirect_uri.clone());
+        let home_urls =
+            home.iter().flat_map(|c| c.redirect_uris.iter().cloned().chain(c.home.iter().map(ToString::to_string)));
+        let urls: Vec<String> = redirect.into_iter().chain(home_urls).collect();
+        Ok(Self {
+            notice: None,
+            email: hinted.filter(|hint| hint.contains('@')).unwrap_or_default(),
+            offer,
+            client: client.map(|client| client.name.clone()),
+            tx_query: transaction.query(),
+            targets: FormTargets::of(urls.iter().map(String::as_str)),
+        })
+    }
+
+    #[must_use]
+    pub fn respond(self, web: &Web, visitor: &Visitor) -> Response {
+        let narrowed = !matches!(self.offer, Offer::Both);
+        let page = SignInPage {
+            frame: web.frame(&self.tx_query),
+            csrf: web.csrf(visitor),
+            client: self.client,
+            offer: self.offer,
+            notice: self.notice,
+            email: self.email,
+            all_ways: narrowed.then(|| format!("/sign-in{}&all=1", self.tx_query)),
+            tx_query: self.tx_query,
+        };
+        let mut response = Page::ok(page).into_response();
+        response.extensions_mut().insert(self.targets);
+        response
+    }
+}

@@ -1,0 +1,180 @@
+//! A sign-in under way. It is kept by the browser alone, sealed in a cookie of its own, so that two tabs never disturb
+//! each other and junk requests cost no storage.
+
+use std::time::Duration;
+
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::domain::authorize::{AuthorizationRequest, Prompt};
+use crate::domain::ids::{ClientId, UserId, random_text};
+use crate::http::error::PageError;
+use crate::http::web::{Visitor, Web};
+use crate::random::Random;
+use crate::services::vault::Purpose;
+
+const PREFIX: &str = "fb_tx_";
+
+/// How long a sign-in may take: people pass through other sign-in pages on the way.
+const LIFETIME: Duration = Duration::from_mins(30);
+
+/// Sign-ins a browser has under way at most; the oldest gives way, since all cookies travel in one header.
+const AT_ONCE: usize = 6;
+
+/// An authorization request that waits for a sign-in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Pending {
+    pub client: ClientId,
+    pub redirect_uri: String,
+    pub state: Option<String>,
+    pub request: AuthorizationRequest,
+    /// The only person the client wants back, when it said so (`id_token_hint`).
+    pub hinted: Option<UserId>,
+}
+
+/// What the sign-in is for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Errand {
+    Authorize(Box<Pending>),
+    /// One of our own pages, a path that begins with `/`.
+    Page {
+        path: String,
+        again: bool,
+    },
+}
+
+/// The trip to Fly.io and back.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct FlyLeg {
+    pub state: String,
+    pub verifier: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Transaction {
+    pub id: String,
+    pub errand: Errand,
+    pub begun_at: Timestamp,
+    pub fly: Option<FlyLeg>,
+}
+
+impl Transaction {
+    #[must_use]
+    pub fn begin(errand: Errand, now: Timestamp, random: &dyn Random) -> Self {
+        let id = random_text(random).chars().take(12).collect();
+        Self { id, errand, begun_at: now, fly: None }
+    }
+
+    #[must_use]
+    pub fn query(&self) -> String {
+        format!("?tx={}", self.id)
+    }
+
+    #[must_use]
+    pub fn pending(&self) -> Option<&Pending> {
+        match &self.errand {
+            Errand::Authorize(pending) => Some(pending),
+            Errand::Page { .. } => None,
+        }
+    }
+
+    /// The organization that the sign-in is for, by id or slug.
+    #[must_use]
+    pub fn organization(&self) -> Option<&str> {
+        match &self.errand {
+            Errand::Authorize(pending) => pending.request.organization.as_deref(),
+            Errand::Page { path, .. } => path.strip_prefix("/organizations/").and_then(|rest| rest.split('/').next()),
+        }
+    }
+
+    /// Whether a session that exists must not be used.
+    #[must_use]
+    pub fn wants_new_sign_in(&self) -> bool {
+        match &self.errand {
+            Errand::Authorize(pending) => pending.request.prompt == Prompt::Login,
+            Errand::Page { again, .. } => *again,
+        }
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.begun_at.plus(LIFETIME)
+    }
+}
+
+/// Sealing and opening of transactions.
+pub struct Transactions<'a> {
+    web: &'a Web,
+}
+
+impl<'a> Transactions<'a> {
+    #[must_use]
+    pub fn new(web: &'a Web) -> Self {
+        Self { web }
+    }
+
+    /// Puts the transaction into the browser, and drops the oldest when there are too many.
+    pub fn keep(
+        &self,
+        transaction: &Transaction,
+        visitor: &Visitor,
+        response: &mut Response,
+    ) -> Result<(), PageError> {
+        let plain = serde_json::to_vec(transaction).map_err(|_| PageError::stale_transaction())?;
+        let context = context(&transaction.id);
+        let sealed = self.web.vault.seal_text(Purpose::CookieSeal, &context, &plain, &*self.web.random);
+        if sealed.len() > 3_800 {
+            let message = "Its request is too long for us to keep while you sign in. Tell whoever runs it.";
+            return Err(PageError::client(None, message, "the sealed request does not fit a cookie"));
+        }
+        self.web.cookies().set(&name(&transaction.id), &sealed, Some(LIFETIME)).apply(response);
+        let mut others = self.all(visitor);
+        others.retain(|other| other.id != transaction.id);
+        others.sort_by_key(|other| std::cmp::Reverse(other.begun_at));
+        for old in others.iter().skip(AT_ONCE - 1) {
+            self.drop(&old.id, response);
+        }
+        Ok(())
+    }
+
+    pub fn drop(&self, id: &str, response: &mut Response) {
+        self.web.cookies().clear(&name(id)).apply(response);
+    }
+
+    /// The transaction `id` of this browser, if it has not run out.
+    #[must_use]
+    pub fn find(&self, id: &str, visitor: &Visitor) -> Option<Transaction> {
+        if id.is_empty() || id.len() > 32 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            return None;
+        }
+        let sealed = visitor.cookies.one(&self.web.cookies().name(&name(id)))?;
+        self.open(id, sealed)
+    }
+
+    fn all(&self, visitor: &Visitor) -> Vec<Transaction> {
+        let prefix = self.web.cookies().name(PREFIX);
+        let found = visitor.cookies.with_prefix(&prefix);
+        found.filter_map(|(id, sealed)| self.open(id, sealed).or_else(|| unreadable(id))).collect()
+    }
+
+    fn open(&self, id: &str, sealed: &str) -> Option<Transaction> {
+        let plain = self.web.vault.open_text(Purpose::CookieSeal, &context(id), sealed).ok()?;
+        let transaction: Transaction = serde_json::from_slice(plain.expose()).ok()?;
+        (transaction.id == id && !transaction.is_over(self.web.clock.now())).then_some(transaction)
+    }
+}
+
+/// Stands for a cookie that does not open any more, so that it is the first to go.
+fn unreadable(id: &str) -> Option<Transaction> {
+    let plain = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    let errand = Errand::Page { path: String::new(), again: false };
+    plain.then(|| Transaction { id: id.to_owned(), errand, begun_at: Timestamp::EPOCH, fly: None })
+}
+
+fn name(id: &str) -> String {
+    format!("{PREFIX}{id}")
+}
+
+fn context(id: &str) -> String {
+    format!("transaction:{id}")
+}

@@ -1,0 +1,65 @@
+//! What handlers are given. Each asks for the narrow part it works with; the whole is only put together here.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+
+use super::oidc::Clients;
+use super::oidc::discovery::Discovery;
+use super::oidc::token::TokenEndpoint;
+use super::organization::Admin;
+use super::password::forgot::Forgot;
+use super::password::set_up::SetUp;
+use super::readiness::Readiness;
+use super::sign_in::finish::Finish;
+use super::sign_in::fly::FlySignIn;
+use super::sign_in::password::PasswordSignIn;
+use super::web::Web;
+use crate::services::directory::Directory;
+use crate::services::grants::Grants;
+use crate::services::signing::SigningKeys;
+
+#[derive(Clone)]
+pub struct App {
+    pub web: Arc<Web>,
+    pub clients: Arc<Clients>,
+    pub directory: Arc<Directory>,
+    pub grants: Arc<Grants>,
+    pub signing: Arc<SigningKeys>,
+    pub discovery: Arc<Discovery>,
+    pub token: Arc<TokenEndpoint>,
+    pub finish: Arc<Finish>,
+    pub fly: Arc<FlySignIn>,
+    pub password: Arc<PasswordSignIn>,
+    pub forgot: Arc<Forgot>,
+    pub set_up: Arc<SetUp>,
+    pub admin: Arc<Admin>,
+    pub readiness: Arc<Readiness>,
+}
+
+macro_rules! parts {
+    ($($part:ident: $kind:ty),+ $(,)?) => {
+        $(impl FromRef<App> for Arc<$kind> {
+            fn from_ref(app: &App) -> Self {
+                Arc::clone(&app.$part)
+            }
+        })+
+    };
+}
+
+parts! {
+    web: Web,
+    clients: Clients,
+    directory: Directory,
+    grants: Grants,
+    signing: SigningKeys,
+    discovery: Discovery,
+    token: TokenEndpoint,
+    finish: Finish,
+    fly: FlySignIn,
+    password: PasswordSignIn,
+    forgot: Forgot,
+    set_up: SetUp,
+    admin: Admin,
+    readiness: Readiness,
+}
