@@ -12,6 +12,7 @@ mod requests;
 mod secret;
 mod server;
 mod signing;
+mod stand_ins;
 mod store;
 mod support;
 mod vault;
