@@ -42,6 +42,7 @@
 //!    commit; the rest follows by the queue.
 //! 6. [`domain::disable`] is the state machine that all of this drives.
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod demo;

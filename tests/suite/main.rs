@@ -1,6 +1,7 @@
 //! The whole program, tested from outside: one binary, suites by subject.
 #![expect(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail as tests do")]
 
+mod architecture;
 mod assets;
 mod config;
 mod html;

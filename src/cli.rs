@@ -1,0 +1,99 @@
+//! The command line. Each command is a short composition of the parts below it.
+
+pub mod assemble;
+pub mod check_config;
+pub mod demo;
+pub mod health;
+pub mod organizations;
+pub mod serve;
+pub mod start;
+pub mod worker;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub use assemble::{Program, assemble};
+pub use start::{StartError, open_store};
+
+/// SSO identity bridge: signs Fly.io users in to Sentry, and lets an organization leave Fly.io Auth.
+#[derive(Parser)]
+#[command(name = "flybridge", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which configuration.
+#[derive(clap::Args)]
+struct ConfigArgs {
+    /// Configuration file (TOML). Variables `FLYBRIDGE_SECTION__KEY` replace single keys.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the provider, its pages and (unless the configuration says otherwise) the workers.
+    Serve(ConfigArgs),
+    /// Run workers alone, beside nodes that serve.
+    Worker {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Do what is due now, then stop.
+        #[arg(long)]
+        once: bool,
+    },
+    /// Show the whole way on this machine, with stand-ins for Fly.io, Sentry and the mailbox.
+    Demo(demo::DemoArgs),
+    /// Read the configuration, say what is wrong with it, and do nothing else.
+    CheckConfig(ConfigArgs),
+    /// Ask a running node whether it is ready; for container health checks.
+    Health {
+        /// Address of the node; the first of `FLYBRIDGE_SERVER__LISTEN` or 127.0.0.1:8080 otherwise.
+        #[arg(long, value_name = "IP:PORT")]
+        address: Option<std::net::SocketAddr>,
+    },
+    /// Link organizations and look at them.
+    Organizations {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        command: organizations::OrganizationsCommand,
+    },
+}
+
+/// Runs the command line of this process.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    // One provider for all of TLS, before anything asks for one. An error means that it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&StartError::new("the runtime cannot start", error)),
+    };
+    let outcome = runtime.block_on(run(cli.command));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> Result<(), StartError> {
+    match command {
+        Command::Serve(args) => serve::run(args.config.as_deref()).await,
+        Command::Worker { config, once } => worker::run(config.config.as_deref(), once).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
+        Command::Health { address } => health::run(address).await,
+        Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command line speaks to a person")]
+fn fail(error: &StartError) -> ExitCode {
+    eprintln!("flybridge: {error}");
+    ExitCode::from(error.code())
+}

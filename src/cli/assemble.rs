@@ -1,0 +1,313 @@
+//! Puts the program together from its configuration: services over the store, handlers over the services.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::start::StartError;
+use crate::clock::Clock;
+use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
+use crate::domain::email::EmailAddress;
+use crate::domain::session::SessionRules;
+use crate::http::oidc::Clients;
+use crate::http::oidc::discovery::Discovery;
+use crate::http::oidc::token::TokenEndpoint;
+use crate::http::organization::{Admin, MAX_STREAMS};
+use crate::http::password::forgot::Forgot;
+use crate::http::password::set_up::SetUp;
+use crate::http::readiness::Readiness;
+use crate::http::sign_in::finish::Finish;
+use crate::http::sign_in::fly::{CALLBACK, FlySignIn};
+use crate::http::sign_in::password::PasswordSignIn;
+use crate::http::state::App;
+use crate::http::web::Web;
+use crate::random::Random;
+use crate::services::directory::Directory;
+use crate::services::disable::Disable;
+use crate::services::grants::{Grants, TokenRules};
+use crate::services::jobs::Jobs;
+use crate::services::limits::Limits;
+use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender, SmtpSettings};
+use crate::services::outbox::{Links, MailHealth, Outbox, Rate, WorkerRules};
+use crate::services::passwords::{Passwords, PoolSettings};
+use crate::services::sessions::Sessions;
+use crate::services::setup_links::SetUpLinks;
+use crate::services::signing::SigningKeys;
+use crate::services::upstream::fly::{FlyConnector, FlySettings};
+use crate::services::upstream_tokens::UpstreamTokens;
+use crate::services::vault::Vault;
+use crate::store::Store;
+
+/// A program that is ready to serve and to work.
+pub struct Program {
+    pub app: App,
+    pub outbox: Arc<Outbox>,
+    pub signing: Arc<SigningKeys>,
+    pub directory: Arc<Directory>,
+    pub set_up_links: Arc<SetUpLinks>,
+    pub passwords: Arc<Passwords>,
+    /// Told when the program stops, so that answers without an end find one.
+    pub stopping: watch::Sender<bool>,
+}
+
+/// The services that both serving and working need.
+struct Services {
+    store: Store,
+    vault: Arc<Vault>,
+    jobs: Arc<Jobs>,
+    directory: Arc<Directory>,
+    disable: Arc<Disable>,
+    set_up_links: Arc<SetUpLinks>,
+    upstream: Arc<UpstreamTokens>,
+    fly: Arc<FlyConnector>,
+    limits: Arc<Limits>,
+    health: Arc<MailHealth>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    demo: bool,
+}
+
+/// `demo`: every page says that this is one.
+pub async fn assemble(
+    config: &Config,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    demo: bool,
+) -> Result<Program, StartError> {
+    let services = services(config, store, (clock, random), demo)?;
+    let signing = SigningKeys::open(services.store.clone(), Arc::clone(&services.vault)).await;
+    let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);
+    let outbox = Arc::new(outbox(config, &services)?);
+    let settings = PoolSettings {
+        parameters: config.passwords.parameters,
+        threads: config.passwords.threads,
+        waiting: config.passwords.queue,
+        ..PoolSettings::default()
+    };
+    let passwords = Passwords::start(&settings, Arc::clone(&services.random));
+    let passwords = Arc::new(passwords.map_err(|e| StartError::new("the password threads cannot start", e))?);
+    let (stopping, told) = watch::channel(false);
+    let app = app(config, &services, &signing, &passwords, told)?;
+    Ok(Program {
+        app,
+        outbox,
+        signing,
+        directory: services.directory,
+        set_up_links: services.set_up_links,
+        passwords,
+        stopping,
+    })
+}
+
+fn services(
+    config: &Config,
+    store: Store,
+    (clock, random): (Arc<dyn Clock>, Arc<dyn Random>),
+    demo: bool,
+) -> Result<Services, StartError> {
+    let vault = Vault::new(&config.keys.master).map_err(|e| StartError::new("the master keys cannot be used", e))?;
+    let vault = Arc::new(vault);
+    let jobs = Jobs::new(store.clone(), config.workers.lease);
+    let directory = Directory::new(store.clone());
+    let disable = Disable::new(store.clone(), Arc::clone(&jobs), Arc::clone(&directory));
+    let links = SetUpLinks::new(store.clone(), Arc::clone(&vault), Arc::clone(&jobs), config.setup_links.lifetime);
+    let fly = Arc::new(connector(config)?);
+    let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&vault), Arc::clone(&fly));
+    Ok(Services {
+        limits: Limits::new(store.clone(), Arc::clone(&vault)),
+        health: Arc::default(),
+        set_up_links: links,
+        store,
+        vault,
+        jobs,
+        directory,
+        disable,
+        upstream,
+        fly,
+        clock,
+        random,
+        demo,
+    })
+}
+
+fn connector(config: &Config) -> Result<FlyConnector, StartError> {
+    let fly = &config.fly;
+    let settings = FlySettings {
+        client_id: fly.client_id.clone(),
+        client_secret: fly.client_secret.clone(),
+        authorize_url: fly.authorize_url.clone(),
+        token_url: fly.token_url.clone(),
+        token_info_url: fly.token_info_url.clone(),
+        scope: fly.scope.clone(),
+        timeout: fly.timeout,
+        max_body: fly.max_body,
+    };
+    let callback = url::Url::parse(&config.server.issuer.join(CALLBACK));
+    let callback = callback.map_err(|e| StartError::new("server.issuer gives no callback address", e))?;
+    FlyConnector::new(settings, callback).map_err(|e| StartError::new("the connector to Fly.io cannot be made", e))
+}
+
+fn outbox(config: &Config, services: &Services) -> Result<Outbox, StartError> {
+    let mailer = mailer(&config.mail, config.workers.concurrency, Arc::clone(&services.clock))?;
+    if mailer.longest_send() >= config.workers.lease {
+        return Err(StartError::plain(format!(
+            "workers.lease is {:?}, but sending one mail may take {:?}: another worker would send it again. Make \
+             workers.lease longer or mail.smtp.timeout shorter.",
+            config.workers.lease,
+            mailer.longest_send()
+        )));
+    }
+    Ok(Outbox {
+        store: services.store.clone(),
+        jobs: Arc::clone(&services.jobs),
+        directory: Arc::clone(&services.directory),
+        disable: Arc::clone(&services.disable),
+        set_up_links: Arc::clone(&services.set_up_links),
+        mailer: Arc::new(mailer),
+        vault: Arc::clone(&services.vault),
+        links: Links {
+            base: config.server.issuer.as_str().to_owned(),
+            domain: config.mail.from.email.domain().to_owned(),
+        },
+        rate: Rate::new(Arc::clone(&services.clock), config.mail.per_second.get()),
+        rules: worker_rules(config),
+        health: Arc::clone(&services.health),
+    })
+}
+
+fn worker_rules(config: &Config) -> WorkerRules {
+    let concurrency = config.workers.concurrency;
+    let half_a_lease = config.workers.lease.as_secs() / 2;
+    let leaves = u64::from(config.mail.per_second.get()).saturating_mul(half_a_lease).max(1);
+    let batch = usize::try_from(leaves).unwrap_or(usize::MAX).min(concurrency);
+    WorkerRules { concurrency, batch, poll: config.workers.poll }
+}
+
+fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Result<Mailer, StartError> {
+    let address: EmailAddress = (config.from.email.as_ref() as &str)
+        .parse()
+        .map_err(|e| StartError::new("mail.from is no address that mail can come from", e))?;
+    let name = Line::name(config.from.name.as_deref().unwrap_or("Flybridge"));
+    let sender = Sender { address, name, reply_to: None };
+    let made = match &config.transport {
+        MailTransport::File(folder) => Mailer::folder(folder, sender),
+        MailTransport::Smtp(smtp) => {
+            let credentials = smtp.username.clone().zip(smtp.password.clone());
+            let command = smtp.timeout;
+            let settings = SmtpSettings {
+                host: smtp.host.clone(),
+                port: smtp.port,
+                encryption: match smtp.security {
+                    SmtpSecurity::Implicit => Encryption::Implicit,
+                    SmtpSecurity::StartTls => Encryption::StartTls,
+                    SmtpSecurity::None => Encryption::Off,
+                },
+                credentials: credentials
+                    .map(|(username, password)| Credentials { username, password: password.expose().clone().into() }),
+                ca_file: smtp.ca_file.clone(),
+                hello: None,
+                connections,
+                // One command may take its time, all of them together four times that.
+                limits: mail::Limits { connect: command.min(Duration::from_secs(10)), command, whole: command * 4 },
+            };
+            Mailer::smtp(&settings, sender, clock)
+        }
+    };
+    made.map_err(|e| StartError::new("[mail] cannot be used", e))
+}
+
+fn app(
+    config: &Config,
+    services: &Services,
+    signing: &Arc<SigningKeys>,
+    passwords: &Arc<Passwords>,
+    stopping: watch::Receiver<bool>,
+) -> Result<App, StartError> {
+    let rules =
+        SessionRules { idle: config.sessions.idle, absolute: config.sessions.absolute, fresh: config.sessions.fresh };
+    let web = Arc::new(Web {
+        issuer: config.server.issuer.clone(),
+        demo: services.demo,
+        proxies: config.server.proxies.clone(),
+        clock: Arc::clone(&services.clock),
+        random: Arc::clone(&services.random),
+        vault: Arc::clone(&services.vault),
+        sessions: Sessions::new(services.store.clone(), rules),
+    });
+    let clients = Arc::new(Clients::new(config.clients.clone()));
+    let tokens =
+        TokenRules { code: config.tokens.code, access: config.tokens.access, refresh: config.tokens.refresh };
+    let grants = Grants::new(
+        services.store.clone(),
+        Arc::clone(&services.vault),
+        Arc::clone(&services.upstream),
+        Arc::clone(&services.directory),
+        tokens,
+    );
+    let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;
+    let finish = Finish {
+        store: services.store.clone(),
+        clients: Arc::clone(&clients),
+        directory: Arc::clone(&services.directory),
+        grants: Arc::clone(&grants),
+    };
+    Ok(App {
+        token: Arc::new(token_endpoint(services, &clients, &grants, signing)),
+        finish: Arc::new(finish),
+        fly: Arc::new(FlySignIn { connector: Arc::clone(&services.fly), tokens: Arc::clone(&services.upstream) }),
+        password: Arc::new(PasswordSignIn {
+            limits: Arc::clone(&services.limits),
+            passwords: Arc::clone(passwords),
+            links: Arc::clone(&services.set_up_links),
+        }),
+        forgot: Arc::new(Forgot {
+            limits: Arc::clone(&services.limits),
+            links: Arc::clone(&services.set_up_links),
+            sender: config.mail.from.email.to_string(),
+        }),
+        set_up: Arc::new(SetUp {
+            links: Arc::clone(&services.set_up_links),
+            passwords: Arc::clone(passwords),
+            policy: config.passwords.policy,
+        }),
+        admin: Arc::new(admin(config, services, &clients, stopping)),
+        readiness: Arc::new(Readiness { store: services.store.clone(), mail: Arc::clone(&services.health) }),
+        directory: Arc::clone(&services.directory),
+        signing: Arc::clone(signing),
+        discovery: Arc::new(discovery),
+        web,
+        clients,
+        grants,
+    })
+}
+
+fn token_endpoint(
+    services: &Services,
+    clients: &Arc<Clients>,
+    grants: &Arc<Grants>,
+    signing: &Arc<SigningKeys>,
+) -> TokenEndpoint {
+    TokenEndpoint {
+        clients: Arc::clone(clients),
+        limits: Arc::clone(&services.limits),
+        grants: Arc::clone(grants),
+        directory: Arc::clone(&services.directory),
+        signing: Arc::clone(signing),
+    }
+}
+
+fn admin(config: &Config, services: &Services, clients: &Clients, stopping: watch::Receiver<bool>) -> Admin {
+    let home = clients.with_home().and_then(|client| client.home.as_ref());
+    Admin {
+        store: services.store.clone(),
+        directory: Arc::clone(&services.directory),
+        disable: Arc::clone(&services.disable),
+        upstream: Arc::clone(&services.upstream),
+        rate: config.mail.per_second.get(),
+        upgrade_url: home.map(ToString::to_string),
+        streams: Arc::new(Semaphore::new(MAX_STREAMS)),
+        stopping,
+    }
+}

@@ -1,0 +1,239 @@
+//! `flybridge demo`: the main job on this machine. Flybridge itself is the real program on SQLite; Fly.io, Sentry and
+//! the mailbox are stand-ins that speak the real protocols over HTTP.
+
+pub mod places;
+pub mod seed;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::assemble::assemble;
+use super::serve::{serve_program, stop_signal};
+use super::start::{StartError, open_store};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, environment};
+use crate::demo::fly::{self, FlyStandIn};
+use crate::demo::mailbox::Mailbox;
+use crate::demo::sentry::{self, SentryStandIn};
+use crate::demo::world::{BRAMS_PASSWORD, World};
+use crate::demo::{self, Links};
+use crate::domain::master_keys::MasterKeys;
+use crate::http::sign_in::fly::CALLBACK;
+use crate::random::{Random, SystemRandom};
+use crate::telemetry;
+use places::Places;
+
+#[derive(Args)]
+pub struct DemoArgs {
+    /// Folder for everything the demo keeps.
+    #[arg(long, value_name = "FOLDER", default_value = "data/demo")]
+    data: PathBuf,
+    /// Forget what the folder holds and start over.
+    #[arg(long)]
+    fresh: bool,
+    /// Port of Flybridge; Fly.io, Sentry and the mailbox take the three after it. Otherwise free ones are found.
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+/// Secrets that the parts of the demo share. Made new at every start: nothing outside this process needs them.
+struct Secrets {
+    fly: String,
+    sentry_fly: String,
+    sentry_oidc: String,
+}
+
+pub async fn run(args: DemoArgs) -> Result<(), StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
+    // The ports first: a demo that still runs on the folder holds them, and keeps what is in it.
+    let places = Places::open(args.port, &args.data).await?;
+    prepare_folder(&args)?;
+    places.keep(&args.data)?;
+    let secrets = Secrets {
+        fly: crate::domain::ids::random_text(&*random),
+        sentry_fly: crate::domain::ids::random_text(&*random),
+        sentry_oidc: crate::domain::ids::random_text(&*random),
+    };
+    let master = master_key(&args.data, &*random)?;
+    let config = configuration(&args.data, &places.links, &secrets, &master)?;
+    set_up_log(&config, &args.data)?;
+    let store = open_store(&config.store, Arc::clone(&clock), Arc::clone(&random)).await?;
+    let program = assemble(&config, store, Arc::clone(&clock), Arc::clone(&random), true).await?;
+    let world = World::demo();
+    seed::seed(&program, &world, clock.now(), &args.data.join("seeded")).await?;
+    let stop = stop_signal()?;
+    announce(&args.data, &places.links);
+    let stand_ins = stand_ins(&args.data, &places.links, &secrets, (&world, &clock, &random))?;
+    let Places { flybridge, fly, sentry, mailbox, .. } = places;
+    let [fly_router, sentry_router, mailbox_router] = stand_ins;
+    let ((), fly, sentry, mailbox) = tokio::join!(
+        serve_program(&program, vec![flybridge], config.server.limits, true, stop.clone()),
+        demo::serve_on(fly, fly_router, until(stop.clone())),
+        demo::serve_on(sentry, sentry_router, until(stop.clone())),
+        demo::serve_on(mailbox, mailbox_router, until(stop)),
+    );
+    fly.and(sentry).and(mailbox).map_err(|e| StartError::new("a stand-in stopped", e))
+}
+
+/// Into a file, so that the ids on error pages are found and the screen stays readable.
+fn set_up_log(config: &Config, data: &Path) -> Result<(), StartError> {
+    let path = data.join("log");
+    let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+    let file = file.map_err(|e| StartError::new(&format!("{} cannot be written", path.display()), e))?;
+    telemetry::init_to(config.log.format, config.log.filter.clone(), Arc::new(file))
+        .map_err(|e| StartError::plain(e.to_string()))
+}
+
+async fn until(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Only a folder that a demo made is ever emptied.
+fn prepare_folder(args: &DemoArgs) -> Result<(), StartError> {
+    const MARK: &str = "flybridge-demo";
+    let cannot =
+        |what: &str, e: std::io::Error| StartError::new(&format!("{} cannot be {what}", args.data.display()), e);
+    let mark = args.data.join(MARK);
+    if args.fresh && args.data.exists() {
+        let empty = fs::read_dir(&args.data).map_err(|e| cannot("read", e))?.next().is_none();
+        if !empty && !mark.exists() {
+            return Err(StartError::plain(format!(
+                "{} was not made by the demo, so --fresh does not empty it; name another folder with --data",
+                args.data.display()
+            )));
+        }
+        fs::remove_dir_all(&args.data).map_err(|e| cannot("emptied", e))?;
+    }
+    fs::create_dir_all(args.data.join("mail")).map_err(|e| cannot("made", e))?;
+    fs::write(&mark, "Made by `flybridge demo`; --fresh empties this folder.\n").map_err(|e| cannot("written", e))
+}
+
+/// The demo's own master key; without it what the folder holds could not be read after a restart.
+fn master_key(data: &Path, random: &dyn Random) -> Result<PathBuf, StartError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = data.join("master.key");
+    if !path.exists() {
+        let key = MasterKeys::generate(random);
+        let file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
+        file.and_then(|mut file| file.write_all(key.expose().as_bytes()))
+            .map_err(|e| StartError::new(&format!("{} cannot be written", path.display()), e))?;
+    }
+    Ok(path)
+}
+
+fn configuration(data: &Path, links: &Links, secrets: &Secrets, master: &Path) -> Result<Config, StartError> {
+    let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
+    let Secrets { fly: fly_secret, sentry_fly, sentry_oidc } = secrets;
+    let Links { flybridge, fly, sentry, .. } = links;
+    let text = format!(
+        r#"
+[server]
+issuer = "{flybridge}"
+[store]
+url = {store}
+[keys]
+master_file = {master}
+[fly]
+client_id = "flybridge-demo"
+client_secret = "{fly_secret}"
+authorize_url = "{fly}/oauth/authorize"
+token_url = "{fly}/oauth/token"
+token_info_url = "{fly}/oauth/token/info"
+[mail]
+from = "Flybridge demo <no-reply@flybridge.example>"
+transport = "file"
+folder = {folder}
+per_second = 5
+[log]
+filter = "info"
+[[clients]]
+id = "sentry"
+name = "Sentry"
+preset = "sentry-fly"
+secret = "{sentry_fly}"
+redirect_uris = ["{sentry}/auth/sso/"]
+home = "{sentry}/login"
+[[clients]]
+id = "sentry-oidc"
+name = "Sentry"
+preset = "sentry-oidc"
+secret = "{sentry_oidc}"
+redirect_uris = ["{sentry}/auth/sso/"]
+"#,
+        store = quoted(PathBuf::from(format!("sqlite:{}", data.join("flybridge.db").display()))),
+        master = quoted(master.to_owned()),
+        folder = quoted(data.join("mail")),
+    );
+    Ok(Config::from_text(&text, "the demo's configuration", environment())?)
+}
+
+fn stand_ins(
+    data: &Path,
+    links: &Links,
+    secrets: &Secrets,
+    (world, clock, random): (&World, &Arc<dyn Clock>, &Arc<dyn Random>),
+) -> Result<[axum::Router; 3], StartError> {
+    let application = fly::Application {
+        client_id: "flybridge-demo".to_owned(),
+        client_secret: secrets.fly.clone(),
+        redirect_uris: vec![format!("{}{CALLBACK}", links.flybridge)],
+    };
+    let settings =
+        fly::Settings { applications: vec![application], links: links.clone(), keep_in: Some(data.join("fly.json")) };
+    let fly = FlyStandIn::new(settings, world.clone(), Arc::clone(clock), Arc::clone(random));
+    let organizations = world
+        .organizations
+        .iter()
+        .map(|o| (o.id.clone(), sentry::Organization { slug: o.slug.clone(), name: o.name.clone() }));
+    let settings = sentry::Settings {
+        base_url: links.sentry.clone(),
+        flybridge_url: links.flybridge.clone(),
+        fly: sentry::FlyProvider {
+            authorize_endpoint: format!("{}/oauth/authorize", links.flybridge),
+            token_endpoint: format!("{}/oauth/token", links.flybridge),
+            client_id: "sentry".to_owned(),
+            client_secret: secrets.sentry_fly.clone(),
+        },
+        oidc: Some(sentry::OidcProvider {
+            issuer: links.flybridge.clone(),
+            client_id: "sentry-oidc".to_owned(),
+            client_secret: secrets.sentry_oidc.clone(),
+            scope: "openid email organizations".to_owned(),
+        }),
+        organizations: organizations.collect(),
+        links: links.clone(),
+        keep_in: Some(data.join("sentry.json")),
+    };
+    let sentry = SentryStandIn::new(settings, Arc::clone(clock), Arc::clone(random));
+    let sentry = sentry.map_err(|e| StartError::new("the Sentry stand-in cannot be made", e))?;
+    let mailbox = Mailbox::new(data.join("mail"), links.clone());
+    Ok([fly.router(), sentry.router(), mailbox.router()])
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+fn announce(data: &Path, links: &Links) {
+    println!(
+        "Flybridge demo. Everything is on this machine; nobody is mailed.
+
+  1. Sentry     {}     start here: sign in as Ines Marlow, open the auth settings
+  2. Mailbox    {}     every mail the demo sends
+  3. Fly.io     {}     who belongs where
+     Flybridge  {}
+
+Bram de Vries has a password already: {BRAMS_PASSWORD}
+What the program logs is in {log}.
+Kept in {}; --fresh starts over. Ctrl-C stops all of it.",
+        links.sentry,
+        links.mailbox,
+        links.fly,
+        links.flybridge,
+        data.display(),
+        log = data.join("log").display(),
+    );
+}

@@ -1,0 +1,133 @@
+//! `flybridge organizations`: linking organizations, and looking at them.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Subcommand;
+
+use super::start::{StartError, load, open_store};
+use crate::clock::{Clock, SystemClock};
+use crate::domain::ids::{OrganizationId, Slug};
+use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::plan::{EffectivePlan, Plan};
+use crate::random::SystemRandom;
+use crate::services::directory::Directory;
+
+#[derive(Subcommand)]
+pub enum OrganizationsCommand {
+    /// Link a Fly organization.
+    Add {
+        /// The organization's id at Fly.io.
+        #[arg(long)]
+        id: OrganizationId,
+        /// Short name in URLs.
+        #[arg(long)]
+        slug: Slug,
+        #[arg(long)]
+        name: String,
+        /// `sponsored:DAYS` (days that Fly.io still pays, 0 for none) or `paid:NAME`.
+        #[arg(long, default_value = "sponsored:365", value_parser = PlanArgument::parse)]
+        plan: PlanArgument,
+    },
+    /// All organizations, by short name.
+    List,
+    /// One organization.
+    Show { slug: Slug },
+    /// Change the plan, as Sentry's billing has it.
+    SetPlan {
+        slug: Slug,
+        #[arg(value_parser = PlanArgument::parse)]
+        plan: PlanArgument,
+    },
+}
+
+/// A plan as an operator writes it.
+#[derive(Debug, Clone)]
+pub enum PlanArgument {
+    Sponsored(u32),
+    Paid(String),
+}
+
+impl PlanArgument {
+    fn parse(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("sponsored", days)) => {
+                days.parse().map(Self::Sponsored).map_err(|_| format!("{days:?} is no number of days"))
+            }
+            Some(("paid", name)) if !name.is_empty() => Ok(Self::Paid(name.to_owned())),
+            _ => Err("write sponsored:DAYS or paid:NAME".to_owned()),
+        }
+    }
+
+    fn plan(&self, clock: &dyn Clock) -> Plan {
+        let now = clock.now();
+        match self {
+            Self::Sponsored(days) => Plan::Sponsored { ends_at: now.plus(Duration::from_hours(24) * *days) },
+            Self::Paid(name) => Plan::Paid { name: name.clone(), since: now },
+        }
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+pub async fn run(file: Option<&Path>, command: OrganizationsCommand) -> Result<(), StartError> {
+    let config = load(file)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = open_store(&config.store, Arc::clone(&clock), Arc::new(SystemRandom::default())).await?;
+    let directory = Directory::new(store);
+    let by = Actor { user: None, name: "an operator".to_owned() };
+    match command {
+        OrganizationsCommand::Add { id, slug, name, plan } => {
+            let added = directory.add_organization(id, slug, name, plan.plan(&*clock), by).await;
+            let added = added.map_err(|e| StartError::plain(e.to_string()))?;
+            println!("{}", line(&added, &*clock));
+        }
+        OrganizationsCommand::List => {
+            let mut after: Option<String> = None;
+            loop {
+                let page = directory.organizations(after.as_deref(), 500).await?;
+                for organization in &page {
+                    println!("{}", line(organization, &*clock));
+                }
+                match page.last() {
+                    Some(last) => after = Some(last.slug.to_string()),
+                    None => break,
+                }
+            }
+        }
+        OrganizationsCommand::Show { slug } => {
+            let found = find(&directory, &slug).await?;
+            println!("{}", line(&found, &*clock));
+            println!("  members known: {}", directory.member_count(&found.id).await?);
+            println!("  generation:    {}", found.generation.0);
+            if let Some(run) = &found.run {
+                println!("  disable run:   {run}");
+            }
+        }
+        OrganizationsCommand::SetPlan { slug, plan } => {
+            let found = find(&directory, &slug).await?;
+            directory.set_plan(&found.id, &plan.plan(&*clock), &by).await?;
+            println!("{}", line(&find(&directory, &slug).await?, &*clock));
+        }
+    }
+    Ok(())
+}
+
+async fn find(directory: &Directory, slug: &Slug) -> Result<Organization, StartError> {
+    let found = directory.organization_by_slug(slug).await?;
+    let missing = || StartError::plain(format!("there is no organization {slug}; `organizations list` shows all"));
+    Ok(found.ok_or_else(missing)?.value)
+}
+
+fn line(organization: &Organization, clock: &dyn Clock) -> String {
+    let method = match organization.login_method {
+        LoginMethod::Fly => "fly",
+        LoginMethod::Password => "password",
+    };
+    let plan = match organization.plan.at(clock.now()) {
+        EffectivePlan::Sponsored { ends_at } => format!("sponsored until {}", ends_at.to_jiff()),
+        EffectivePlan::Developer { since } => format!("developer since {}", since.to_jiff()),
+        EffectivePlan::Paid { name, .. } => format!("paid: {name}"),
+    };
+    format!("{}  {}  \"{}\"  {method}  {plan}", organization.slug, organization.id, organization.name)
+}

@@ -1,0 +1,98 @@
+//! `flybridge serve`
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use super::assemble::{Program, assemble};
+use super::start::{StartError, load, open_store};
+use crate::clock::{Clock, SystemClock};
+use crate::config::{Config, ServerLimits};
+use crate::http::routes::router;
+use crate::http::server::{Drained, bind, serve};
+use crate::random::SystemRandom;
+use crate::services::signing::{RotationPlan, SigningKeys};
+use crate::telemetry;
+
+/// How often nodes look whether keys are due and what other nodes did.
+const KEYS_EVERY: Duration = Duration::from_mins(5);
+
+pub async fn run(file: Option<&Path>) -> Result<(), StartError> {
+    let config = load(file)?;
+    set_up_log(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let random = Arc::new(SystemRandom::default());
+    let store = open_store(&config.store, Arc::clone(&clock), random.clone()).await?;
+    let program = assemble(&config, store, Arc::clone(&clock), random, false).await?;
+    let listeners = bind(&config.server.listen).await.map_err(|e| StartError::plain(e.to_string()))?;
+    let stop = stop_signal()?;
+    for address in &config.server.listen {
+        tracing::info!(%address, issuer = config.server.issuer.as_str(), "serving");
+    }
+    serve_program(&program, listeners, config.server.limits, config.workers.enabled, stop).await;
+    Ok(())
+}
+
+pub(super) fn set_up_log(config: &Config) -> Result<(), StartError> {
+    telemetry::init(config.log.format, config.log.filter.clone()).map_err(|e| StartError::plain(e.to_string()))
+}
+
+/// Serves, works and keeps the keys until `stop` says so; then drains.
+pub(super) async fn serve_program(
+    program: &Program,
+    listeners: Vec<tokio::net::TcpListener>,
+    limits: ServerLimits,
+    work: bool,
+    stop: watch::Receiver<bool>,
+) {
+    let clock = Arc::clone(&program.app.web.clock);
+    let mut stopped = stop.clone();
+    let shutdown = async move {
+        let _ = stopped.wait_for(|stop| *stop).await;
+        program.stopping.send_replace(true);
+    };
+    let serving = serve(listeners, router(&program.app), limits, Arc::clone(&clock), shutdown);
+    let working = async {
+        if work {
+            program.outbox.run(stop.clone()).await;
+        }
+    };
+    let keys = keep_keys(&program.signing, &*clock, stop.clone());
+    let (drained, (), ()) = tokio::join!(serving, working, keys);
+    match drained {
+        Drained::Wholly => tracing::info!("stopped; every request was answered"),
+        Drained::Cut(connections) => tracing::warn!(connections, "stopped; some connections were cut"),
+    }
+}
+
+async fn keep_keys(signing: &SigningKeys, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep(KEYS_EVERY) => {}
+        }
+        if let Err(error) = signing.rotate(RotationPlan::default()).await {
+            tracing::error!(%error, "the signing keys could not be looked after");
+        }
+    }
+}
+
+/// Becomes true at SIGTERM or SIGINT.
+pub(super) fn stop_signal() -> Result<watch::Receiver<bool>, StartError> {
+    let cannot = |e| StartError::new("signals cannot be heard", e);
+    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+    let (sender, receiver) = watch::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        sender.send_replace(true);
+    });
+    Ok(receiver)
+}
