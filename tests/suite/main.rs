@@ -4,8 +4,10 @@
 mod architecture;
 mod assets;
 mod config;
+mod flows;
 mod html;
 mod mail;
+mod organization;
 mod pages;
 mod password_policy;
 mod passwords;

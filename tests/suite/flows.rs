@@ -1,0 +1,16 @@
+//! Whole ways through the program: the real router and the real store, in process.
+
+#[path = "flows/access.rs"]
+mod access;
+#[path = "flows/bad_input.rs"]
+mod bad_input;
+#[path = "flows/disable.rs"]
+mod disable;
+#[path = "flows/generations.rs"]
+mod generations;
+#[path = "flows/provider.rs"]
+mod provider;
+#[path = "flows/set_up.rs"]
+mod set_up;
+#[path = "flows/signing_in.rs"]
+mod signing_in;

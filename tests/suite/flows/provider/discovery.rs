@@ -1,0 +1,175 @@
+//! Discovery, the JWK set, and headers.
+
+use axum::body::Body;
+use axum::http::Request;
+use serde_json::{Value, json};
+
+use crate::support::answer::Answer;
+use crate::support::app::{ISSUER, TestApp};
+use crate::support::browser_client::send;
+
+const BOTH: [&str; 2] = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"];
+
+async fn get(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let mut request = Request::get(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(&app.router, request.body(Body::empty()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_document_under_both_forms() {
+    let app = TestApp::new().await;
+    let expected = json!({
+        "issuer": ISSUER,
+        "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
+        "token_endpoint": format!("{ISSUER}/oauth/token"),
+        "userinfo_endpoint": format!("{ISSUER}/oauth/userinfo"),
+        "jwks_uri": format!("{ISSUER}/oauth/jwks"),
+        "scopes_supported": ["openid", "profile", "email", "offline_access", "organizations", "read"],
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["ES256", "RS256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "claims_supported": [
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "name", "email",
+            "email_verified", "organizations",
+        ],
+        "claims_parameter_supported": false,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": true,
+    });
+    for path in BOTH {
+        let answer = get(&app, path, &[]).await;
+        assert_eq!(answer.json(), expected);
+        assert_eq!(answer.header("content-type"), "application/json");
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+        assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+        assert_eq!(answer.header("cache-control"), "public, max-age=3600");
+    }
+}
+
+#[tokio::test]
+async fn no_header_of_a_request_changes_a_byte() {
+    let app = TestApp::new().await;
+    let foreign = [
+        ("host", "evil.test"),
+        ("x-forwarded-host", "evil.test"),
+        ("x-forwarded-proto", "http"),
+        ("forwarded", "host=evil.test;proto=http"),
+        ("x-original-url", "https://evil.test/"),
+    ];
+    for path in [BOTH[0], BOTH[1], "/oauth/jwks"] {
+        let plain = get(&app, path, &[]).await;
+        let forged = get(&app, path, &foreign).await;
+        assert_eq!(plain.body, forged.body);
+        assert_eq!(plain.header("etag"), forged.header("etag"));
+    }
+    let path = app.standard().request().with("prompt", "none").authorize();
+    assert_eq!(get(&app, &path, &foreign).await.sent_back()["iss"], ISSUER);
+}
+
+#[tokio::test]
+async fn who_has_the_document_is_told_so() {
+    let app = TestApp::new().await;
+    for path in [BOTH[0], "/oauth/jwks"] {
+        let etag = get(&app, path, &[]).await.header("etag").to_owned();
+        let answer = get(&app, path, &[("if-none-match", &etag)]).await;
+        assert_eq!(answer.status, 304);
+        assert!(answer.body.is_empty());
+        assert_eq!(answer.header("etag"), etag);
+        assert_eq!(get(&app, path, &[("if-none-match", "\"other\"")]).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn the_jwk_set_has_public_members_only() {
+    let app = TestApp::new().await;
+    let answer = get(&app, "/oauth/jwks", &[]).await;
+    assert_eq!(answer.header("access-control-allow-origin"), "*");
+    assert_eq!(answer.header("cache-control"), "public, max-age=3600");
+    let set = answer.json();
+    let keys = set["keys"].as_array().unwrap();
+    let mut kids: Vec<&Value> = keys.iter().map(|key| &key["kid"]).collect();
+    kids.dedup();
+    assert_eq!(kids.len(), keys.len());
+    for algorithm in ["ES256", "RS256"] {
+        assert!(keys.iter().any(|key| key["alg"] == algorithm), "{algorithm}");
+    }
+    for key in keys {
+        assert_eq!(key["use"], "sig");
+        for name in key.as_object().unwrap().keys() {
+            let public = ["kty", "use", "kid", "alg", "n", "e", "crv", "x", "y"];
+            assert!(public.contains(&name.as_str()), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_answer_carries_the_headers() {
+    let app = TestApp::new().await;
+    let paths = ["/sign-in", "/oauth/jwks", "/oauth/authorize", "/nowhere", "/healthz", "/oauth/token", "/forgot"];
+    for path in paths {
+        let answer = get(&app, path, &[]).await;
+        let policy = answer.header("content-security-policy");
+        for part in ["default-src 'none'", "object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer");
+        assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+        assert!(answer.header("strict-transport-security").starts_with("max-age="));
+        assert!(!answer.header("x-request-id").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn cors_stands_on_discovery_jwks_and_userinfo_alone() {
+    let app = TestApp::new().await;
+    let mut open = Vec::new();
+    let routes = flybridge::http::routes::protocol().into_iter();
+    for route in routes.chain(flybridge::http::routes::entrances()).chain(flybridge::http::routes::pages()) {
+        let path = route.path.replace("{slug}", "saltmarsh-labs").replace(['{', '}'], "");
+        let answer = get(&app, &path, &[("origin", "https://elsewhere.test")]).await;
+        if answer.headers.contains_key("access-control-allow-origin") {
+            assert_eq!(answer.header("access-control-allow-origin"), "*");
+            assert!(!answer.headers.contains_key("access-control-allow-credentials"));
+            open.push(route.path);
+        }
+    }
+    assert_eq!(open, [BOTH[0], BOTH[1], "/oauth/jwks", "/oauth/userinfo"]);
+}
+
+#[tokio::test]
+async fn forms_lead_to_ourselves_and_to_the_client_that_asked() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.standard().authorize()).await;
+    let page = browser.get(&format!("/sign-in?tx={tx}")).await;
+    assert!(page.header("content-security-policy").ends_with("form-action 'self' https://rp.test"));
+    let page = browser.get("/forgot").await;
+    assert!(page.header("content-security-policy").ends_with("form-action 'self'"));
+}
+
+#[tokio::test]
+async fn pages_are_not_kept_and_cookies_are_ours_alone() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.standard().authorize()).await;
+    let page = browser.get(&format!("/sign-in?tx={tx}")).await;
+    assert_eq!(page.header("cache-control"), "no-store");
+    browser.fly(&tx, "ines").await;
+    let names: Vec<&String> = browser.cookies.keys().collect();
+    assert_eq!(names, ["__Host-fb_browser", "__Host-fb_session"]);
+    for cookie in browser.cookies.values() {
+        for attribute in ["secure", "httponly", "samesite=lax", "path=/"] {
+            assert!(cookie.attributes.iter().any(|a| a == attribute), "{cookie:?}");
+        }
+    }
+}

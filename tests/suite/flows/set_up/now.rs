@@ -1,0 +1,135 @@
+//! `/set-up/now`: a password on the spot for somebody whom Fly.io has just proven.
+
+use std::time::Duration;
+
+use crate::support::app::{PASSWORD, TestApp};
+use crate::support::browser_client::Browser;
+use crate::support::relying_party::{STATE, Tokens};
+
+/// Somebody who was told that Fly.io no longer opens the organization; the browser and the transaction.
+async fn told(app: &TestApp, who: &str) -> (Browser, String) {
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    assert_eq!(browser.fly(&tx, who).await.status, 403);
+    (browser, tx)
+}
+
+#[tokio::test]
+async fn a_member_without_a_password_sets_one_and_goes_straight_on() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let unused = app.link_of("priya");
+    let (mut browser, tx) = told(&app, "priya").await;
+    let path = format!("/set-up/now?tx={tx}");
+    let page = browser.get(&path).await;
+    assert!(page.shows("setup-form"), "{}", page.said());
+    assert_eq!(page.element("sign-in-address").unwrap(), app.address("priya"));
+    let weak = browser.post_form(&path, &[("password", "passwordpassword")]).await;
+    assert_eq!(weak.status, 422);
+    let sent = browser.post_form(&path, &[("password", PASSWORD)]).await.sent_back();
+    assert_eq!(sent["state"], STATE);
+    let tokens = Tokens::of(&app.sentry().redeem(&sent["code"]).await);
+    let info = app.sentry().info(&tokens.access).await.json();
+    assert_eq!(info["user_id"], "q7m2x9k4v1w8z5t3");
+    app.work().await;
+    let mut late = app.browser();
+    late.get(&unused).await;
+    assert_eq!(late.get("/set-up").await.status, 410, "the link in the mail has done its work");
+}
+
+#[tokio::test]
+async fn somebody_without_an_address_gets_in_this_way() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut browser = app.browser();
+    let standard = app.standard();
+    let tx = browser.begin(&standard.authorize()).await;
+    let page = browser.fly(&tx, "noor").await;
+    assert!(page.shows("set-password-now"), "{}", page.said());
+    let path = format!("/set-up/now?tx={tx}");
+    browser.get(&path).await;
+    assert!(browser.post_form(&path, &[("password", PASSWORD)]).await.sent_back().contains_key("code"));
+    app.work().await;
+}
+
+#[tokio::test]
+async fn five_minutes_later_fly_is_asked_once_more() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut browser, tx) = told(&app, "priya").await;
+    let path = format!("/set-up/now?tx={tx}");
+    browser.get(&path).await;
+    app.advance(Duration::from_mins(5));
+    let before = app.dump();
+    for answer in [browser.get(&path).await, browser.post_form(&path, &[("password", PASSWORD)]).await] {
+        assert_eq!(answer.status, 403, "{}", answer.said());
+        assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn never_for_somebody_who_has_a_password() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut browser, tx) = told(&app, "bram").await;
+    let path = format!("/set-up/now?tx={tx}");
+    assert_eq!(browser.get(&path).await.status, 409);
+    let before = app.dump();
+    assert_eq!(browser.post_form(&path, &[("password", PASSWORD)]).await.status, 409);
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn never_with_a_password_sign_in_or_none() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut nobody = app.browser();
+    nobody.get("/forgot").await;
+    assert_eq!(nobody.get("/set-up/now").await.status, 403);
+    assert_eq!(nobody.post_form("/set-up/now", &[("password", PASSWORD)]).await.status, 403);
+    let mut priya = app.settle_in("priya").await;
+    assert_eq!(priya.get("/set-up/now").await.status, 403);
+    assert_eq!(priya.post_form("/set-up/now", &[("password", "another lantern for the heron 7")]).await.status, 403);
+}
+
+#[tokio::test]
+async fn two_at_once_set_one_password() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut first, tx) = told(&app, "priya").await;
+    let path = format!("/set-up/now?tx={tx}");
+    first.get(&path).await;
+    let mut second = first.clone();
+    let (other, fields) = ("another lantern for the heron 7", [("password", PASSWORD)]);
+    let other = [("password", other)];
+    let (one, two) = tokio::join!(first.post_form(&path, &fields), second.post_form(&path, &other));
+    let won = [&one, &two].iter().filter(|a| a.header("location").starts_with("https://sentry.test")).count();
+    assert_eq!(won, 1, "{} and {}", one.said(), two.said());
+    app.work().await;
+}
+
+#[tokio::test]
+async fn not_while_every_organization_is_on_fly() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    browser.sign_in_with_fly("hana").await;
+    assert_eq!(browser.get("/set-up/now").await.status, 409);
+    browser.get("/forgot").await;
+    let before = app.dump();
+    assert_eq!(browser.post_form("/set-up/now", &[("password", PASSWORD)]).await.status, 409);
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn later_by_mail_goes_to_the_address_that_fly_told() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    app.new_mails();
+    let (mut browser, tx) = told(&app, "priya").await;
+    let answer = browser.post_form(&format!("/set-up/renew?tx={tx}"), &[]).await;
+    assert!(answer.element("forgot-sent").unwrap().contains(&app.address("priya")), "{}", answer.said());
+    app.work().await;
+    assert_eq!(app.mail_to("priya").link(), app.link_of("priya"));
+    app.settle_in("priya").await;
+}

@@ -1,0 +1,131 @@
+//! The same person by either method, and what each method opens.
+
+use serde_json::Value;
+
+use flybridge::demo::world::BRAMS_PASSWORD;
+
+use crate::support::app::{PASSWORD, TestApp};
+use crate::support::relying_party::{Rp, Tokens};
+
+fn organizations(info: &Value) -> Vec<&str> {
+    info["organizations"].as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_same_sub_and_user_id_by_either_method() {
+    let app = TestApp::new().await;
+    let clients = ["sentry", "standard", "sentry-oidc"].map(|id| Rp::new(&app, id));
+    let mut by_fly = Vec::new();
+    for client in &clients {
+        let tokens = client.tokens(&mut app.browser(), "priya").await;
+        by_fly.push(client.info(&tokens.access).await.json());
+    }
+    app.leave().await;
+    app.settle_in("priya").await;
+    for (client, before) in clients.iter().zip(by_fly) {
+        let mut browser = app.browser();
+        let tx = browser.begin(&client.authorize()).await;
+        let sent = browser.password(&tx, &app.address("priya"), PASSWORD).await.sent_back();
+        let tokens = Tokens::of(&client.redeem(&sent["code"]).await);
+        let after = client.info(&tokens.access).await.json();
+        for name in ["sub", "user_id", "resource_owner_id", "email", "user_name", "organizations"] {
+            assert_eq!(before[name], after[name], "{name} at {}", client.id);
+        }
+        if tokens.id.is_some() {
+            assert_eq!(tokens.claims()["sub"], before["sub"]);
+            assert_eq!(tokens.claims()["amr"], serde_json::json!(["pwd"]));
+        }
+    }
+    assert_eq!(app.user("priya").await.fly_id.as_str(), "q7m2x9k4v1w8z5t3");
+}
+
+#[tokio::test]
+async fn fly_no_longer_opens_what_left_and_says_what_to_do() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let answer = browser.fly(&tx, "priya").await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.heading().contains("no longer opens"), "{}", answer.said());
+    assert!(answer.shows("set-password-now") && answer.shows("renew-form") && answer.shows("error-message"));
+    // Somebody with a password is asked for it, and is not offered another.
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let answer = browser.fly(&tx, "bram").await;
+    assert!(!answer.shows("set-password-now") && answer.shows("sign-in-password"));
+    let email = app.address("bram");
+    let fields = [("email", email.as_str()), ("password", BRAMS_PASSWORD)];
+    let answer = browser.post_form(&format!("/sign-in/password?tx={tx}"), &fields).await;
+    assert!(answer.sent_back().contains_key("code"), "from that page straight on");
+}
+
+#[tokio::test]
+async fn fly_no_longer_opens_is_a_page_for_every_client() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.standard().authorize()).await;
+    let answer = browser.fly(&tx, "priya").await;
+    assert!(answer.shows("set-password-now"), "{}", answer.said());
+}
+
+#[tokio::test]
+async fn each_method_opens_its_own_organizations() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    app.settle_in("jun").await;
+    let sentry = app.sentry();
+    let (saltmarsh, harbour) = (app.organization("saltmarsh-labs"), app.organization("harbour-tools"));
+
+    let tokens = sentry.tokens(&mut app.browser(), "jun").await;
+    assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [harbour.as_str()], "by Fly.io");
+
+    let mut browser = app.browser();
+    let tx = browser.begin(&sentry.authorize()).await;
+    let sent = browser.password(&tx, &app.address("jun"), PASSWORD).await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [saltmarsh.as_str()], "by password");
+
+    // Signed in with the password, and now the organization on Fly.io is wanted.
+    let request = sentry.request().with("organization", "harbour-tools");
+    let tx = browser.begin(&request.authorize()).await;
+    let answer = browser.password(&tx, &app.address("jun"), PASSWORD).await;
+    assert_eq!(answer.status, 403, "{}", answer.said());
+    assert!(browser.fly(&tx, "jun").await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn the_sign_in_page_offers_what_the_organization_allows() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut browser = app.browser();
+    let offers = [("saltmarsh-labs", false, true), ("harbour-tools", true, false), ("nowhere", true, true)];
+    for (slug, fly, password) in offers {
+        let tx = browser.begin(&app.sentry().request().with("organization", slug).authorize()).await;
+        let page = browser.get(&format!("/sign-in?tx={tx}")).await;
+        assert_eq!((page.shows("sign-in-fly"), page.shows("sign-in-password")), (fly, password), "{slug}");
+        let page = browser.get(&format!("/sign-in?tx={tx}&all=1")).await;
+        assert!(page.shows("sign-in-fly") && page.shows("sign-in-password"), "{slug}");
+    }
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let page = browser.get(&format!("/sign-in?tx={tx}")).await;
+    assert!(page.shows("sign-in-fly") && page.shows("sign-in-password") && page.shows("forgot-password"));
+}
+
+#[tokio::test]
+async fn a_refresh_of_a_password_sign_in_does_not_ask_fly() {
+    use flybridge::demo::fly::{Endpoint, Fault};
+    let app = TestApp::new().await;
+    app.leave().await;
+    let sentry = app.sentry();
+    let mut browser = app.browser();
+    let tx = browser.begin(&sentry.authorize()).await;
+    let sent = browser.password(&tx, &app.address("bram"), BRAMS_PASSWORD).await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    app.fly.fault(Endpoint::Info, Fault::Status { status: 500, retry_after: None });
+    app.fly.fault(Endpoint::Token, Fault::Status { status: 500, retry_after: None });
+    let asked = app.fly.requests(Endpoint::Info);
+    Tokens::of(&sentry.refresh(tokens.refresh()).await);
+    assert_eq!(app.fly.requests(Endpoint::Info), asked);
+}

@@ -1,0 +1,143 @@
+//! Fly.io answers wrongly, slowly or not at all.
+
+use std::time::Duration;
+
+use flybridge::demo::fly::{Endpoint, Fault};
+
+use crate::support::answer::Answer;
+use crate::support::app::TestApp;
+use crate::support::browser_client::{Browser, encode};
+
+/// A code is good at Fly.io for ten minutes.
+const CODE_LIFE: Duration = Duration::from_mins(10);
+const STATUS: fn(u16) -> Fault = |status| Fault::Status { status, retry_after: None };
+
+/// A page that names Fly.io and leads back into the same sign-in; no session, and nothing about anybody is written.
+async fn fails(app: &TestApp, browser: &mut Browser, tx: &str, (endpoint, fault): (Endpoint, Fault)) -> Answer {
+    app.fly.fault(endpoint, fault);
+    let durable = |app: &TestApp| app.dump().without("state/");
+    let before = durable(app);
+    let answer = browser.fly(tx, "ines").await;
+    app.fly.heal();
+    assert_eq!(durable(app), before, "{endpoint:?} {fault:?}");
+    assert!(browser.cookie("fb_session").is_none());
+    assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
+    assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")), "{endpoint:?} {fault:?}");
+    answer
+}
+
+#[tokio::test]
+async fn trouble_at_fly_is_a_page_and_the_sign_in_goes_on_afterwards() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    for endpoint in [Endpoint::Token, Endpoint::Info] {
+        let faults = [
+            STATUS(500),
+            STATUS(503),
+            STATUS(429),
+            STATUS(404),
+            STATUS(400),
+            STATUS(401),
+            STATUS(302),
+            Fault::NotJson,
+            Fault::WrongShape,
+            Fault::Huge,
+            Fault::Redirect,
+            Fault::LoseAnswer,
+        ];
+        for fault in faults {
+            let answer = fails(&app, &mut browser, &tx, (endpoint, fault)).await;
+            assert_eq!(answer.status, 503, "{endpoint:?} {fault:?}: {}", answer.said());
+            assert_eq!(answer.header("retry-after"), "60");
+            assert!(answer.text().contains("The fault is at Fly.io"));
+        }
+    }
+    assert_eq!(app.fly.requests(Endpoint::Elsewhere), 0, "redirects are not followed");
+    assert!(browser.fly(&tx, "ines").await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn fly_hanging_is_a_page_after_its_time() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    for endpoint in [Endpoint::Token, Endpoint::Info] {
+        let answer = fails(&app, &mut browser, &tx, (endpoint, Fault::Hang)).await;
+        assert_eq!(answer.status, 503, "{}", answer.said());
+    }
+    assert!(browser.fly(&tx, "ines").await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn a_token_of_another_application_is_refused() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let answer = fails(&app, &mut browser, &tx, (Endpoint::Info, Fault::WrongApplication)).await;
+    assert_eq!(answer.status, 503, "{}", answer.said());
+}
+
+#[tokio::test]
+async fn a_token_whose_owner_is_somebody_else_is_refused() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let answer = fails(&app, &mut browser, &tx, (Endpoint::Info, Fault::OtherResourceOwner)).await;
+    assert_eq!(answer.status, 503, "{}", answer.said());
+}
+
+#[tokio::test]
+async fn a_code_that_fly_no_longer_takes_is_a_page_of_its_own() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let asked = browser.leave_for_fly(&tx).await;
+    let back = browser.at_fly(&asked, "ines", "approve").await;
+    app.advance(CODE_LIFE);
+    let answer = browser.get(&back).await;
+    assert_eq!(answer.status, 400, "{}", answer.said());
+    assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")));
+
+    app.fly.fault_times(Endpoint::Info, Fault::Hang, 1);
+    let withdraw = async {
+        app.fly.hanging(1).await;
+        app.fly.revoke("ines");
+        app.fly.release();
+    };
+    let (answer, ()) = tokio::join!(browser.fly(&tx, "ines"), withdraw);
+    assert_eq!(answer.status, 400, "{}", answer.said());
+    assert!(browser.cookie("fb_session").is_none());
+}
+
+#[tokio::test]
+async fn an_error_that_fly_sends_back_is_a_page() {
+    let app = TestApp::new().await;
+    for error in ["server_error", "temporarily_unavailable", "invalid_scope", "<script>", ""] {
+        let mut browser = app.browser();
+        let tx = browser.begin(&app.standard().authorize()).await;
+        let asked = browser.leave_for_fly(&tx).await;
+        let state = asked.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+        let back = encode(&[("error", error), ("state", &state)]);
+        let answer = browser.get(&format!("/connectors/fly/callback?{back}")).await;
+        assert_eq!(answer.status, 503, "{}", answer.said());
+        assert!(!answer.text().contains("<script>"));
+    }
+}
+
+#[tokio::test]
+async fn somebody_new_is_met_at_their_first_sign_in() {
+    let app = TestApp::new().await;
+    app.fly.change(|world| {
+        let mut person = world.person("leo").unwrap().clone();
+        person.key = "nia".to_owned();
+        person.user_id = "n1a0n1a0n1a0n1a0".to_owned();
+        person.name = "Nia".to_owned();
+        person.email = Some("nia@customer.fly.io".to_owned());
+        world.people.push(person);
+    });
+    let mut browser = app.browser();
+    let tokens = app.sentry().tokens(&mut browser, "nia").await;
+    assert_eq!(app.sentry().info(&tokens.access).await.json()["user_id"], "n1a0n1a0n1a0n1a0");
+    assert_eq!(app.member("nia", "saltmarsh-labs").await.email.as_deref(), Some("nia@customer.fly.io"));
+}
