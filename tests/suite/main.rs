@@ -3,6 +3,7 @@
 
 mod architecture;
 mod assets;
+mod browser;
 mod config;
 mod flows;
 mod html;
@@ -11,6 +12,7 @@ mod organization;
 mod pages;
 mod password_policy;
 mod passwords;
+mod processes;
 mod requests;
 mod secret;
 mod server;

@@ -3,9 +3,14 @@
 pub(crate) mod answer;
 pub(crate) mod app;
 pub(crate) mod browser_client;
+pub(crate) mod child;
+pub(crate) mod chromium;
+pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod letter;
 pub(crate) mod mime;
+pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod relying_party;
 pub(crate) mod smtp;
+pub(crate) mod visitor;

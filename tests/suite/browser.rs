@@ -1,0 +1,12 @@
+//! The demo in a real browser, by the ids that pages keep: what a person who tries Flybridge sees and does.
+
+mod admin;
+mod again;
+mod faults;
+mod keyboard;
+mod leaving;
+mod member;
+mod post;
+mod scripts;
+mod sign_in;
+mod visit;

@@ -1,0 +1,37 @@
+//! Stopping the demo and starting it again.
+
+use super::visit::{Visit, slow};
+use super::{admin, member};
+use crate::support::chromium::{DESKTOP, run};
+
+#[test]
+fn goes_on_where_it_stopped_or_starts_over() {
+    run(async {
+        let visit = Visit::with_settings(DESKTOP, &slow()).await;
+        let before = visit.sign_in_with_fly("leo").await;
+        visit.sign_out_everywhere().await;
+        visit.sign_in_with_fly("ines").await;
+        admin::disable(&visit).await;
+        let run_page = visit.browser.url().await;
+
+        // In the middle of the run: what is left of it goes on.
+        let visit = visit.start_again(&[]);
+        let browser = &visit.browser;
+        browser.goto(&run_page).await;
+        browser.wait_for("#run-state[data-state=done]").await;
+        admin::totals(&visit, 1).await;
+        visit.sign_out_everywhere().await;
+        visit.follow_mail(&member::address("leo"), member::SUBJECT).await;
+        let leo = member::set_password(&visit).await;
+        assert_eq!(leo.identity(), before.identity());
+        assert!(leo.recognized);
+
+        let visit = visit.start_again(&["--fresh"]);
+        let browser = &visit.browser;
+        browser.goto(&visit.demo.mailbox).await;
+        browser.wait_for("#empty").await;
+        let fresh = visit.sign_in_with_fly("leo").await;
+        assert!(!fresh.recognized);
+        assert_ne!(fresh.sub, before.sub, "a new store, a new person");
+    });
+}

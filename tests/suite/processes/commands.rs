@@ -1,0 +1,148 @@
+//! The commands beside `serve`, as an operator types them.
+
+use flybridge::store::{Outcome, keys};
+
+use super::{Records, organization};
+use crate::support::process::{Home, Node, program, run as run_command, stderr, stdout};
+use crate::support::redis::free_port;
+use crate::support::smtp::{Act, At, SmtpSink, Step};
+
+/// Nobody is mailed.
+fn home() -> Home {
+    Home::new("127.0.0.1:9".parse().unwrap())
+}
+
+fn add(home: &Home, id: &str, slug: &str, plan: &str) -> std::process::Output {
+    home.command(&["organizations", "add", "--id", id, "--slug", slug, "--name", "Saltmarsh Labs", "--plan", plan])
+}
+
+#[test]
+fn organizations_are_added_listed_shown_and_changed() {
+    let home = home();
+    let added = add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:30");
+    assert!(added.status.success(), "{}", stderr(&added));
+    let line = stdout(&added);
+    assert!(
+        line.starts_with("saltmarsh-labs  n8k2vq5w0r7x3m1p  \"Saltmarsh Labs\"  fly  sponsored until "),
+        "{line}"
+    );
+    assert!(add(&home, "d4t9y6z1c8b5h2j7", "harbour-tools", "paid:Team").status.success());
+
+    let listed = stdout(&home.command(&["organizations", "list"]));
+    let slugs: Vec<&str> = listed.lines().filter_map(|line| line.split("  ").next()).collect();
+    assert_eq!(slugs, ["harbour-tools", "saltmarsh-labs"]);
+
+    let changed = home.command(&["organizations", "set-plan", "saltmarsh-labs", "paid:Business"]);
+    assert!(stdout(&changed).ends_with("fly  paid: Business\n"), "{}", stdout(&changed));
+    let shown = stdout(&home.command(&["organizations", "show", "saltmarsh-labs"]));
+    assert!(shown.contains("paid: Business") && shown.contains("members known: 0"), "{shown}");
+    assert!(shown.contains("generation:    1"), "{shown}");
+}
+
+#[test]
+fn organizations_that_collide_or_do_not_exist_are_refused_in_words() {
+    let home = home();
+    assert!(add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:0").status.success());
+    for (output, words) in [
+        (add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "paid:Team"), "n8k2vq5w0r7x3m1p exists already"),
+        (add(&home, "d4t9y6z1c8b5h2j7", "saltmarsh-labs", "paid:Team"), "saltmarsh-labs belongs to another"),
+        (home.command(&["organizations", "show", "nowhere"]), "`organizations list` shows all"),
+        (home.command(&["organizations", "set-plan", "nowhere", "paid:Team"]), "there is no organization nowhere"),
+    ] {
+        assert_eq!(output.status.code(), Some(1));
+        assert!(stderr(&output).contains(words), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "");
+    }
+    let typed = home.command(&["organizations", "set-plan", "saltmarsh-labs", "free"]);
+    assert_eq!(typed.status.code(), Some(2));
+    assert!(stderr(&typed).contains("write sponsored:DAYS or paid:NAME"), "{}", stderr(&typed));
+}
+
+#[test]
+fn an_organization_added_again_keeps_its_first_short_name() {
+    let home = home();
+    assert!(add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:0").status.success());
+    let again = add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh", "sponsored:0");
+    assert_eq!(again.status.code(), Some(1), "{}", stdout(&again));
+    let listed = stdout(&home.command(&["organizations", "list"]));
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    assert!(listed.starts_with("saltmarsh-labs  "), "{listed}");
+    // The name that was refused is free for others.
+    let other = add(&home, "d4t9y6z1c8b5h2j7", "saltmarsh", "sponsored:0");
+    assert!(other.status.success(), "{}", stderr(&other));
+}
+
+#[tokio::test]
+async fn an_addition_that_died_half_way_is_completed() {
+    let home = home();
+    assert!(add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:0").status.success());
+    let store = home.open_store().await;
+    let listed = keys::organizations().item("saltmarsh-labs");
+    let mut txn = store.txn(listed.key().partition().clone());
+    txn.delete(listed.into_key());
+    assert_eq!(store.commit(txn).await.unwrap(), Outcome::Committed);
+    assert_eq!(stdout(&home.command(&["organizations", "list"])), "");
+    let again = add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:0");
+    assert!(stderr(&again).contains("exists already"), "{}", stderr(&again));
+    assert!(stdout(&home.command(&["organizations", "list"])).starts_with("saltmarsh-labs  "));
+}
+
+#[test]
+fn check_config_says_that_all_is_well_and_touches_nothing() {
+    let home = home();
+    let checked = home.command(&["check-config"]);
+    assert!(checked.status.success(), "{}", stderr(&checked));
+    assert!(stdout(&checked).starts_with("The configuration is good: http://127.0.0.1:"), "{}", stdout(&checked));
+    assert!(!home.path("flybridge.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn health_tells_a_ready_node_from_none() {
+    let ask = |address: String| program().args(["health", "--address", &address]).output().unwrap();
+    let dead = ask(format!("127.0.0.1:{}", free_port()));
+    assert_eq!(dead.status.code(), Some(1));
+    assert!(stderr(&dead).contains("does not answer"), "{}", stderr(&dead));
+    let home = home();
+    let node = Node::start(&home).await;
+    assert_eq!(ask(node.address().to_string()).status.code(), Some(0));
+    let anywhere = program().arg("health").env("FLYBRIDGE_SERVER__LISTEN", format!("0.0.0.0:{}", node.port)).output();
+    assert_eq!(anywhere.unwrap().status.code(), Some(0), "the address of the environment");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_does_what_is_due_and_stops() {
+    let sink = SmtpSink::start().await;
+    let home = Home::new(sink.address());
+    let records = Records::of(home.open_store().await);
+    records.seed(20).await;
+    let run = records.click().await;
+
+    sink.script_any_always(Step(At::Greeting, Act::Answer("554 5.7.1 not you")));
+    let config = home.write(free_port());
+    let stopped = run_command(&config, &["worker", "--once"]);
+    assert_eq!(stopped.status.code(), Some(1), "{}", stderr(&stopped));
+    assert!(stderr(&stopped).contains("Our mail server turned us away (554)"), "{}", stderr(&stopped));
+    records.check_invariants(&run).await;
+    assert_eq!(records.totals(&run).await.queued, 20);
+    assert!(sink.messages().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_alone_finishes_a_run() {
+    let sink = SmtpSink::start().await;
+    let home = Home::new(sink.address());
+    let records = Records::of(home.open_store().await);
+    records.seed(20).await;
+    let run = records.click().await;
+    let config = home.write(free_port());
+    for _ in 0..2 {
+        let worked = run_command(&config, &["worker", "--once"]);
+        assert!(worked.status.success(), "{}", stderr(&worked));
+        records.check_ledger(&run, 20).await;
+        assert!(records.is_done(&run).await);
+        assert_eq!(sink.messages().len(), 21, "everybody, and the summary");
+    }
+    let shown = stdout(&home.command(&["organizations", "show", "saltmarsh-labs"]));
+    assert!(shown.contains("  password  ") && shown.contains(&format!("disable run:   {run}")), "{shown}");
+    assert!(shown.contains(organization().as_str()));
+}

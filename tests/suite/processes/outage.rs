@@ -1,0 +1,143 @@
+//! Redis goes away under a running node, stands still, and comes back.
+
+use std::time::Duration;
+
+use flybridge::clock::{Clock as _, SystemClock};
+use futures_util::future::join_all;
+
+use super::fly::Reserved;
+use super::link_saltmarsh;
+use crate::support::process::{FLY_CLIENT, FLY_CLIENT_SECRET, Home, Node, REDIRECT, http, until};
+use crate::support::redis::Server;
+use crate::support::visitor::Visitor;
+
+/// 2 s are promised; the rest is for a machine that is busy with other tests.
+const PROMPT: Duration = Duration::from_millis(2_500);
+
+/// Shaped like ours; nobody was given them.
+const CODE: &str = "fbc_g1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+const TOKEN: &str = "fba_g1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+struct Place {
+    node: Node,
+    visitor: Visitor,
+    csrf: String,
+    page: String,
+}
+
+impl Place {
+    /// Every request that needs the store, under a name.
+    fn needing_the_store(&self) -> Vec<(&'static str, reqwest::RequestBuilder)> {
+        let cookies: Vec<String> =
+            self.visitor.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let cookies = cookies.join("; ");
+        let get = |path: &str| http().get(self.node.url(path)).header("cookie", &cookies);
+        let post = |path: &str, fields: &[(&str, &str)]| {
+            http().post(self.node.url(path)).header("cookie", &cookies).form(fields)
+        };
+        let csrf = ("csrf", self.csrf.as_str());
+        let form = self.page.replace("/sign-in?", "/sign-in/password?");
+        let email = ("email", "ines@customer.fly.io");
+        vec![
+            ("readyz", get("/readyz")),
+            ("token", post("/oauth/token", &redemption(CODE))),
+            ("userinfo", get("/oauth/userinfo").bearer_auth(TOKEN)),
+            ("token/info", get("/oauth/token/info").bearer_auth(TOKEN)),
+            ("authorize", get(&authorize())),
+            ("signed in", get("/sign-out")),
+            ("password", post(&form, &[csrf, email, ("password", "anything at all")])),
+            ("forgot", post("/forgot", &[csrf, email])),
+        ]
+    }
+
+    /// The status and time of each.
+    async fn ask(&self) -> Vec<(&'static str, u16, Duration)> {
+        let clock = SystemClock;
+        let asked = self.needing_the_store().into_iter().map(|(name, request)| async move {
+            let start = clock.now();
+            let answer = request.send().await.unwrap();
+            (name, answer.status().as_u16(), clock.now().since(start))
+        });
+        join_all(asked).await
+    }
+
+    async fn all_are_503(&self) {
+        for (name, status, took) in self.ask().await {
+            assert_eq!(status, 503, "{name} after {took:?}");
+            assert!(took < PROMPT, "{name} took {took:?}");
+        }
+    }
+
+    /// What needs no store goes on meanwhile.
+    async fn the_rest_goes_on(&self) {
+        for path in ["/healthz", "/oauth/jwks", "/.well-known/openid-configuration", "/sign-in?all=1"] {
+            let answer = http().get(self.node.url(path)).send().await.unwrap();
+            assert!(answer.status().as_u16() < 400, "{path}: {}", answer.status());
+        }
+    }
+
+    async fn recovers(&self) {
+        let ready = async || {
+            let answer = http().get(self.node.url("/readyz")).send().await.unwrap();
+            (answer.status().as_u16() == 200).then_some(())
+        };
+        until("the node recovers", ready).await;
+        for (name, status, _) in self.ask().await {
+            assert!(status < 500, "{name}: {status}");
+        }
+    }
+}
+
+fn authorize() -> String {
+    let redirect: String = url::form_urlencoded::byte_serialize(REDIRECT.as_bytes()).collect();
+    format!("/oauth/authorize?client_id={FLY_CLIENT}&response_type=code&scope=read&state=s&redirect_uri={redirect}")
+}
+
+fn redemption(code: &str) -> [(&'static str, &str); 5] {
+    [
+        ("grant_type", "authorization_code"),
+        ("client_id", FLY_CLIENT),
+        ("client_secret", FLY_CLIENT_SECRET),
+        ("redirect_uri", REDIRECT),
+        ("code", code),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_restarts_under_a_running_node() {
+    let mut server = Server::start(&[]);
+    let fly = Reserved::new().await;
+    let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url()).fly(&fly.url());
+    link_saltmarsh(&home);
+    let node = Node::start(&home).await;
+    let _fly = fly.serve(&[&node]);
+
+    let mut visitor = Visitor::at(&node);
+    let answer = visitor.sign_in_with_fly(&authorize(), "ines").await;
+    assert!(answer.location().starts_with(REDIRECT), "{}", answer.location());
+    let code = answer.parameter("code");
+    let page = visitor.get("/sign-in").await.location().to_owned();
+    let csrf = visitor.get(&page).await.csrf();
+    let place = Place { node, visitor, csrf, page };
+    place.recovers().await;
+
+    server.kill();
+    place.all_are_503().await;
+    place.the_rest_goes_on().await;
+    let lost = http().post(place.node.url("/oauth/token")).form(&redemption(&code)).send().await.unwrap();
+    assert_eq!(lost.status().as_u16(), 503);
+    assert_eq!(lost.headers()["retry-after"], "5");
+    server.restart();
+    place.recovers().await;
+    // What was promised before is kept, and nothing was used up meanwhile.
+    let kept = http().post(place.node.url("/oauth/token")).form(&redemption(&code)).send().await.unwrap();
+    assert_eq!(kept.status().as_u16(), 200);
+    let twice = http().post(place.node.url("/oauth/token")).form(&redemption(&code)).send().await.unwrap();
+    assert_eq!(twice.status().as_u16(), 400);
+
+    server.signal("-STOP");
+    place.all_are_503().await;
+    place.the_rest_goes_on().await;
+    server.signal("-CONT");
+    place.recovers().await;
+}

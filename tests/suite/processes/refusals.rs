@@ -1,0 +1,145 @@
+//! What `serve` refuses to start on, in which words, and with which exit code: 2 for the configuration, 1 for the rest.
+
+use std::process::{Command, Stdio};
+
+use crate::support::process::{Home, Node, program, run, stderr, until};
+use crate::support::redis::{Server, free_port};
+
+fn home() -> Home {
+    Home::new("127.0.0.1:9".parse().unwrap())
+}
+
+/// Exit code and words of a start that must not succeed.
+async fn refusal(home: &Home, text: Option<&str>) -> (i32, String) {
+    let config = home.write(free_port());
+    if let Some(text) = text {
+        std::fs::write(&config, text).unwrap();
+    }
+    refused(program().arg("serve").arg("--config").arg(&config)).await
+}
+
+async fn refused(command: &mut Command) -> (i32, String) {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let ended = until("it refuses", async || child.try_wait().unwrap()).await;
+    let mut words = String::new();
+    std::io::Read::read_to_string(&mut child.stderr.take().unwrap(), &mut words).unwrap();
+    (ended.code().unwrap(), words)
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_everything() {
+    let server = Server::start(&["--appendonly", "no"]);
+    let (code, words) = refusal(&home().store(server.url()), None).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("appendonly no, so a restart loses everything"), "{words}");
+    assert!(words.contains("set \"appendonly yes\" in redis.conf"), "{words}");
+    assert!(words.contains("store.accept_loss"), "{words}");
+
+    let other = home().store(server.url()).line("store", "accept_loss = [\"lose the last second\"]");
+    assert_eq!(refusal(&other, None).await.0, 1, "another loss was accepted");
+
+    let accepted = "accept_loss = [\"lose everything since the last snapshot\"]";
+    Node::start(&home().store(server.url()).line("store", accepted)).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_forgets_the_last_second() {
+    let server = Server::start(&["--appendfsync", "everysec"]);
+    let (code, words) = refusal(&home().store(server.url()), None).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("appendfsync everysec, so a power cut loses changes"), "{words}");
+    Node::start(&home().store(server.url()).line("store", "accept_loss = [\"lose the last second\"]")).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_throws_records_away() {
+    let server = Server::start(&["--maxmemory-policy", "allkeys-lru"]);
+    let (code, words) = refusal(&home().store(server.url()), None).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("maxmemory-policy allkeys-lru"), "{words}");
+    Node::start(&home().store(server.url()).line("store", "accept_loss = [\"lose records when memory is full\"]"))
+        .await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there() {
+    let (code, words) = refusal(&home().store(format!("redis://127.0.0.1:{}", free_port())), None).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("the store cannot be reached"), "{words}");
+}
+
+#[tokio::test]
+async fn clear_text_off_this_machine() {
+    let text = home()
+        .configuration(8080)
+        .replace("issuer = \"http://127.0.0.1:8080\"", "issuer = \"http://login.example.com\"");
+    let (code, words) = refusal(&home(), Some(&text)).await;
+    assert_eq!(code, 2);
+    assert!(words.contains("server.issuer (") && words.contains("line 3)"), "{words}");
+    assert!(words.contains("https"), "{words}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written() {
+    let home = home();
+    std::fs::write(home.path("file"), "no folder").unwrap();
+    let path = home.path("file").join("flybridge.db");
+    let (code, words) = refusal(&home.store(format!("sqlite:{}", path.display())), None).await;
+    assert_eq!(code, 1);
+    assert!(words.contains(&path.display().to_string()), "{words}");
+    assert!(words.contains("store.url") && words.contains("writable"), "{words}");
+}
+
+#[tokio::test]
+async fn a_master_key_that_is_too_short() {
+    let home = home();
+    std::fs::write(home.path("master.key"), "0123456789abcdef").unwrap();
+    let (code, words) = refusal(&home, None).await;
+    assert_eq!(code, 2);
+    assert!(words.contains("keys.master_file (") && words.contains("openssl rand -hex 32"), "{words}");
+    assert!(!words.contains("0123456789abcdef"), "{words}");
+}
+
+#[tokio::test]
+async fn a_key_that_nobody_knows() {
+    let home = home().line("workers", "concurency = 3");
+    let text = home.configuration(8080);
+    let line = text.lines().position(|line| line == "concurency = 3").unwrap() + 1;
+    let (code, words) = refusal(&home, Some(&text)).await;
+    assert_eq!(code, 2);
+    assert!(words.contains("workers.concurency ("), "{words}");
+    assert!(words.contains(&format!("line {line})")), "{words}");
+    assert!(words.contains("Did you mean") || words.contains("concurrency"), "{words}");
+}
+
+#[tokio::test]
+async fn the_defaults_are_good() {
+    let home = home();
+    let text = home.configuration(8080);
+    let lines =
+        text.lines().filter(|line| !["timeout = \"2 s\"", "lease = \"10 s\"", "poll = \"50 ms\""].contains(line));
+    let port = free_port();
+    let text = lines.collect::<Vec<_>>().join("\n").replace("8080", &port.to_string());
+    let config = home.write(port);
+    std::fs::write(&config, text).unwrap();
+    let worked = run(&config, &["worker", "--once"]);
+    assert!(worked.status.success(), "{}", stderr(&worked));
+}
+
+#[tokio::test]
+async fn a_lease_shorter_than_one_mail() {
+    let home = home();
+    let text = home.configuration(8080).replace("timeout = \"2 s\"", "timeout = \"5 s\"");
+    let (code, words) = refusal(&home, Some(&text)).await;
+    assert_eq!(code, 1);
+    assert!(words.contains("Make workers.lease longer or mail.smtp.timeout shorter"), "{words}");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken() {
+    let home = home();
+    let node = Node::start(&home).await;
+    let (code, words) = refusal(&home, Some(&home.configuration(node.port))).await;
+    assert_eq!(code, 1);
+    assert!(words.contains(&format!("cannot listen on 127.0.0.1:{}", node.port)), "{words}");
+}

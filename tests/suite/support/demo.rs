@@ -1,0 +1,66 @@
+//! `flybridge demo` as a person starts it: the real program, its addresses read from what it prints.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use super::child::Process;
+
+/// The first of four free ports in a row, below those that the system gives out by itself.
+fn four_free_ports() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 8;
+    let free = |port: u16| (port..port + 4).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
+    let mut candidates = (0..200).map(|_| start + 4 * NEXT.fetch_add(1, Ordering::SeqCst));
+    candidates.find(|port| free(*port)).expect("four free ports in a row")
+}
+
+/// A running demo.
+pub(crate) struct Demo {
+    process: Process,
+    pub(crate) flybridge: String,
+    pub(crate) fly: String,
+    pub(crate) sentry: String,
+    pub(crate) mailbox: String,
+}
+
+impl Demo {
+    /// Starts the demo on `data`, with `options` behind it and `settings` (`NAME=value`) in its environment, and returns
+    /// when it answers.
+    pub(crate) fn start(data: &Path, options: &[&str], settings: &[String]) -> Self {
+        let mut arguments: Vec<&str> = settings.iter().map(String::as_str).collect();
+        arguments.extend([env!("CARGO_BIN_EXE_flybridge"), "demo", "--data", data.to_str().unwrap()]);
+        arguments.extend(options);
+        // Ports of its own for as long as the folder lives: tests run beside each other, and a demo keeps its addresses.
+        let ports = data.with_extension("port");
+        let port = std::fs::read_to_string(&ports).unwrap_or_else(|_| four_free_ports().to_string());
+        std::fs::write(&ports, &port).unwrap();
+        arguments.extend(["--port", &port]);
+        let log = data.with_extension("log");
+        let mut process = Process::start(Path::new("env"), &arguments, &log);
+        let mut address = |name: &str| {
+            let found = process.line(|line| {
+                let words: Vec<&str> = line.split_whitespace().collect();
+                let at = words.iter().position(|word| *word == name)?;
+                words.get(at + 1).filter(|word| word.starts_with("http://")).map(|word| (*word).to_owned())
+            });
+            let said = || std::fs::read_to_string(&log).unwrap_or_default();
+            found.unwrap_or_else(|| panic!("the demo ended before it told the address of {name}: {}", said()))
+        };
+        let (sentry, mailbox, fly, flybridge) =
+            (address("Sentry"), address("Mailbox"), address("Fly.io"), address("Flybridge"));
+        process.line(|line| line.contains("Ctrl-C").then_some(())).expect("the demo says how to stop it");
+        Self { process, flybridge, fly, sentry, mailbox }
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(self) -> ExitStatus {
+        self.process.end_with("-INT")
+    }
+
+    /// The settings of an organization.
+    pub(crate) fn settings(&self, slug: &str) -> String {
+        format!("{}/organizations/{slug}/auth", self.flybridge)
+    }
+}
