@@ -1,0 +1,129 @@
+//! How many full flows a second, against a bare axum handler in the same run: `cargo bench --bench flows`.
+//!
+//! A full flow is authorize with a session, token with an `id_token` (ES256), and userinfo: three requests over
+//! loopback. The server is a process of its own, so that its CPU time can be told apart from the load's; both share
+//! the machine, so only the ratios mean something.
+//!
+//! Options: `--seconds N` for each measurement (5), `--callers N` at the same time (16).
+#![expect(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring program")]
+
+mod load;
+mod server;
+
+use std::env;
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use load::{Measured, Target};
+
+fn main() {
+    let arguments: Vec<String> = env::args().collect();
+    let value = |name: &str| {
+        let at = arguments.iter().position(|argument| argument == name)?;
+        arguments.get(at + 1).cloned()
+    };
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    if let Some(kind) = value("--server") {
+        runtime.block_on(server::run(&kind, value("--redis").as_deref()));
+        return;
+    }
+    let seconds = value("--seconds").and_then(|text| text.parse().ok()).unwrap_or(5);
+    let callers = value("--callers").and_then(|text| text.parse().ok()).unwrap_or(16);
+    runtime.block_on(measure_all(Duration::from_secs(seconds), callers));
+}
+
+async fn measure_all(span: Duration, callers: usize) {
+    println!("{callers} callers, {} s each; rates per second, server CPU per operation", span.as_secs());
+    let bare = measure(Server::start("bare", None), span, callers).await;
+    report("bare axum handler, one request", &bare, None);
+    let per_request = bare.rate();
+    let sqlite = measure(Server::start("sqlite", None), span, callers).await;
+    report("full flow on SQLite (synchronous=FULL)", &sqlite, Some(per_request));
+    match Redis::start() {
+        Some(redis) => {
+            let measured = measure(Server::start("redis", Some(&redis.url)), span, callers).await;
+            report("full flow on Redis (appendfsync always)", &measured, Some(per_request));
+        }
+        None => println!("full flow on Redis: redis-server is not installed, so not measured"),
+    }
+}
+
+async fn measure(server: Server, span: Duration, callers: usize) -> Measured {
+    // A warm-up fills caches and opens connections.
+    load::run(&server.target, Duration::from_secs(1), callers, server.child.id()).await;
+    load::run(&server.target, span, callers, server.child.id()).await
+}
+
+fn report(what: &str, measured: &Measured, bare: Option<f64>) {
+    let ratio = bare.map_or(String::new(), |bare| {
+        format!(", {:.3} of the bare handler by requests", measured.rate() * 3.0 / bare)
+    });
+    println!(
+        "{what}: {:.0}/s, {:.0} us of server CPU{ratio}{}",
+        measured.rate(),
+        measured.cpu_per_operation().as_secs_f64() * 1e6,
+        if measured.failed == 0 { String::new() } else { format!(", {} FAILED", measured.failed) }
+    );
+}
+
+/// A server in a process of its own, stopped when dropped.
+struct Server {
+    child: Child,
+    target: Target,
+}
+
+impl Server {
+    fn start(kind: &str, redis: Option<&str>) -> Self {
+        let mut command = Command::new(env::current_exe().expect("this program"));
+        command.args(["--server", kind]).stdout(Stdio::piped());
+        if let Some(redis) = redis {
+            command.args(["--redis", redis]);
+        }
+        let mut child = command.spawn().expect("a child process");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("its first line");
+        Self { child, target: serde_json::from_str(&line).expect("where the server is") }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A Redis with the durability that Flybridge insists on.
+struct Redis {
+    child: Child,
+    url: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Redis {
+    fn start() -> Option<Self> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port =
+            std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("its number").port();
+        let child = Command::new("redis-server")
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes"])
+            .args(["--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""])
+            .args(["--dir".as_ref(), folder.path().as_os_str()])
+            .stdout(Stdio::null())
+            .spawn()
+            .ok()?;
+        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::yield_now();
+        }
+        Some(Self { child, url: format!("redis://127.0.0.1:{port}"), _folder: folder })
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
