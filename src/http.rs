@@ -10,6 +10,7 @@ pub mod pages;
 pub mod password;
 pub mod readiness;
 pub mod request_id;
+pub mod request_limits;
 pub mod routes;
 pub mod security_headers;
 pub mod server;

@@ -231,6 +231,7 @@ fn app(
         issuer: config.server.issuer.clone(),
         demo: services.demo,
         proxies: config.server.proxies.clone(),
+        limits: config.server.limits,
         clock: Arc::clone(&services.clock),
         random: Arc::clone(&services.random),
         vault: Arc::clone(&services.vault),

@@ -24,7 +24,8 @@ pub enum OrganizationsCommand {
         /// Short name in URLs.
         #[arg(long)]
         slug: Slug,
-        #[arg(long)]
+        /// What people read on pages and in mails.
+        #[arg(long, value_parser = name)]
         name: String,
         /// `sponsored:DAYS` (days that Fly.io still pays, 0 for none) or `paid:NAME`.
         #[arg(long, default_value = "sponsored:365", value_parser = PlanArgument::parse)]
@@ -40,6 +41,17 @@ pub enum OrganizationsCommand {
         #[arg(value_parser = PlanArgument::parse)]
         plan: PlanArgument,
     },
+}
+
+/// Longer than any name that fits into a page's heading or a mail's subject.
+const MAX_NAME: usize = 100;
+
+fn name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+        return Err(format!("write a name of 1 to {MAX_NAME} characters, without line breaks"));
+    }
+    Ok(name.to_owned())
 }
 
 /// A plan as an operator writes it.

@@ -84,6 +84,16 @@ fn unusable_file(error: StoreError) -> StartError {
     }
 }
 
+fn unusable_redis(error: StoreError) -> StartError {
+    match error {
+        StoreError::Unavailable(_) => StartError::plain(format!(
+            "{error}. Check that the address, user, password and certificate in store.url and store.ca_file are right, \
+             and that Redis runs and can be reached from here."
+        )),
+        other => other.into(),
+    }
+}
+
 async fn open_redis(redis: &RedisSettings, accepted: &[AcceptedLoss]) -> Result<RedisStore, StartError> {
     let mut settings = crate::store::redis::Settings { total: redis.timeout, ..Default::default() };
     settings.response = settings.response.min(redis.timeout);
@@ -93,7 +103,7 @@ async fn open_redis(redis: &RedisSettings, accepted: &[AcceptedLoss]) -> Result<
             std::fs::read(path).map_err(|e| StartError::new(&format!("{} cannot be read", path.display()), e))?;
         settings.root_certificates = Some(pem);
     }
-    let store = RedisStore::connect(redis.url.expose(), settings).await?;
+    let store = RedisStore::connect(redis.url.expose(), settings).await.map_err(unusable_redis)?;
     let report = store.durability_report().await?;
     let unaccepted: Vec<&str> = (report.missing.iter())
         .filter(|missing| {

@@ -24,6 +24,7 @@ impl fmt::Display for Problem {
         match &self.origin {
             Some(origin) if self.key.is_empty() => write!(f, "{origin}: ")?,
             Some(origin) => write!(f, " ({origin}): ")?,
+            None if self.key.is_empty() => {}
             None => f.write_str(": ")?,
         }
         write!(f, "{}. {}.", self.reason, self.remedy)

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -72,6 +72,13 @@ impl PageError {
         self
     }
 
+    /// When it is worth while to try again (RFC 9110, section 10.2.3).
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.0.retry_after = Some(wait);
+        self
+    }
+
     /// A form from an old tab, another browser, or somebody else's page.
     #[must_use]
     pub fn stale_form() -> Self {
@@ -112,11 +119,10 @@ impl PageError {
     pub fn fly_unavailable(detail: impl Into<String>) -> Self {
         let message = "Fly.io did not answer in time, or not as agreed, so we could not go on. Nothing has changed. \
                        Wait a minute and start again.";
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "We could not ask Fly.io", message)
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "We could not ask Fly.io", message)
             .side(Side::Upstream("Fly.io".to_owned()))
-            .detail(detail);
-        error.0.retry_after = Some(Duration::from_mins(1));
-        error
+            .detail(detail)
+            .retry_after(Duration::from_mins(1))
     }
 }
 
@@ -174,64 +180,54 @@ impl IntoResponse for PageError {
     }
 }
 
-/// The layer that turns a [`PageError`] into its page.
+/// The layer that turns a [`PageError`] into its page and an [`OAuthFailure`] into its JSON, with the id of the request.
 pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
     let mut response = next.run(request).await;
-    let Some(PageError(details)) = response.extensions_mut().remove::<PageError>() else { return response };
-    if details.status.is_server_error() {
-        tracing::error!(title = details.title, detail = details.detail, "failed");
+    let rendered = if let Some(error) = response.extensions_mut().remove::<PageError>() {
+        error.render(&web, id)
+    } else if let Some(failure) = response.extensions_mut().remove::<OAuthFailure>() {
+        failure.render(&id)
     } else {
-        tracing::info!(title = details.title, detail = details.detail, "refused");
-    }
-    let page = ErrorPage {
-        frame: Frame::new(web.demo, ""),
-        title: details.title,
-        message: details.message,
-        side: details.side,
-        id,
-        at: Stamp::moment(web.clock.now()),
-        actions: details.actions,
+        return response;
     };
-    let mut rendered = Page::with_status(details.status, page).into_response();
-    // Cookies that the failed handler wanted to clear.
-    for cookie in response.headers().get_all(header::SET_COOKIE) {
+    keep(response.headers(), rendered)
+}
+
+/// What the failed handler and the router said besides: cookies to clear, the methods that an address takes.
+fn keep(said: &HeaderMap, mut rendered: Response) -> Response {
+    for cookie in said.get_all(header::SET_COOKIE) {
         rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
-    if let Some(wait) = details.retry_after {
-        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+    if let Some(allowed) = said.get(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allowed.clone());
     }
     rendered
 }
 
-/// The layer that gives the refusals of axum's own extractors (a body that is too long, a form that is none) a page or
-/// JSON, by what the address speaks.
-pub async fn pages_for_rejections(request: Request, next: Next) -> Response {
-    let protocol = request.uri().path().starts_with("/oauth/") && request.uri().path() != "/oauth/authorize";
-    let response = next.run(request).await;
-    let bare =
-        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
-    if !response.status().is_client_error() || !bare || response.extensions().get::<PageError>().is_some() {
-        return response;
-    }
-    let status = response.status();
-    if protocol {
-        let what = match status {
-            StatusCode::METHOD_NOT_ALLOWED => "this address takes another method; the token endpoint takes POST",
-            StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than any request to this address",
-            _ => "the request cannot be read",
-        };
-        let error = OAuthError::new(OAuthCode::InvalidRequest, what);
-        return OAuthFailure { status, ..OAuthFailure::from(error) }.into_response();
-    }
-    let (title, message) = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => {
-            ("That was too much", "What you sent is longer than anything this page asks for. Nothing has changed.")
+impl PageError {
+    fn render(self, web: &Web, id: String) -> Response {
+        let details = self.0;
+        if details.status.is_server_error() {
+            tracing::error!(title = details.title, detail = details.detail, "failed");
+        } else {
+            tracing::info!(title = details.title, detail = details.detail, "refused");
         }
-        StatusCode::NOT_FOUND => return PageError::not_found().into_response(),
-        _ => ("We cannot read that", "What was sent is not a form of ours. Nothing has changed. Start again."),
-    };
-    PageError::new(status, title, message).action("Start again", "/sign-in").into_response()
+        let page = ErrorPage {
+            frame: Frame::new(web.demo, ""),
+            title: details.title,
+            message: details.message,
+            side: details.side,
+            id,
+            at: Stamp::moment(web.clock.now()),
+            actions: details.actions,
+        };
+        let mut rendered = Page::with_status(details.status, page).into_response();
+        if let Some(wait) = details.retry_after {
+            rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));
+        }
+        rendered
+    }
 }
 
 /// A refusal in JSON (RFC 6749, section 5.2).
@@ -297,8 +293,19 @@ impl From<GrantError> for OAuthFailure {
 
 impl IntoResponse for OAuthFailure {
     fn into_response(self) -> Response {
-        tracing::info!(code = self.error.code.as_str(), description = self.error.description, "refused a client");
-        let body = json!({ "error": self.error.code.as_str(), "error_description": self.error.description });
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl OAuthFailure {
+    /// `request_id` is an addition to RFC 6749 (section 5.2 lets clients ignore it): with it the developer of a client
+    /// finds the line in the log.
+    fn render(self, id: &str) -> Response {
+        let (code, description) = (self.error.code.as_str(), &self.error.description);
+        tracing::info!(code, description, "refused a client");
+        let body = json!({ "error": code, "error_description": description, "request_id": id });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

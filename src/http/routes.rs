@@ -12,13 +12,11 @@ use super::error::{PageError, render_errors};
 use super::organization::{audit, auth, disable, enable, events, members, run};
 use super::password::{forgot, set_up};
 use super::request_id::{self, RequestIds};
+use super::request_limits;
 use super::sign_in::{fly, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
 use super::{assets, oidc, readiness, security_headers};
-
-/// Bytes of a request's body; the largest form is a password with its token.
-const MAX_BODY: usize = 64 * 1024;
 
 /// One row of the table.
 pub struct Route {
@@ -104,8 +102,9 @@ pub fn router(app: &App) -> Router {
     browsers
         .merge(table(protocol()))
         .fallback(|| async { PageError::not_found() })
-        .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(from_fn(super::error::pages_for_rejections))
+        .layer(DefaultBodyLimit::max(web.limits.max_body))
+        .layer(from_fn_with_state(Arc::clone(&web), request_limits::sizes))
+        .layer(from_fn(request_limits::rejections))
         .layer(from_fn_with_state(Arc::clone(&web), render_errors))
         .layer(from_fn_with_state(Arc::clone(&web), security_headers::layer))
         .layer(from_fn_with_state(ids, request_id::layer))

@@ -19,6 +19,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::clock::Clock;
 use crate::config::ServerLimits;
 use exchange::Exchange;
+pub use exchange::LateBody;
 use timed::{NeverTimer, TimedStream};
 
 /// The other end of the connection, among the extensions of each request. Behind a proxy it is the proxy.
@@ -151,11 +152,13 @@ impl Server {
         let timed = TimedStream::new(stream, &self.limits, Arc::clone(&self.clock));
         let exchange = Exchange::new(self.router, PeerAddress(peer), self.limits, self.clock, timed.activity());
         let service = service_fn(move |request| exchange.clone().answer(request));
+        // A header within twice its limit reaches the router, which refuses it with a page.
+        let readable = 2 * self.limits.max_header;
         let connection = http1::Builder::new()
             .timer(NeverTimer)
             .header_read_timeout(self.limits.header_timeout)
-            .max_header_size(self.limits.max_header)
-            .max_buf_size(self.limits.max_header.max(64 * 1024))
+            .max_header_size(readable)
+            .max_buf_size(readable.max(64 * 1024))
             .serve_connection(TokioIo::new(timed), service);
         let mut connection = pin!(connection);
         let mut phase = self.phase;
@@ -163,8 +166,10 @@ impl Server {
             tokio::select! {
                 biased;
                 ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(%error, "a connection ended early");
+                    match ended {
+                        Err(error) if error.is_parse() => tracing::info!(%peer, %error, "refused before it could be read"),
+                        Err(error) => tracing::debug!(%error, "a connection ended early"),
+                        Ok(()) => {}
                     }
                     break;
                 }

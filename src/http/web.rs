@@ -18,7 +18,7 @@ use super::error::PageError;
 use super::pages::Frame;
 use super::server::PeerAddress;
 use crate::clock::Clock;
-use crate::config::{Issuer, TrustedProxies};
+use crate::config::{Issuer, ServerLimits, TrustedProxies};
 use crate::domain::access::Proof;
 use crate::domain::ids::random_text;
 use crate::domain::user::User;
@@ -36,6 +36,7 @@ pub struct Web {
     /// Every page says that it is a demo.
     pub demo: bool,
     pub proxies: TrustedProxies,
+    pub limits: ServerLimits,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub vault: Arc<Vault>,

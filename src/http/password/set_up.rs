@@ -172,11 +172,14 @@ pub async fn renew(
         (Shown::Unknown, None) => return Ok(see_other(&format!("/forgot{tx_query}"))),
     };
     if let Err(wait) = forgot.limits.attempt(Subject::LinkAccount, user.as_str()).await? {
+        let wait = wait.rounded_up();
         let message = format!(
             "Links were sent to you just now. Look in your mail, the spam folder too. You can ask again in {}.",
-            when::wait(wait.0)
+            when::wait(wait)
         );
-        return Err(PageError::new(StatusCode::TOO_MANY_REQUESTS, "A link is on its way already", message));
+        return Err(
+            PageError::new(StatusCode::TOO_MANY_REQUESTS, "A link is on its way already", message).retry_after(wait)
+        );
     }
     set_up.links.renew(&user).await?;
     Ok(sent(&web, &forgot, &tx_query, asked))

@@ -1,4 +1,4 @@
-//! One request and its answer: limits of address and body, and the peer's address for the handlers.
+//! One request and its answer: the limits of its body, and what the handlers learn of the connection.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderValue, Request, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::http::Request;
+use axum::response::Response;
 use http_body_util::Limited;
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper::service::Service as _;
@@ -22,6 +22,19 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::ServerLimits;
 
 type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Among the extensions of each request: whether its body was given up because it did not come in time.
+///
+/// A handler sees only that the body cannot be read; whoever answers can say why (RFC 9110, section 15.5.9).
+#[derive(Debug, Clone, Default)]
+pub struct LateBody(Arc<AtomicBool>);
+
+impl LateBody {
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
 
 /// What every request of one connection shares.
 #[derive(Clone)]
@@ -46,21 +59,15 @@ impl Exchange {
 
     pub(super) async fn answer(self, request: Request<Incoming>) -> Result<Response, Infallible> {
         let busy = self.activity.begin();
-        let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
-        if length > self.limits.max_url {
-            return Ok(refusal(StatusCode::URI_TOO_LONG, "The address is too long.\n"));
-        }
-        let late = Arc::new(AtomicBool::new(false));
+        let late = LateBody::default();
         let mut request = request.map(|body| self.timed_body(body, &late));
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(late);
         let response = self.router.call(request).await?;
-        if late.load(Ordering::Acquire) {
-            return Ok(refusal(StatusCode::REQUEST_TIMEOUT, "The request did not arrive in time.\n"));
-        }
         Ok(response.map(|inner| Body::new(Answer { inner, _busy: busy })))
     }
 
-    fn timed_body(&self, body: Incoming, late: &Arc<AtomicBool>) -> Body {
+    fn timed_body(&self, body: Incoming, late: &LateBody) -> Body {
         if body.is_end_stream() {
             return Body::empty();
         }
@@ -70,19 +77,9 @@ impl Exchange {
             span: self.limits.body_timeout,
             clock: Arc::clone(&self.clock),
             alarm: Alarm::default(),
-            late: Arc::clone(late),
+            late: late.clone(),
         })
     }
-}
-
-/// An answer that the router has no part in. The connection ends with it, since the rest of the request is not read.
-fn refusal(status: StatusCode, text: &'static str) -> Response {
-    let mut response = (status, text).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 /// A request body of limited size that must be complete by a deadline.
@@ -92,7 +89,7 @@ struct TimedBody {
     span: Duration,
     clock: Arc<dyn Clock>,
     alarm: Alarm,
-    late: Arc<AtomicBool>,
+    late: LateBody,
 }
 
 impl HttpBody for TimedBody {
@@ -109,7 +106,7 @@ impl HttpBody for TimedBody {
             return frame;
         }
         if this.alarm.has_rung(this.deadline, this.span, &this.clock, cx) {
-            this.late.store(true, Ordering::Release);
+            this.late.0.store(true, Ordering::Release);
             return Poll::Ready(Some(Err("the body did not arrive in time".into())));
         }
         Poll::Pending

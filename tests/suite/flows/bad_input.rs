@@ -6,7 +6,7 @@ use flybridge::http::routes::{self, Route};
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
-use crate::support::browser_client::Browser;
+use crate::support::browser_client::{Browser, send};
 use crate::support::relying_party::refused;
 
 fn posts() -> Vec<Route> {
@@ -62,6 +62,46 @@ async fn a_body_that_is_too_long_is_413() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_too_long_is_414_and_a_header_is_431() {
+    let app = TestApp::new().await;
+    let before = app.dump();
+    let limits = app.program.app.web.limits;
+    for path in ["/", "/sign-in", "/oauth/authorize", "/nowhere", "/oauth/userinfo", "/oauth/jwks", "/healthz"] {
+        let query = "x".repeat(limits.max_url - path.len() - 1);
+        let long = |query: &str| Request::get(format!("{path}?{query}")).body(Body::empty()).unwrap();
+        assert_ne!(send(&app.router, long(&query)).await.status, StatusCode::URI_TOO_LONG, "{path}");
+        let address = send(&app.router, long(&format!("{query}x"))).await;
+        let cookies = format!("a={}", "x".repeat(limits.max_header));
+        let header = Request::get(path).header("cookie", cookies).body(Body::empty()).unwrap();
+        let header = send(&app.router, header).await;
+        for (answer, status) in [(address, 414), (header, 431)] {
+            assert_eq!(answer.status, status, "{path}: {}", answer.said());
+            if is_for_programs(path) || path == "/healthz" {
+                refused(&answer, status, "invalid_request");
+            } else {
+                a_page_with_its_id(&answer, path);
+            }
+        }
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn a_method_that_an_address_does_not_take_is_405_in_its_language() {
+    let app = TestApp::new().await;
+    for path in ["/oauth/token", "/oauth/jwks", "/.well-known/openid-configuration", "/healthz", "/forgot"] {
+        let answer = send(&app.router, Request::delete(path).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, 405, "{path}");
+        assert!(!answer.header("allow").is_empty(), "{path}");
+        if path == "/forgot" {
+            a_page_with_its_id(&answer, path);
+        } else {
+            refused(&answer, 405, "invalid_request");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_form_that_is_none_is_refused() {
     let app = TestApp::new().await;
     let mut browser = app.browser();
@@ -113,11 +153,11 @@ async fn rubbish_cookies_are_as_good_as_none() {
     for cookie in rubbish.into_iter().chain([long.as_str()]) {
         for path in ["/sign-in?tx=aaaaaaaaaaaa", "/sign-out", "/set-up", "/forgot", "/sign-in", "/set-up/now"] {
             let request = Request::get(path).header("cookie", cookie).body(Body::empty()).unwrap();
-            let answer = crate::support::browser_client::send(&app.router, request).await;
+            let answer = send(&app.router, request).await;
             assert!(!answer.status.is_server_error(), "{path} {cookie}: {}", answer.said());
         }
         let request = Request::get(app.sentry().authorize()).header("cookie", cookie).body(Body::empty()).unwrap();
-        let answer = crate::support::browser_client::send(&app.router, request).await;
+        let answer = send(&app.router, request).await;
         assert!(answer.location().starts_with("/sign-in?tx="), "{cookie}");
     }
     assert_eq!(app.dump(), before);
@@ -196,7 +236,7 @@ async fn an_address_without_a_page_is_404() {
 async fn an_id_sent_along_is_not_taken_over() {
     let app = TestApp::new().await;
     let request = Request::get("/nowhere").header("x-request-id", "mine").body(Body::empty()).unwrap();
-    let answer = crate::support::browser_client::send(&app.router, request).await;
+    let answer = send(&app.router, request).await;
     assert_ne!(answer.header("x-request-id"), "mine");
     assert!(!answer.text().contains("mine<"));
 }

@@ -146,6 +146,7 @@ impl World {
             issuer: config.server.issuer,
             demo: false,
             proxies: config.server.proxies,
+            limits: config.server.limits,
             clock: as_clock,
             random,
             vault: Arc::clone(&vault),

@@ -248,7 +248,8 @@ pub(crate) fn refused(answer: &Answer, status: u16, error: &str) {
     let json = answer.json();
     assert_eq!(json["error"], error, "{json}");
     assert!(json["error_description"].is_string(), "{json}");
-    assert_eq!(json.as_object().unwrap().len(), 2, "{json}");
+    assert_eq!(json["request_id"], answer.header("x-request-id"), "{json}");
+    assert_eq!(json.as_object().unwrap().len(), 3, "{json}");
     assert!(answer.header("content-type").starts_with("application/json"));
     assert_eq!(answer.header("cache-control"), "no-store");
     assert_eq!(answer.header("pragma"), "no-cache");

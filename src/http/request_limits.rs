@@ -1,0 +1,111 @@
+//! What one request may cost, and the answers to those that cost more or cannot be read: a page for a person, JSON for
+//! a program, always with the id of the request.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+
+use super::error::{OAuthFailure, PageError};
+use super::server::LateBody;
+use super::web::Web;
+use crate::domain::authorize::{OAuthCode, OAuthError};
+
+/// The layer that refuses an address or a header that is too long (RFC 9110, section 15.5.15; RFC 6585, section 5).
+///
+/// The connection reads twice the header it lets through here, since what it refuses itself gets no page.
+pub async fn sizes(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    let address = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    let too_large = if address > web.limits.max_url {
+        Some(StatusCode::URI_TOO_LONG)
+    } else if address + bytes(request.headers()) > web.limits.max_header {
+        Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
+    } else {
+        None
+    };
+    match too_large {
+        Some(status) => refusal(status, is_for_programs(request.uri().path())),
+        None => next.run(request).await,
+    }
+}
+
+/// The layer for the refusals of axum's own extractors (a body that is too long, a form that is none) and for a body
+/// that did not come in time, whatever a handler made of it.
+pub async fn rejections(request: Request, next: Next) -> Response {
+    let programs = is_for_programs(request.uri().path());
+    let body = request.extensions().get::<LateBody>().cloned();
+    let response = next.run(request).await;
+    if body.is_some_and(|body| body.is_late()) {
+        return refusal(StatusCode::REQUEST_TIMEOUT, programs);
+    }
+    let bare =
+        response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let rendered_later =
+        response.extensions().get::<PageError>().is_some() || response.extensions().get::<OAuthFailure>().is_some();
+    if !response.status().is_client_error() || !bare || rendered_later {
+        return response;
+    }
+    let mut refused = refusal(response.status(), programs);
+    if let Some(allowed) = response.headers().get(header::ALLOW) {
+        refused.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    refused
+}
+
+/// Bytes of the fields as they came: name, colon, space, value and line end.
+fn bytes(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
+}
+
+/// Whether the address is one that programs speak to, not people.
+fn is_for_programs(path: &str) -> bool {
+    path != "/oauth/authorize"
+        && ["/oauth/", "/.well-known/", "/healthz", "/readyz"].iter().any(|start| path.starts_with(start))
+}
+
+fn refusal(status: StatusCode, for_programs: bool) -> Response {
+    if for_programs { in_json(status) } else { on_a_page(status) }
+}
+
+fn in_json(status: StatusCode) -> Response {
+    let what = match status {
+        StatusCode::METHOD_NOT_ALLOWED => "this address takes another method, see the Allow header",
+        StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than any request to this address",
+        StatusCode::URI_TOO_LONG => {
+            "the address is longer than any of ours; send the parameters in the body of a POST"
+        }
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the header fields are longer than any request needs",
+        StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time, send the request again",
+        _ => "the request cannot be read",
+    };
+    let error = OAuthError::new(OAuthCode::InvalidRequest, what);
+    OAuthFailure { status, ..OAuthFailure::from(error) }.into_response()
+}
+
+fn on_a_page(status: StatusCode) -> Response {
+    let (title, message) = match status {
+        StatusCode::NOT_FOUND => return PageError::not_found().into_response(),
+        StatusCode::METHOD_NOT_ALLOWED => return PageError::wrong_method().into_response(),
+        StatusCode::PAYLOAD_TOO_LARGE => {
+            ("That was too much", "What you sent is longer than anything this page asks for. Nothing has changed.")
+        }
+        StatusCode::URI_TOO_LONG => (
+            "This address is too long",
+            "The link that brought you here is longer than any of ours. Nothing has changed. Go back to where you \
+             came from and start again.",
+        ),
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => (
+            "Your browser sent too much along",
+            "Your browser keeps more cookies for this site than we can read. Nothing has changed. Delete this site's \
+             cookies in the settings of your browser, then start again.",
+        ),
+        StatusCode::REQUEST_TIMEOUT => (
+            "That took too long to arrive",
+            "What you sent did not arrive in time; the connection may be slow. Nothing has changed. Send it again.",
+        ),
+        _ => ("We cannot read that", "What was sent is not a form of ours. Nothing has changed. Start again."),
+    };
+    PageError::new(status, title, message).action("Start again", "/sign-in").into_response()
+}
