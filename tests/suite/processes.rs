@@ -20,6 +20,8 @@ mod needles;
 mod nodes;
 #[path = "processes/outage.rs"]
 mod outage;
+#[path = "processes/readme.rs"]
+mod readme;
 #[path = "processes/refusals.rs"]
 mod refusals;
 

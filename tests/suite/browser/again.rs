@@ -35,3 +35,18 @@ fn goes_on_where_it_stopped_or_starts_over() {
         assert_ne!(fresh.sub, before.sub, "a new store, a new person");
     });
 }
+
+#[test]
+fn starting_over_beside_a_running_demo_is_refused_and_leaves_its_data_alone() {
+    run(async {
+        let visit = Visit::begin(DESKTOP).await;
+        let before = visit.sign_in_with_fly("leo").await;
+        let (status, said) = visit.start_beside(&["--fresh"]);
+        assert!(!status.success(), "{said}");
+        assert!(said.contains("is the demo running already?"), "{said}");
+        visit.sign_out_everywhere().await;
+        let after = visit.sign_in_with_fly("leo").await;
+        assert!(after.recognized);
+        assert_eq!(after.identity(), before.identity());
+    });
+}

@@ -1,6 +1,7 @@
 //! What people do in the demo, as steps that every story is made of.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use tempfile::TempDir;
 
@@ -57,6 +58,11 @@ impl Visit {
         assert!(status.success(), "Ctrl-C stops the demo cleanly: {status}");
         let demo = Demo::start(&data(folder.path()), options, &[]);
         Self { browser, demo, folder }
+    }
+
+    /// Starts a second demo on the same folder and ports, which has to end by itself; what it said.
+    pub(super) fn start_beside(&self, options: &[&str]) -> (ExitStatus, String) {
+        Demo::start_in_vain(&data(self.folder.path()), options)
     }
 
     pub(super) async fn sentry(&self) {

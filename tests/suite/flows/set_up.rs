@@ -1,5 +1,7 @@
 //! Setting a password: links from mails, the way on the spot, links that no longer work.
 
+#[path = "set_up/again.rs"]
+mod again;
 #[path = "set_up/forgot.rs"]
 mod forgot;
 #[path = "set_up/link.rs"]
@@ -8,3 +10,16 @@ mod link;
 mod mail;
 #[path = "set_up/now.rs"]
 mod now;
+#[path = "set_up/unconfirmed.rs"]
+mod unconfirmed;
+
+use flybridge::domain::disable::Row;
+
+use crate::support::app::TestApp;
+
+/// Somebody's line in the ledger of the run at that path.
+async fn row(app: &TestApp, slug: &str, run: &str, who: &str) -> Row {
+    let (organization, run) = (app.organization(slug), run.rsplit('/').next().unwrap().parse().unwrap());
+    let key = flybridge::store::keys::row(&organization, &run, &app.user(who).await.id);
+    app.store.read(&key).await.unwrap().unwrap().value
+}

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::child::Process;
@@ -52,6 +52,15 @@ impl Demo {
             (address("Sentry"), address("Mailbox"), address("Fly.io"), address("Flybridge"));
         process.line(|line| line.contains("Ctrl-C").then_some(())).expect("the demo says how to stop it");
         Self { process, flybridge, fly, sentry, mailbox }
+    }
+
+    /// Starts the demo on the folder and the ports of a running one and waits for its end; what it said.
+    pub(crate) fn start_in_vain(data: &Path, options: &[&str]) -> (ExitStatus, String) {
+        let port = std::fs::read_to_string(data.with_extension("port")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_flybridge"));
+        command.args(["demo", "--data", data.to_str().unwrap(), "--port", &port]).args(options).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
     }
 
     /// Ctrl-C.

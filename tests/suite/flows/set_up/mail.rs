@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use flybridge::demo::world::{Plan, Role, World};
-use flybridge::domain::disable::{Delivery, Row, RowStatus};
+use flybridge::domain::disable::{Delivery, RowStatus};
 
+use super::row;
 use crate::support::app::{Options, TestApp};
 use crate::support::letter::Letter;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
@@ -13,7 +14,7 @@ use crate::support::smtp::{Act, At, SmtpSink, Step};
 const LEASE: Duration = Duration::from_secs(181);
 
 /// The demo's world with Harbour Tools able to leave too, and Ines an admin there.
-fn both_leave() -> World {
+pub(super) fn both_leave() -> World {
     let mut world = World::demo();
     world.set_role("ines", "harbour-tools", Role::Admin);
     for organization in &mut world.organizations {
@@ -29,12 +30,6 @@ fn over_smtp(sink: &SmtpSink) -> String {
         address.ip(),
         address.port()
     )
-}
-
-async fn row(app: &TestApp, slug: &str, run: &str, who: &str) -> Row {
-    let (organization, run) = (app.organization(slug), run.rsplit('/').next().unwrap().parse().unwrap());
-    let key = flybridge::store::keys::row(&organization, &run, &app.user(who).await.id);
-    app.store.read(&key).await.unwrap().unwrap().value
 }
 
 #[tokio::test]
