@@ -223,10 +223,11 @@ impl AuthorizationRequest {
         let code_challenge = check_challenge(parameters, client)?;
         let prompt = check_prompt(parameters)?;
         let max_age = check_max_age(parameters)?;
+        let nonce = check_nonce(parameters)?;
         let text = |name: &str| parameters.one(name).map(|value| value.map(|v| v.chars().take(512).collect()));
         Ok(Self {
             scope,
-            nonce: text("nonce")?,
+            nonce,
             code_challenge,
             prompt,
             max_age,
@@ -239,6 +240,17 @@ impl AuthorizationRequest {
     #[must_use]
     pub fn wants_auth_time(&self) -> bool {
         self.max_age.is_some() || self.prompt == Prompt::Login
+    }
+}
+
+/// Comes back byte for byte in the `id_token`, so one that is too long to keep is refused, not cut.
+fn check_nonce(parameters: &Parameters) -> Result<Option<String>, OAuthError> {
+    const MOST: usize = 512;
+    match parameters.one("nonce")? {
+        Some(nonce) if nonce.len() > MOST => {
+            Err(OAuthError::new(OAuthCode::InvalidRequest, "nonce is longer than 512 bytes"))
+        }
+        nonce => Ok(nonce.map(str::to_owned)),
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
+use super::organization::LoginMethod;
+use super::user::User;
 use crate::clock::Timestamp;
 
 /// How long sessions live.
@@ -28,6 +30,14 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether the session is one of `user`'s that nothing has ended since.
+    #[must_use]
+    pub fn still_counts(&self, user: &User) -> bool {
+        let proven_before = |refused_at| self.proof.auth_time < refused_at;
+        let refused = self.proof.method == LoginMethod::Fly && user.fly_refused_at.is_some_and(proven_before);
+        self.epoch == user.session_epoch && !refused
+    }
+
     /// When the session ends if nothing more happens.
     #[must_use]
     pub fn expires_at(&self, rules: &SessionRules) -> Timestamp {

@@ -21,6 +21,9 @@ pub struct User {
     pub organizations: Vec<OrganizationId>,
     /// Sessions of an older epoch are over. Rises when a password is set.
     pub session_epoch: u32,
+    /// When Fly.io last refused what we know the person by: a sign-in there from before then proves nothing any more.
+    #[serde(default)]
+    pub fly_refused_at: Option<Timestamp>,
 }
 
 impl User {

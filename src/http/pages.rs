@@ -220,6 +220,7 @@ fn render<T: Template>(page: &str, samples: Vec<(&str, T)>) -> impl Iterator<Ite
 pub fn samples() -> Vec<Sample> {
     render("sign-in", sign_in::SignInPage::samples())
         .chain(render("no-longer-opens", sign_in::NoLongerOpensPage::samples()))
+        .chain(render("choose", sign_in::ChoosePage::samples()))
         .chain(render("denied", sign_in::DeniedPage::samples()))
         .chain(render("auth", organization::AuthPage::samples()))
         .chain(render("enable", organization::EnablePage::samples()))

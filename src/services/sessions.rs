@@ -59,7 +59,7 @@ impl Sessions {
         let key = keys::session(&user, &token.hash());
         let (user, session) = self.store.read_pair(&keys::user(&user), &key).await?;
         let (Some(user), Some(session)) = (user, session) else { return Ok(None) };
-        if session.value.epoch != user.value.session_epoch {
+        if !session.value.still_counts(&user.value) {
             return Ok(None);
         }
         self.touch(&user.value.id, &session).await?;

@@ -10,9 +10,11 @@ use super::directory::FlyPerson;
 use super::upstream::UpstreamError;
 use super::upstream::fly::{Deadline, FlyConnector, FlyTokens};
 use super::vault::{Purpose, Vault};
+use crate::clock::Timestamp;
 use crate::domain::ids::{UpstreamUserId, UserId};
+use crate::domain::user::User;
 use crate::store::records::{Entry, Stored};
-use crate::store::{Outcome, Store, StoreError, keys};
+use crate::store::{Attempt, Outcome, Store, StoreError, keys};
 
 /// People whose turns are told apart; others wait for each other now and then.
 const TURNS: usize = 64;
@@ -69,8 +71,35 @@ impl UpstreamTokens {
         Ok(())
     }
 
-    /// What Fly.io says of the person now.
+    /// What Fly.io says of the person now. When it does not accept their tokens, what they proved there before is void:
+    /// sessions that began with it end, or each would go on making grants that Fly.io does not stand by.
     pub async fn ask(self: &Arc<Self>, user: &UserId) -> Result<FlyPerson, AskError> {
+        let asked_at = self.store.now();
+        let answer = self.ask_with_tokens(user).await;
+        if let Err(AskError::SignInAgain) = answer {
+            self.note_refusal(user, asked_at).await?;
+        }
+        answer
+    }
+
+    /// A sign-in that was completed after `asked_at` is not what was refused.
+    async fn note_refusal(&self, user: &UserId, asked_at: Timestamp) -> Result<(), StoreError> {
+        let key = keys::user(user);
+        self.store
+            .transact(|| async {
+                let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
+                if entry.value.fly_refused_at >= Some(asked_at) {
+                    return Ok(Attempt::Done(()));
+                }
+                let after = User { fly_refused_at: Some(asked_at), ..entry.value.clone() };
+                let mut txn = self.store.txn(keys::user_partition(user));
+                txn.check(&entry).put(&key, &after)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+            })
+            .await
+    }
+
+    async fn ask_with_tokens(self: &Arc<Self>, user: &UserId) -> Result<FlyPerson, AskError> {
         let deadline = self.fly.deadline();
         let (known, entry) = self.store.read_pair(&keys::user(user), &keys::upstream(user)).await?;
         let fly_id = known.ok_or(AskError::SignInAgain)?.value.fly_id;

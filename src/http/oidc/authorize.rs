@@ -15,8 +15,9 @@ use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Para
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::UserId;
 use crate::http::error::PageError;
-use crate::http::sign_in::finish::{Finish, Outcome};
+use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
+use crate::http::sign_in::{choose, closed};
 use crate::http::web::{Visitor, Web};
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 
@@ -78,22 +79,40 @@ impl Endpoint<'_> {
             request,
             hinted,
         };
-        let now = web.clock.now();
-        if let Some(current) = web.session(visitor).await?
-            && pending.hinted.as_ref().is_none_or(|hinted| *hinted == current.user.id)
-            && satisfies(current.proof(), &pending.request, now)
-            && let Outcome::Code(response) = self.finish.code(web, &current, &pending).await?
-        {
+        let with_session = self.with_session(visitor, &client, &pending).await?;
+        if let Some(Outcome::Code(response)) = with_session {
             return Ok(response);
         }
         if pending.request.prompt == Prompt::None {
             let error = OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in");
             return refuse(&client, &back, &error);
         }
-        let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), now, &*web.random);
-        let mut response = see_other(&format!("/sign-in?tx={}", transaction.id));
+        let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), web.clock.now(), &*web.random);
+        let next = match with_session {
+            Some(Outcome::Choose(_)) => choose::path(&transaction),
+            _ => format!("/sign-in{}", transaction.query()),
+        };
+        let mut response = see_other(&next);
         Transactions::new(web).keep(&transaction, visitor, &mut response)?;
         Ok(response)
+    }
+
+    /// What the session of the browser is good for, if it is what the client asks for.
+    async fn with_session(
+        &self,
+        visitor: &Visitor,
+        client: &Client,
+        pending: &Pending,
+    ) -> Result<Option<Outcome>, PageError> {
+        let Some(current) = self.web.session(visitor).await? else { return Ok(None) };
+        let hinted = pending.hinted.as_ref().is_none_or(|hinted| *hinted == current.user.id);
+        // Who has no address may have got one at Fly.io meanwhile, or be somebody else.
+        let right_person = hinted && closed::has_what_it_needs(client, &current.user);
+        if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
+            return Ok(None);
+        }
+        let choice = if pending.request.prompt == Prompt::None { Choice::Made } else { Choice::Open };
+        self.finish.code(self.web, &current, pending, choice).await.map(Some)
     }
 
     /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago

@@ -1,8 +1,9 @@
-//! The way in: the sign-in page, and the two pages that say why Fly.io did not let somebody through.
+//! The way in: the sign-in page, the question which organization, and the two pages that say why Fly.io did not let
+//! somebody through.
 
 use askama::Template;
 
-use super::{Frame, SAMPLE_CSRF, SAMPLE_TX};
+use super::{Frame, SAMPLE_CSRF, SAMPLE_TX, listed};
 
 /// Which ways in the page offers.
 #[derive(Debug, Clone)]
@@ -152,6 +153,69 @@ impl NoLongerOpensPage {
             ..now.clone()
         };
         vec![("set-now", now), ("has-password", has_password), ("direct", direct)]
+    }
+}
+
+/// The way into an organization that the present sign-in does not open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Fly,
+    Password,
+    /// By a password that the person does not have yet and may set on the spot.
+    SetPassword,
+}
+
+/// An organization of the person that opens in another way.
+#[derive(Debug, Clone)]
+pub struct OtherWay {
+    pub organization: String,
+    /// The day on which its login method last changed: `22 November 2026`.
+    pub since: Option<String>,
+    pub way: Way,
+}
+
+/// A person's organizations sign in in different ways, and the application has not said which one it is about.
+#[derive(Debug, Clone, Template)]
+#[template(path = "pages/choose.html")]
+pub struct ChoosePage {
+    pub frame: Frame,
+    pub csrf: String,
+    /// `?tx=<id>` of the sign-in transaction.
+    pub tx_query: String,
+    /// Name of the application that asked.
+    pub client: String,
+    /// Who is signed in.
+    pub person: String,
+    /// What the present sign-in opens: at least one.
+    pub opened: Vec<String>,
+    /// What it does not: at least one.
+    pub others: Vec<OtherWay>,
+}
+
+impl ChoosePage {
+    #[must_use]
+    pub fn samples() -> Vec<(&'static str, Self)> {
+        let other =
+            |name: &str, way| OtherWay { organization: name.into(), since: Some("22 November 2026".into()), way };
+        let by_fly = Self {
+            frame: Frame::sample(),
+            csrf: SAMPLE_CSRF.into(),
+            tx_query: SAMPLE_TX.into(),
+            client: "Sentry".into(),
+            person: "Jun Park".into(),
+            opened: vec!["Harbour Tools".into()],
+            others: vec![other("Saltmarsh Labs", Way::SetPassword)],
+        };
+        let has_password = Self { others: vec![other("Saltmarsh Labs", Way::Password)], ..by_fly.clone() };
+        let by_password = Self {
+            opened: vec!["Saltmarsh Labs".into(), "Tideline".into(), "Quayside".into()],
+            others: vec![
+                other("Harbour Tools", Way::Fly),
+                OtherWay { organization: "Kelp & Sons".into(), since: None, way: Way::Fly },
+            ],
+            ..by_fly.clone()
+        };
+        vec![("fly", by_fly), ("fly-with-password", has_password), ("password", by_password)]
     }
 }
 

@@ -22,6 +22,7 @@ use crate::http::oidc::redirect::see_other;
 use crate::http::pages::setup::{Asked, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
 use crate::http::security_headers::FormTargets;
+use crate::http::sign_in::closed::no_address;
 use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::page::SignInQuery;
 use crate::http::sign_in::transaction::{Transaction, Transactions};
@@ -211,6 +212,9 @@ async fn proven(web: &Web, finish: &Finish, visitor: &Visitor) -> Result<Current
     if current.proof().method != LoginMethod::Fly || !fresh {
         return refuse("To set a password here, your sign-in with Fly.io must be less than five minutes old.");
     }
+    if current.user.email.is_none() {
+        return Err(no_address("Your organization"));
+    }
     if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
         let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
         return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
@@ -358,7 +362,10 @@ async fn save(
     };
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
     let response = match sent.goes_on {
-        Some((finish, transaction)) => finish.transaction(web, visitor, &current, &transaction).await?,
+        Some((finish, transaction)) => {
+            let next = finish.transaction(web, visitor, &current, &transaction).await;
+            next.unwrap_or_else(IntoResponse::into_response)
+        }
         None => see_other("/go"),
     };
     Ok(web.with_session(&token, response))

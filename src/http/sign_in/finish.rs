@@ -2,21 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
+use super::choose;
+use super::closed::check_email;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::domain::access::{Closed, Proof, SeenOrganization};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
 use crate::domain::ids::OrganizationId;
-use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
 use crate::http::oidc::redirect::{Back, see_other};
-use crate::http::pages::sign_in::NoLongerOpensPage;
-use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
 use crate::services::access::{Judged, judge};
 use crate::services::directory::Directory;
@@ -29,8 +26,18 @@ use crate::store::{Store, StoreError, keys};
 pub enum Outcome {
     /// It was: the answer to the client.
     Code(Response),
+    /// It opens some of the person's organizations, others open in another way, and nobody has said which is wanted.
+    Choose(Vec<Judged>),
     /// It opens nothing that was asked for.
     Closed(Vec<Judged>),
+}
+
+/// Whether the person may still be asked which of their organizations is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    Open,
+    /// They have said it, or cannot be asked: what the session opens is what the client gets.
+    Made,
 }
 
 pub struct Finish {
@@ -42,7 +49,13 @@ pub struct Finish {
 
 impl Finish {
     /// Issues the code for `pending` if the session opens what it asks for.
-    pub async fn code(&self, web: &Web, current: &Current, pending: &Pending) -> Result<Outcome, PageError> {
+    pub async fn code(
+        &self,
+        web: &Web,
+        current: &Current,
+        pending: &Pending,
+        choice: Choice,
+    ) -> Result<Outcome, PageError> {
         let client = self.clients.get(pending.client.as_str()).ok_or_else(PageError::stale_transaction)?;
         let redirect = client.verify_redirect(&pending.redirect_uri).ok_or_else(PageError::stale_transaction)?;
         check_email(&client, current)?;
@@ -60,6 +73,9 @@ impl Finish {
             // OIDC Core, section 3.1.2.1: an error when somebody else signs in than the hint says.
             let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one hinted at");
             return Ok(Outcome::Code(back.error(&error)));
+        }
+        if choice == Choice::Open && named.is_none() && judged.iter().any(opens_in_another_way) {
+            return Ok(Outcome::Choose(judged));
         }
         let proof = Proof { organizations: opened, ..current.proof().clone() };
         let user = &current.user.id;
@@ -95,8 +111,9 @@ impl Finish {
     ) -> Result<Response, PageError> {
         let mut response = match &transaction.errand {
             Errand::Page { path, .. } => see_other(path),
-            Errand::Authorize(pending) => match self.code(web, current, pending).await? {
+            Errand::Authorize(pending) => match self.code(web, current, pending, transaction.choice()).await? {
                 Outcome::Code(response) => response,
+                Outcome::Choose(_) => return Ok(see_other(&choose::path(transaction))),
                 // The transaction lives on: the page offers other ways in.
                 Outcome::Closed(judged) => return self.closed(web, visitor, current, transaction, &judged).await,
             },
@@ -105,74 +122,9 @@ impl Finish {
         Ok(response)
     }
 
-    async fn closed(
-        &self,
-        web: &Web,
-        visitor: &Visitor,
-        current: &Current,
-        transaction: &Transaction,
-        judged: &[Judged],
-    ) -> Result<Response, PageError> {
-        let left = judged
-            .iter()
-            .find(|j| j.verdict == Err(Closed::OtherMethod) && j.organization.login_method == LoginMethod::Password);
-        match left {
-            Some(left) => self.no_longer_opens(web, visitor, current, transaction, left).await,
-            None => self.denied(web, transaction, judged),
-        }
-    }
-
-    /// Fly.io proved the person, but the organization has left it.
-    async fn no_longer_opens(
-        &self,
-        web: &Web,
-        visitor: &Visitor,
-        current: &Current,
-        transaction: &Transaction,
-        left: &Judged,
-    ) -> Result<Response, PageError> {
-        let tx_query = transaction.query();
-        let has_password = self.has_password(current).await?;
-        let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
-        let client = self.client_of(transaction);
-        let page = NoLongerOpensPage {
-            frame: web.frame(&tx_query),
-            csrf: web.csrf(visitor),
-            client: client.as_ref().map(|client| client.name.clone()),
-            organization: left.organization.name.clone(),
-            since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
-            email: current.user.email.clone().unwrap_or_default(),
-            set_password_now: fresh && !has_password && current.proof().method == LoginMethod::Fly,
-            all_ways: Some(format!("/sign-in{tx_query}&all=1")),
-            tx_query,
-        };
-        let mut response = Page::with_status(StatusCode::FORBIDDEN, page).into_response();
-        let back = transaction.pending().map(|pending| pending.redirect_uri.as_str());
-        response.extensions_mut().insert(FormTargets::of(back));
-        Ok(response)
-    }
-
-    async fn has_password(&self, current: &Current) -> Result<bool, StoreError> {
+    /// Whether the person could sign in with a password.
+    pub(super) async fn has_password(&self, current: &Current) -> Result<bool, StoreError> {
         Ok(self.store.read(&keys::credential(&current.user.id)).await?.is_some())
-    }
-
-    /// The person may not go on, and it is not because the organization left Fly.io.
-    fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
-        let (title, message) = explain(judged, transaction.organization().is_some());
-        let client = self.client_of(transaction);
-        if let (Some(client), Some(pending)) = (&client, transaction.pending())
-            && !client.denials_on_own_page
-            && let Some(redirect) = client.verify_redirect(&pending.redirect_uri)
-        {
-            let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
-            let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person may not enter"));
-            Transactions::new(web).drop(&transaction.id, &mut response);
-            return Ok(response);
-        }
-        let query = transaction.query();
-        Err(PageError::new(StatusCode::FORBIDDEN, title, message)
-            .action("Sign in another way", format!("/sign-in{query}&all=1"))
-            .action("Send me a link", format!("/forgot{query}")))
     }
 
     #[must_use]
@@ -191,52 +143,13 @@ impl Finish {
     }
 }
 
+/// A member's organization that this sign-in does not open, and another would. Who goes on without a word ends at an
+/// application that says "no access" for as long as the session lasts.
+pub(super) fn opens_in_another_way(judged: &Judged) -> bool {
+    matches!(judged.verdict, Err(Closed::OtherMethod | Closed::TooOld))
+}
+
 #[derive(serde::Serialize, serde::Deserialize)]
 struct UsedState {}
 
 impl Stored for UsedState {}
-
-/// A person without an address would only see an error page of the application.
-fn check_email(client: &Client, current: &Current) -> Result<(), PageError> {
-    if current.user.email.is_some() || !client.needs_email() {
-        return Ok(());
-    }
-    let message = format!(
-        "Fly.io gave us no email address for you, and {} cannot sign anybody in without one. Look after your address at \
-         Fly.io, then start again.",
-        client.name
-    );
-    Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
-        .action("Start again", "/sign-in"))
-}
-
-fn explain(judged: &[Judged], named: bool) -> (&'static str, String) {
-    let find = |closed: Closed| judged.iter().find(|j| j.verdict == Err(closed)).map(|j| &j.organization.name);
-    if let Some(name) = find(Closed::OtherMethod) {
-        let message = format!(
-            "{name} signs in with Fly.io, so your password does not open it. Your password is kept. Continue with Fly.io."
-        );
-        return ("Your password does not open this organization", message);
-    }
-    if let Some(name) = find(Closed::NotConfirmed) {
-        let message = format!(
-            "Fly.io did not name {name} among your organizations. Either you were removed there, or Fly.io wants you \
-             to sign in to it with Google or GitHub first. Do that at Fly.io, then continue with Fly.io here."
-        );
-        return ("Fly.io did not confirm that you belong to this organization", message);
-    }
-    if let Some(name) = find(Closed::TooOld) {
-        let message = format!("{name} changed how its members sign in since you last did. Sign in once more.");
-        return ("Your sign-in is too old for this organization", message);
-    }
-    if named {
-        let message = "You are signed in, but you do not belong to the organization that was asked for. Ask one of its \
-                       admins to add you, or go back and choose another organization.";
-        return ("Not your organization", message.to_owned());
-    }
-    let message =
-        "You are signed in, but you do not belong to an organization that uses Sentry through Fly.io. Ask an \
-                   admin of your organization to add you, then start again."
-            .to_owned();
-    ("No organization to open", message)
-}

@@ -77,8 +77,9 @@ pub async fn callback(
     let signed_in = fly.connector.sign_in(code, &leg.verifier, web.clock.now()).await;
     let (tokens, person) = signed_in.map_err(|error| unexpected(error, &transaction))?;
     let (token, current) = sign_in(&web, &finish, &fly, &visitor, (&tokens, &person)).await?;
-    let response = finish.transaction(&web, &visitor, &current, &transaction).await?;
-    Ok(web.with_session(&token, response))
+    // Also with a page that says no: the session that the browser had before is over.
+    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
+    Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
 }
 
 fn find(web: &Web, visitor: &Visitor, parameters: &Parameters) -> Result<(Transaction, FlyLeg), PageError> {

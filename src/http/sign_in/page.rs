@@ -37,7 +37,9 @@ pub async fn get(
     let again = matches!(transaction.errand, Errand::Page { again: true, .. });
     let mut form = Form::new(&finish, &transaction, query.all.is_some()).await?;
     form.notice = again.then_some(SignInNotice::Again);
-    Ok(form.respond(&web, &visitor))
+    let mut response = form.respond(&web, &visitor);
+    Transactions::new(&web).tidy(&transaction, &visitor, &mut response);
+    Ok(response)
 }
 
 /// Somebody came by themselves, or with a transaction that has run out: they go on to the application afterwards.

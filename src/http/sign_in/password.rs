@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Form;
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::finish::Finish;
@@ -69,8 +69,9 @@ pub async fn post(
     let proof = Proof { method: LoginMethod::Password, auth_time: web.clock.now(), organizations };
     finish.directory.note_sign_in(&user, &proof, &visitor.address).await?;
     let (token, current) = web.begin_session(&visitor, &user, proof).await?;
-    let response = finish.transaction(&web, &visitor, &current, &transaction).await?;
-    Ok(web.with_session(&token, response))
+    // Also with a page that says no: the session that the browser had before is over.
+    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
+    Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
 }
 
 /// The attempt is counted before it is tried and given back when it was right or when nothing was tried; the hash is

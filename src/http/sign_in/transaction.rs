@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
+use super::finish::Choice;
 use crate::clock::Timestamp;
+use crate::domain::access::Proof;
 use crate::domain::authorize::{AuthorizationRequest, Prompt};
 use crate::domain::ids::{ClientId, UserId, random_text};
 use crate::http::error::PageError;
@@ -57,13 +59,16 @@ pub struct Transaction {
     pub errand: Errand,
     pub begun_at: Timestamp,
     pub fly: Option<FlyLeg>,
+    /// The person has seen which way opens which of their organizations: the way they take next is their choice.
+    #[serde(default)]
+    pub has_chosen: bool,
 }
 
 impl Transaction {
     #[must_use]
     pub fn begin(errand: Errand, now: Timestamp, random: &dyn Random) -> Self {
         let id = random_text(random).chars().take(12).collect();
-        Self { id, errand, begun_at: now, fly: None }
+        Self { id, errand, begun_at: now, fly: None, has_chosen: false }
     }
 
     #[must_use]
@@ -97,6 +102,19 @@ impl Transaction {
         }
     }
 
+    #[must_use]
+    pub fn choice(&self) -> Choice {
+        if self.has_chosen { Choice::Made } else { Choice::Open }
+    }
+
+    /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`).
+    #[must_use]
+    pub fn accepts(&self, proof: &Proof) -> bool {
+        let recent = |max_age| self.begun_at <= proof.auth_time.plus(max_age);
+        let in_time = self.pending().and_then(|pending| pending.request.max_age).is_none_or(recent);
+        in_time && (!self.wants_new_sign_in() || proof.auth_time >= self.begun_at)
+    }
+
     fn is_over(&self, now: Timestamp) -> bool {
         now >= self.begun_at.plus(LIFETIME)
     }
@@ -128,13 +146,19 @@ impl<'a> Transactions<'a> {
             return Err(PageError::client(None, message, "the sealed request does not fit a cookie"));
         }
         self.web.cookies().set(&name(&transaction.id), &sealed, Some(LIFETIME)).apply(response);
+        self.tidy(transaction, visitor, response);
+        Ok(())
+    }
+
+    /// Drops the oldest sign-ins beside `transaction` when there are too many. Done again when its page is shown: a
+    /// request that another site posts comes without cookies, so what it adds to is not seen then.
+    pub fn tidy(&self, transaction: &Transaction, visitor: &Visitor, response: &mut Response) {
         let mut others = self.all(visitor);
         others.retain(|other| other.id != transaction.id);
         others.sort_by_key(|other| std::cmp::Reverse(other.begun_at));
         for old in others.iter().skip(AT_ONCE - 1) {
             self.drop(&old.id, response);
         }
-        Ok(())
     }
 
     pub fn drop(&self, id: &str, response: &mut Response) {
@@ -168,7 +192,7 @@ impl<'a> Transactions<'a> {
 fn unreadable(id: &str) -> Option<Transaction> {
     let plain = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric());
     let errand = Errand::Page { path: String::new(), again: false };
-    plain.then(|| Transaction { id: id.to_owned(), errand, begun_at: Timestamp::EPOCH, fly: None })
+    plain.then(|| Transaction { id: id.to_owned(), errand, begun_at: Timestamp::EPOCH, fly: None, has_chosen: true })
 }
 
 fn name(id: &str) -> String {

@@ -36,9 +36,13 @@ pub(super) async fn set_up_by_mail(visit: &Visit, who: &str) -> Account {
 
 /// On a set-up page: a good password, and on to Sentry.
 pub(super) async fn set_password(visit: &Visit) -> Account {
+    send_password(visit).await;
+    visit.account().await
+}
+
+async fn send_password(visit: &Visit) {
     visit.browser.fill("#setup-form [name=password]", GOOD).await;
     visit.browser.submit("#setup-form").await;
-    visit.account().await
 }
 
 /// Signs in again with the password, after a wrong one.
@@ -79,12 +83,23 @@ pub(super) async fn is_told_to_use_the_password(visit: &Visit, who: &str) {
 
 /// Somebody in two organizations: each opens with its own way in.
 pub(super) async fn belongs_to_two(visit: &Visit, before: &Account) {
-    let through_fly = visit.sign_in_with_fly("jun").await;
+    let browser = &visit.browser;
+    visit.leave_for_sign_in().await;
+    visit.continue_with_fly("jun").await;
+    browser.wait_for("#set-password-now").await;
+    browser.look("choose-by-fly").await;
+    browser.look_in_the_dark("choose-by-fly").await;
+    browser.submit("#choose-form").await;
+    let through_fly = visit.account().await;
     assert_eq!(through_fly.organizations, [HARBOUR]);
     assert_eq!(through_fly.identity(), before.identity());
     visit.sign_out_everywhere().await;
     visit.follow_mail(&address("jun"), SUBJECT).await;
-    let with_password = set_password(visit).await;
+    send_password(visit).await;
+    browser.wait_for(".choose-other[href^='/sign-in/fly']").await;
+    browser.look("choose-by-password").await;
+    browser.submit("#choose-form").await;
+    let with_password = visit.account().await;
     assert_eq!(with_password.organizations, [SALTMARSH]);
     assert_eq!(with_password.identity(), before.identity());
     visit.sign_out_everywhere().await;

@@ -57,6 +57,8 @@ fn matrix() -> Vec<Row> {
         ("/sign-in", Method::GET, [SignIn; 5]),
         ("/sign-in/password", Method::POST, [Page(400); 5]),
         ("/sign-in/fly", Method::GET, [Page(400); 5]),
+        ("/sign-in/choose", Method::GET, [Page(400); 5]),
+        ("/sign-in/choose", Method::POST, [Page(400); 5]),
         ("/sign-out", Method::GET, [On, In, In, In, On]),
         ("/signed-out", Method::GET, [In; 5]),
         ("/forgot", Method::GET, [In; 5]),

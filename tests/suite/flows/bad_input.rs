@@ -187,7 +187,13 @@ async fn a_repeated_parameter_is_a_page() {
     let mut browser = app.browser();
     browser.get("/forgot").await;
     let before = app.dump();
-    for path in ["/sign-in?tx=a&tx=b", "/sign-in/fly?tx=a&tx=b", "/forgot?tx=a&tx=b", "/set-up/now?tx=a&tx=b"] {
+    for path in [
+        "/sign-in?tx=a&tx=b",
+        "/sign-in/fly?tx=a&tx=b",
+        "/sign-in/choose?tx=a&tx=b",
+        "/forgot?tx=a&tx=b",
+        "/set-up/now?tx=a&tx=b",
+    ] {
         let answer = browser.get(path).await;
         assert_eq!(answer.status, 400, "{path}: {}", answer.said());
         a_page_with_its_id(&answer, path);

@@ -66,8 +66,11 @@ async fn an_organization_that_is_not_involved_goes_on() {
         assert_eq!(sentry.info(&tokens.access).await.status, 200);
     }
     assert!(hana.get(&sentry.authorize()).await.sent_back().contains_key("code"));
-    // The session of somebody in both still opens the other, without a new sign-in.
-    let sent = jun.get(&sentry.authorize()).await.sent_back();
+    // The session of somebody in both still opens the other, without a new sign-in, once they say that they want it.
+    let choose = jun.get(&sentry.authorize()).await.location();
+    assert!(choose.starts_with("/sign-in/choose?tx="), "{choose}");
+    jun.get(&choose).await;
+    let sent = jun.post_form(&choose, &[]).await.sent_back();
     let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
     let info = sentry.info(&tokens.access).await.json();
     assert_eq!(info["organizations"].as_array().unwrap().len(), 1);

@@ -44,6 +44,7 @@ fn entered() -> Entered {
         created_at: NOW,
         organizations: vec![],
         session_epoch: 0,
+        fly_refused_at: None,
     };
     let key = Key::record(Partition::new("user", "u1"), "session/x");
     let session = Entry { key, version: Version(1), expires_at: None, value: session() };

@@ -183,8 +183,15 @@ async fn a_person_who_withdrew_consent_at_fly_signs_in_again() {
     let mut browser = app.browser();
     let sentry = app.sentry();
     let tokens = sentry.tokens(&mut browser, "leo").await;
+    app.advance(Duration::from_hours(1));
     app.fly.revoke("leo");
     refused(&sentry.refresh(tokens.refresh()).await, 400, "invalid_grant");
+    // Nor does the session go on making grants that Fly.io does not stand by.
+    let tx = browser.begin(&sentry.authorize()).await;
+    let sent = browser.fly(&tx, "leo").await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    Tokens::of(&sentry.refresh(tokens.refresh()).await);
+    assert!(browser.get(&sentry.authorize()).await.sent_back().contains_key("code"), "the new one does");
 }
 
 #[tokio::test]

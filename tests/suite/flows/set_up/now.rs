@@ -6,6 +6,8 @@ use crate::support::app::{PASSWORD, TestApp};
 use crate::support::browser_client::Browser;
 use crate::support::relying_party::{STATE, Tokens};
 
+const NO_ADDRESS: &str = "Fly.io gave us no address for you";
+
 /// Somebody who was told that Fly.io no longer opens the organization; the browser and the transaction.
 async fn told(app: &TestApp, who: &str) -> (Browser, String) {
     let mut browser = app.browser();
@@ -38,18 +40,33 @@ async fn a_member_without_a_password_sets_one_and_goes_straight_on() {
 }
 
 #[tokio::test]
-async fn somebody_without_an_address_gets_in_this_way() {
+async fn somebody_without_an_address_is_told_to_get_one_first() {
     let app = TestApp::new().await;
     app.leave().await;
-    let mut browser = app.browser();
+    let mut noor = app.browser();
     let standard = app.standard();
-    let tx = browser.begin(&standard.authorize()).await;
-    let page = browser.fly(&tx, "noor").await;
-    assert!(page.shows("set-password-now"), "{}", page.said());
+    let tx = noor.begin(&standard.authorize()).await;
+    let page = noor.fly(&tx, "noor").await;
+    assert_eq!((page.status.as_u16(), page.heading().as_str()), (403, NO_ADDRESS), "{}", page.said());
+    // A password would be worth nothing: there would be no address to sign in with.
     let path = format!("/set-up/now?tx={tx}");
-    browser.get(&path).await;
-    assert!(browser.post_form(&path, &[("password", PASSWORD)]).await.sent_back().contains_key("code"));
+    noor.get("/forgot").await;
+    for answer in [noor.get(&path).await, noor.post_form(&path, &[("password", PASSWORD)]).await] {
+        assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (403, NO_ADDRESS));
+    }
+    app.fly.change(|world| {
+        let noor = world.people.iter_mut().find(|person| person.key == "noor").unwrap();
+        noor.email = Some("noor@customer.fly.io".to_owned());
+    });
+    let tx = noor.begin("/sign-in").await;
+    noor.fly(&tx, "noor").await;
+    let tx = noor.begin(&standard.request().with("prompt", "login").authorize()).await;
+    assert!(noor.fly(&tx, "noor").await.shows("set-password-now"));
+    let path = format!("/set-up/now?tx={tx}");
+    noor.get(&path).await;
+    assert!(noor.post_form(&path, &[("password", PASSWORD)]).await.sent_back().contains_key("code"));
     app.work().await;
+    app.browser().sign_in_with_password("noor@customer.fly.io", PASSWORD).await;
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! The same person by either method, and what each method opens.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use flybridge::demo::world::BRAMS_PASSWORD;
 
-use crate::support::app::{PASSWORD, TestApp};
-use crate::support::relying_party::{Rp, Tokens};
+use crate::support::app::{ISSUER, PASSWORD, TestApp};
+use crate::support::browser_client::Browser;
+use crate::support::relying_party::{Rp, STATE, Tokens};
 
 fn organizations(info: &Value) -> Vec<&str> {
     info["organizations"].as_array().unwrap().iter().map(|o| o["id"].as_str().unwrap()).collect()
@@ -70,6 +73,76 @@ async fn fly_no_longer_opens_is_a_page_for_every_client() {
     assert!(answer.shows("set-password-now"), "{}", answer.said());
 }
 
+/// Goes on with what the sign-in opens, on the page that asks which organization; the code.
+async fn go_on(browser: &mut Browser, tx: &str, opened: &[&str], others: &[&str]) -> String {
+    let path = format!("/sign-in/choose?tx={tx}");
+    let page = browser.get(&path).await;
+    assert_eq!(page.status, 200, "{}", page.said());
+    assert_eq!(page.element("choose-submit").unwrap(), format!("Go on with {}", opened.join(" and ")));
+    assert!(others.iter().all(|name| page.text().contains(&format!("<h2>{name}</h2>"))), "{}", page.said());
+    let sent = browser.post_form(&path, &[]).await.sent_back();
+    assert_eq!(sent["state"], STATE);
+    sent["code"].clone()
+}
+
+#[tokio::test]
+async fn who_belongs_to_two_is_asked_which_instead_of_stuck_with_one() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let sentry = app.sentry();
+    // By Fly.io for the organization that has left it: shown the other way, and taken along it without a second question.
+    let mut jun = app.browser();
+    let tx = jun.begin(&sentry.authorize()).await;
+    assert_eq!(jun.fly(&tx, "jun").await.location(), format!("/sign-in/choose?tx={tx}"));
+    let page = jun.get(&format!("/sign-in/choose?tx={tx}")).await;
+    assert!(page.shows("set-password-now"), "{}", page.said());
+    jun.get(&format!("/set-up/now?tx={tx}")).await;
+    let sent = jun.post_form(&format!("/set-up/now?tx={tx}"), &[("password", PASSWORD)]).await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    let saltmarsh = app.organization("saltmarsh-labs");
+    assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [saltmarsh.as_str()]);
+    app.work().await;
+
+    // With that session to the other one, which Sentry cannot name.
+    let choose = jun.get(&sentry.authorize()).await.location();
+    let tx = choose.strip_prefix("/sign-in/choose?tx=").unwrap().to_owned();
+    let page = jun.get(&choose).await;
+    assert!(page.attributes("href").contains(&format!("/sign-in/fly?tx={tx}")), "{}", page.said());
+    let sent = jun.fly(&tx, "jun").await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    let harbour = app.organization("harbour-tools");
+    assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [harbour.as_str()]);
+
+    // Nobody is asked who cannot answer, or whose application says which.
+    let standard = app.standard();
+    let silent = standard.request().with("prompt", "none");
+    assert!(jun.get(&silent.authorize()).await.sent_back().contains_key("code"));
+    let named = standard.request().with("organization", "harbour-tools");
+    assert!(jun.get(&named.authorize()).await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn the_question_takes_no_sign_in_that_the_client_would_not() {
+    let app = TestApp::new().await;
+    let standard = app.standard();
+    let mut jun = app.browser();
+    jun.sign_in_with_fly("jun").await;
+    app.leave().await;
+    app.advance(Duration::from_mins(2));
+    for asked in [("prompt", "login"), ("max_age", "60")] {
+        let tx = jun.begin(&standard.request().with(asked.0, asked.1).authorize()).await;
+        let path = format!("/sign-in/choose?tx={tx}");
+        jun.get("/forgot").await;
+        for answer in [jun.get(&path).await, jun.post_form(&path, &[]).await] {
+            assert_eq!(answer.location(), format!("/sign-in?tx={tx}"), "{asked:?}");
+        }
+    }
+    // Without its form token nothing goes out either.
+    let choose = jun.get(&standard.authorize()).await.location();
+    jun.get(&choose).await;
+    assert_eq!(jun.post_bare(&choose, &[], &[("origin", ISSUER)]).await.status, 403);
+}
+
 #[tokio::test]
 async fn each_method_opens_its_own_organizations() {
     let app = TestApp::new().await;
@@ -78,13 +151,18 @@ async fn each_method_opens_its_own_organizations() {
     let sentry = app.sentry();
     let (saltmarsh, harbour) = (app.organization("saltmarsh-labs"), app.organization("harbour-tools"));
 
-    let tokens = sentry.tokens(&mut app.browser(), "jun").await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&sentry.authorize()).await;
+    browser.fly(&tx, "jun").await;
+    let code = go_on(&mut browser, &tx, &["Harbour Tools"], &["Saltmarsh Labs"]).await;
+    let tokens = Tokens::of(&sentry.redeem(&code).await);
     assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [harbour.as_str()], "by Fly.io");
 
     let mut browser = app.browser();
     let tx = browser.begin(&sentry.authorize()).await;
-    let sent = browser.password(&tx, &app.address("jun"), PASSWORD).await.sent_back();
-    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    browser.password(&tx, &app.address("jun"), PASSWORD).await;
+    let code = go_on(&mut browser, &tx, &["Saltmarsh Labs"], &["Harbour Tools"]).await;
+    let tokens = Tokens::of(&sentry.redeem(&code).await);
     assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [saltmarsh.as_str()], "by password");
 
     // Signed in with the password, and now the organization on Fly.io is wanted.

@@ -1,0 +1,117 @@
+//! Which organization: for people whose organizations sign in in different ways, when the client has not said which one
+//! it is about. A session opens those of its own method only, and the application cannot tell the others from none.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use super::finish::{Choice, Finish, Outcome, opens_in_another_way};
+use super::page::SignInQuery;
+use super::transaction::{Pending, Transaction, Transactions};
+use crate::domain::organization::LoginMethod;
+use crate::http::error::PageError;
+use crate::http::oidc::redirect::see_other;
+use crate::http::pages::sign_in::{ChoosePage, OtherWay, Way};
+use crate::http::pages::{Page, when};
+use crate::http::security_headers::FormTargets;
+use crate::http::web::{Visitor, Web};
+use crate::services::access::Judged;
+use crate::services::sessions::Current;
+use crate::store::StoreError;
+
+/// The page of a transaction.
+#[must_use]
+pub fn path(transaction: &Transaction) -> String {
+    format!("/sign-in/choose{}", transaction.query())
+}
+
+/// `GET /sign-in/choose`
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, PageError> {
+    answer(&web, &finish, &visitor, &query, Choice::Open).await
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Sent {
+    csrf: String,
+}
+
+/// `POST /sign-in/choose`: on with what the session opens.
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+    Form(form): Form<Sent>,
+) -> Result<Response, PageError> {
+    web.check_csrf(&visitor, &form.csrf)?;
+    answer(&web, &finish, &visitor, &query, Choice::Made).await
+}
+
+async fn answer(
+    web: &Web,
+    finish: &Finish,
+    visitor: &Visitor,
+    query: &SignInQuery,
+    choice: Choice,
+) -> Result<Response, PageError> {
+    let transactions = Transactions::new(web);
+    let transaction = transactions.find(&query.tx, visitor).ok_or_else(PageError::stale_transaction)?;
+    let to_sign_in = || see_other(&format!("/sign-in{}", transaction.query()));
+    let Some(pending) = transaction.pending() else { return Ok(to_sign_in()) };
+    let Some(current) = web.session(visitor).await?.filter(|current| transaction.accepts(current.proof())) else {
+        return Ok(to_sign_in());
+    };
+    match finish.code(web, &current, pending, choice).await? {
+        Outcome::Code(mut response) => {
+            transactions.drop(&transaction.id, &mut response);
+            Ok(response)
+        }
+        Outcome::Choose(judged) => {
+            let page = page(web, finish, visitor, (&current, pending, &transaction), &judged).await?;
+            let mut response = Page::ok(page).into_response();
+            response.extensions_mut().insert(FormTargets::of([pending.redirect_uri.as_str()]));
+            transactions.keep(&Transaction { has_chosen: true, ..transaction.clone() }, visitor, &mut response)?;
+            Ok(response)
+        }
+        Outcome::Closed(judged) => finish.closed(web, visitor, &current, &transaction, &judged).await,
+    }
+}
+
+async fn page(
+    web: &Web,
+    finish: &Finish,
+    visitor: &Visitor,
+    (current, pending, transaction): (&Current, &Pending, &Transaction),
+    judged: &[Judged],
+) -> Result<ChoosePage, StoreError> {
+    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+    let by_fly = current.proof().method == LoginMethod::Fly;
+    let may_set_one = fresh && by_fly && current.user.email.is_some() && !finish.has_password(current).await?;
+    let other = |judged: &Judged| OtherWay {
+        organization: judged.organization.name.clone(),
+        since: judged.organization.changed.as_ref().map(|change| when::day(change.at)),
+        way: match judged.organization.login_method {
+            LoginMethod::Fly => Way::Fly,
+            LoginMethod::Password if may_set_one => Way::SetPassword,
+            LoginMethod::Password => Way::Password,
+        },
+    };
+    Ok(ChoosePage {
+        frame: web.frame(&transaction.query()),
+        csrf: web.csrf(visitor),
+        tx_query: transaction.query(),
+        client: finish.clients.get(pending.client.as_str()).map(|client| client.name.clone()).unwrap_or_default(),
+        person: current.user.name.clone(),
+        opened: judged.iter().filter(|j| j.verdict.is_ok()).map(|j| j.organization.name.clone()).collect(),
+        others: judged.iter().filter(|j| opens_in_another_way(j)).map(other).collect(),
+    })
+}

@@ -1,0 +1,152 @@
+//! What somebody sees whose sign-in opens nothing that was asked for: why, and which other way there is.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+
+use super::finish::Finish;
+use super::transaction::{Transaction, Transactions};
+use crate::domain::access::Closed;
+use crate::domain::authorize::{OAuthCode, OAuthError};
+use crate::domain::client::Client;
+use crate::domain::organization::LoginMethod;
+use crate::domain::user::User;
+use crate::http::error::PageError;
+use crate::http::oidc::redirect::Back;
+use crate::http::pages::sign_in::NoLongerOpensPage;
+use crate::http::pages::{Page, when};
+use crate::http::security_headers::FormTargets;
+use crate::http::web::{Visitor, Web};
+use crate::services::access::Judged;
+use crate::services::sessions::Current;
+
+impl Finish {
+    pub(super) async fn closed(
+        &self,
+        web: &Web,
+        visitor: &Visitor,
+        current: &Current,
+        transaction: &Transaction,
+        judged: &[Judged],
+    ) -> Result<Response, PageError> {
+        let left = judged
+            .iter()
+            .find(|j| j.verdict == Err(Closed::OtherMethod) && j.organization.login_method == LoginMethod::Password);
+        match left {
+            Some(left) if current.user.email.is_none() => Err(no_address(&left.organization.name)),
+            Some(left) => self.no_longer_opens(web, visitor, current, transaction, left).await,
+            None => self.denied(web, transaction, judged),
+        }
+    }
+
+    /// Fly.io proved the person, but the organization has left it.
+    async fn no_longer_opens(
+        &self,
+        web: &Web,
+        visitor: &Visitor,
+        current: &Current,
+        transaction: &Transaction,
+        left: &Judged,
+    ) -> Result<Response, PageError> {
+        let tx_query = transaction.query();
+        let has_password = self.has_password(current).await?;
+        let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+        let client = self.client_of(transaction);
+        let page = NoLongerOpensPage {
+            frame: web.frame(&tx_query),
+            csrf: web.csrf(visitor),
+            client: client.as_ref().map(|client| client.name.clone()),
+            organization: left.organization.name.clone(),
+            since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
+            email: current.user.email.clone().unwrap_or_default(),
+            set_password_now: fresh && !has_password && current.proof().method == LoginMethod::Fly,
+            all_ways: Some(format!("/sign-in{tx_query}&all=1")),
+            tx_query,
+        };
+        let mut response = Page::with_status(StatusCode::FORBIDDEN, page).into_response();
+        let back = transaction.pending().map(|pending| pending.redirect_uri.as_str());
+        response.extensions_mut().insert(FormTargets::of(back));
+        Ok(response)
+    }
+
+    /// The person may not go on, and it is not because the organization left Fly.io.
+    fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
+        let (title, message) = explain(judged, transaction.organization().is_some());
+        let client = self.client_of(transaction);
+        if let (Some(client), Some(pending)) = (&client, transaction.pending())
+            && !client.denials_on_own_page
+            && let Some(redirect) = client.verify_redirect(&pending.redirect_uri)
+        {
+            let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
+            let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person may not enter"));
+            Transactions::new(web).drop(&transaction.id, &mut response);
+            return Ok(response);
+        }
+        let query = transaction.query();
+        Err(PageError::new(StatusCode::FORBIDDEN, title, message)
+            .action("Sign in another way", format!("/sign-in{query}&all=1"))
+            .action("Send me a link", format!("/forgot{query}")))
+    }
+}
+
+/// A password needs an address to sign in with: without one it would be a dead end.
+#[must_use]
+pub fn no_address(organization: &str) -> PageError {
+    let message = format!(
+        "{organization} signs in with email and password now, and Fly.io gave us no email address for you that you could \
+         sign in with. Nothing is lost: look after your address at Fly.io, then continue with Fly.io here once more, and \
+         set your password."
+    );
+    PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
+        .action("Start again", "/sign-in")
+}
+
+/// Whether the application gets the claims it cannot do without.
+#[must_use]
+pub fn has_what_it_needs(client: &Client, user: &User) -> bool {
+    user.email.is_some() || !client.needs_email()
+}
+
+/// A person without an address would only see an error page of the application.
+pub(super) fn check_email(client: &Client, current: &Current) -> Result<(), PageError> {
+    if has_what_it_needs(client, &current.user) {
+        return Ok(());
+    }
+    let message = format!(
+        "Fly.io gave us no email address for you, and {} cannot sign anybody in without one. Look after your address at \
+         Fly.io, then start again.",
+        client.name
+    );
+    Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
+        .action("Start again", "/sign-in"))
+}
+
+fn explain(judged: &[Judged], named: bool) -> (&'static str, String) {
+    let find = |closed: Closed| judged.iter().find(|j| j.verdict == Err(closed)).map(|j| &j.organization.name);
+    if let Some(name) = find(Closed::OtherMethod) {
+        let message = format!(
+            "{name} signs in with Fly.io, so your password does not open it. Your password is kept. Continue with Fly.io."
+        );
+        return ("Your password does not open this organization", message);
+    }
+    if let Some(name) = find(Closed::NotConfirmed) {
+        let message = format!(
+            "Fly.io did not name {name} among your organizations. Either you were removed there, or Fly.io wants you \
+             to sign in to it with Google or GitHub first. Do that at Fly.io, then continue with Fly.io here."
+        );
+        return ("Fly.io did not confirm that you belong to this organization", message);
+    }
+    if let Some(name) = find(Closed::TooOld) {
+        let message = format!("{name} changed how its members sign in since you last did. Sign in once more.");
+        return ("Your sign-in is too old for this organization", message);
+    }
+    if named {
+        let message = "You are signed in, but you do not belong to the organization that was asked for. Ask one of its \
+                       admins to add you, or go back and choose another organization.";
+        return ("Not your organization", message.to_owned());
+    }
+    let message =
+        "You are signed in, but you do not belong to an organization that uses Sentry through Fly.io. Ask an \
+                   admin of your organization to add you, then start again."
+            .to_owned();
+    ("No organization to open", message)
+}
