@@ -301,8 +301,9 @@ pub trait Backend: Send + Sync {
 
     fn commit(&self, txn: Txn) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
-    /// Whether the store can be read *and* is the kind of store it should be (writable, durable); for readiness.
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    /// Whether the store can be read *and* is the kind of store it should be (writable, durable); for readiness. Gives
+    /// the store's own time where nodes share one.
+    fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
 
     /// Removes what has been expired for long, at most `limit` records; how many went. Backends with their own
     /// expiry have nothing to do here.
@@ -337,6 +338,10 @@ pub enum Attempt<T> {
 }
 
 const ATTEMPTS: u32 = 12;
+
+/// How far a node's clock may be from the store's: two nodes are then never further apart than the 60 seconds beyond
+/// which nothing expired may be accepted.
+pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 
 impl Store {
     #[must_use]
@@ -451,12 +456,17 @@ impl Store {
         self.clock.sleep(Duration::from_micros(micros)).await;
     }
 
-    /// See [`Backend::ping`].
+    /// See [`Backend::ping`]. Gives how far our clock is from the store's: every expiry is judged by the clock of the
+    /// node that reads, so nodes must not be far apart.
     ///
     /// # Errors
     /// When the store is not fit for use.
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.backend.ping().await
+    pub async fn ping(&self) -> Result<Duration, StoreError> {
+        let before = self.clock.now();
+        let Some(theirs) = self.backend.ping().await? else { return Ok(Duration::ZERO) };
+        let after = self.clock.now();
+        // The question took a while; their time is from somewhere in between.
+        Ok(before.since(theirs).max(theirs.since(after)))
     }
 
     /// Removes records that expired more than a day ago, at most `limit`.

@@ -9,7 +9,7 @@ use crate::config::{AcceptedLoss, Backend, Config, ConfigError, RedisSettings, S
 use crate::random::Random;
 use crate::store::redis::RedisStore;
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Store, StoreError};
+use crate::store::{MAX_CLOCK_DIFFERENCE, Store, StoreError};
 
 /// Why a command ended before its work was done, in words with a remedy.
 #[derive(Debug)]
@@ -71,7 +71,16 @@ pub async fn open_store(
         Backend::Sqlite(path) => Arc::new(SqliteStore::open(path).map_err(unusable_file)?),
         Backend::Redis(redis) => Arc::new(open_redis(redis, &settings.accept_loss).await?),
     };
-    Ok(Store::new(backend, clock, random))
+    let store = Store::new(backend, clock, random);
+    let apart = store.ping().await?;
+    if apart > MAX_CLOCK_DIFFERENCE {
+        return Err(StartError::plain(format!(
+            "the clocks of this machine and of the store are {} s apart, so what has expired could be accepted and what is \
+             new refused. Set both by a time service (NTP), then start again.",
+            apart.as_secs()
+        )));
+    }
+    Ok(store)
 }
 
 fn unusable_file(error: StoreError) -> StartError {

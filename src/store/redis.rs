@@ -246,14 +246,17 @@ impl RedisStore {
         }
     }
 
-    /// Writes for real, on one node, and asks every primary for a sign of life.
-    async fn probe(&self) -> Result<(), StoreError> {
+    /// Writes for real, on one node, and asks every primary for the time.
+    async fn probe(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut write = redis::cmd("SET");
         let key = self.names.key(&Key::record(Partition::new("probe", "ping"), "ping"));
         write.arg(key).arg("1").arg("PX").arg(60_000);
         self.link.send::<Value>(&write).await.map_err(|e| failure::explain(&e))?;
-        self.link.ask_each(&redis::cmd("PING")).await.map_err(|e| failure::explain(&e))?;
-        Ok(())
+        let times = self.link.ask_each(&redis::cmd("TIME")).await.map_err(|e| failure::explain(&e))?;
+        let Some((_, time)) = times.into_iter().next() else { return Ok(None) };
+        let (seconds, micros): (i64, i64) =
+            redis::from_redis_value(time).map_err(|e| StoreError::Corrupt(format!("TIME answered {e}")))?;
+        Ok(Some(Timestamp::from_millis(seconds.saturating_mul(1_000).saturating_add(micros / 1_000))))
     }
 }
 
@@ -290,7 +293,7 @@ impl Backend for RedisStore {
         Box::pin(self.within(self.apply(txn)))
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(self.within(self.probe()))
     }
 

@@ -65,10 +65,12 @@ impl Backend for SqliteStore {
         Box::pin(self.writer.commit(txn))
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+    /// The file has no clock, and one node alone.
+    fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
         Box::pin(async {
             self.readers.probe().await?;
-            self.writer.probe().await
+            self.writer.probe().await?;
+            Ok(None)
         })
     }
 

@@ -1,6 +1,11 @@
 //! What `serve` refuses to start on, in which words, and with which exit code: 2 for the configuration, 1 for the rest.
 
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use flybridge::cli::open_store;
+use flybridge::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
+use flybridge::random::SeededRandom;
 
 use crate::support::process::{Home, Node, program, run, stderr, until};
 use crate::support::redis::{Server, free_port};
@@ -142,4 +147,20 @@ async fn a_port_that_is_taken() {
     let (code, words) = refusal(&home, Some(&home.configuration(node.port))).await;
     assert_eq!(code, 1);
     assert!(words.contains(&format!("cannot listen on 127.0.0.1:{}", node.port)), "{words}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_far_from_that_of_the_store() {
+    let server = Server::start(&[]);
+    let home = home().store(server.url());
+    let store = home.config(free_port()).store;
+    for (off, fits) in [(-120, false), (-20, true), (20, true), (120, false)] {
+        let now = SystemClock.now().as_seconds();
+        let clock = Arc::new(ManualClock::at(Timestamp::from_seconds(now + off)));
+        let opened = open_store(&store, clock, Arc::new(SeededRandom::new(1))).await;
+        assert_eq!(opened.is_ok(), fits, "{off}");
+        if let Err(error) = opened {
+            assert!(error.to_string().contains("the clocks of this machine and of the store are 1"), "{error}");
+        }
+    }
 }

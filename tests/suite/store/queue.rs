@@ -351,8 +351,8 @@ impl Backend for Interrupted {
         })
     }
 
-    fn ping(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.inner.ping())
+    fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
+        Box::pin(async { self.inner.ping().await.map(|_| None) })
     }
 
     fn collect(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
