@@ -12,6 +12,7 @@ pub mod ids;
 pub mod master_keys;
 pub mod member;
 pub mod organization;
+pub mod parameters;
 pub mod password;
 pub mod plan;
 pub mod secret;

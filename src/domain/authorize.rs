@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::client::Client;
+use super::parameters::Parameters;
 
 /// A scope value we know. Unknown ones are ignored (RFC 6749, section 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,41 +89,6 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Decoded parameters of a query or form, in order. A parameter without a value counts as absent (RFC 6749,
-/// section 3.1).
-#[derive(Debug, Clone, Default)]
-pub struct Parameters(Vec<(String, String)>);
-
-/// A parameter that stands more than once, where each may stand once (RFC 6749, section 3.1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Repeated(pub String);
-
-impl Parameters {
-    /// Reads `application/x-www-form-urlencoded` text.
-    #[must_use]
-    pub fn parse(text: &str) -> Self {
-        let pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned();
-        Self(pairs.filter(|(_, value)| !value.is_empty()).collect())
-    }
-
-    pub fn one(&self, name: &str) -> Result<Option<&str>, Repeated> {
-        let mut found = self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        let first = found.next();
-        if found.next().is_some() { Err(Repeated(name.to_owned())) } else { Ok(first) }
-    }
-
-    /// The first parameter that stands twice, whatever its name.
-    pub fn check_once_each(&self) -> Result<(), Repeated> {
-        let mut seen = BTreeSet::new();
-        for (name, _) in &self.0 {
-            if !seen.insert(name) {
-                return Err(Repeated(name.clone()));
-            }
-        }
-        Ok(())
-    }
-}
-
 /// Error codes that go back to a client (RFC 6749, sections 4.1.2.1 and 5.2; OIDC Core, section 3.1.2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OAuthCode {
@@ -180,14 +146,6 @@ impl OAuthError {
     }
 }
 
-impl From<Repeated> for OAuthError {
-    fn from(repeated: Repeated) -> Self {
-        // The name comes from outside; only what is plain is repeated to the client.
-        let name: String = repeated.0.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
-        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once"))
-    }
-}
-
 /// How the person is to be asked (OIDC Core, section 3.1.2.1, `prompt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -216,6 +174,7 @@ pub struct AuthorizationRequest {
 impl AuthorizationRequest {
     /// The checks in the order of the specification, one rule each.
     pub fn check(parameters: &Parameters, client: &Client) -> Result<Self, OAuthError> {
+        parameters.check_text()?;
         parameters.check_once_each()?;
         check_response_type(parameters)?;
         check_request_objects(parameters)?;

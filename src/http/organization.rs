@@ -193,9 +193,14 @@ fn run_path(slug: &str, run: &str) -> String {
 }
 
 fn only_admins(organization: &Organization) -> PageError {
-    let message =
-        format!("Only admins of {} may open this page, and you are a member. Ask one of them.", organization.name);
-    PageError::new(StatusCode::FORBIDDEN, "For admins", message).action("Go on to the application", "/go")
+    let message = format!(
+        "Only admins of {} may open this page, and you are a member. Ask one of them. Has your role changed? Then sign in \
+             once more.",
+        organization.name
+    );
+    PageError::new(StatusCode::FORBIDDEN, "For admins", message)
+        .action("Go on to the application", "/go")
+        .action("Sign in again", "/sign-in")
 }
 
 fn not_confirmed(organization: &Organization) -> PageError {

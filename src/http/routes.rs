@@ -13,7 +13,7 @@ use super::organization::{audit, auth, disable, enable, events, members, run};
 use super::password::{forgot, set_up};
 use super::request_id::{self, RequestIds};
 use super::request_limits;
-use super::sign_in::{choose, fly, page, password, sign_out};
+use super::sign_in::{fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
 use super::{assets, oidc, readiness, security_headers};
@@ -68,7 +68,8 @@ pub fn pages() -> Vec<Route> {
         route("/sign-in", GET, get(page::get)),
         route("/sign-in/password", POST, post(password::post)),
         route("/sign-in/fly", GET, get(fly::go)),
-        route("/sign-in/choose", BOTH, get(choose::get).post(choose::post)),
+        route("/sign-in/denied", GET, get(fly::denied)),
+        route("/sign-in/next", BOTH, get(next::get).post(next::post)),
         route("/sign-out", BOTH, get(sign_out::ask).post(sign_out::answer)),
         route("/signed-out", GET, get(sign_out::signed_out)),
         route("/forgot", BOTH, get(forgot::get).post(forgot::post)),

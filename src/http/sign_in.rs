@@ -1,9 +1,9 @@
 //! Signing in: the page, the two ways, and what follows.
 
-pub mod choose;
 pub mod closed;
 pub mod finish;
 pub mod fly;
+pub mod next;
 pub mod page;
 pub mod password;
 pub mod sign_out;

@@ -27,6 +27,7 @@ use crate::services::limits;
 use crate::services::sessions::{Current, Sessions};
 use crate::services::vault::{Purpose, Vault};
 use crate::store::StoreError;
+use crate::telemetry::RequestId;
 
 const BROWSER: &str = "fb_browser";
 const SESSION: &str = "fb_session";
@@ -116,6 +117,8 @@ pub struct Visitor {
     known: bool,
     /// Browser and system in a few words, for the mail after a change of password.
     pub agent: String,
+    /// Id of this request, under which it stands in the log.
+    pub request_id: String,
 }
 
 impl Visitor {
@@ -146,6 +149,7 @@ where
             browser: minted.or(cookie).unwrap_or_default(),
             known,
             agent: agent(&parts.headers),
+            request_id: parts.extensions.get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default(),
             cookies,
         })
     }

@@ -32,6 +32,8 @@ pub enum Shown {
     Live(Box<Usable>),
     /// It was ours once: used, expired or replaced.
     Old(UserId),
+    /// It was ours, and no organization of the person signs in with a password now.
+    NotNeeded,
     Unknown,
 }
 
@@ -153,17 +155,23 @@ impl SetUpLinks {
         let Some(id) = owner(text) else { return Ok(Shown::Unknown) };
         let (user, link) = self.store.read_pair(&keys::user(&id), &keys::link(&id)).await?;
         let (Some(user), Some(link)) = (user, link) else { return Ok(Shown::Unknown) };
-        let link = link.value;
-        if link.hash == TokenHash::of(text.as_bytes()) {
-            let organizations = self.password_organizations(&user.value).await?;
-            if link.is_live(self.store.now()) && !organizations.is_empty() {
-                return Ok(Shown::Live(Box::new(Usable { user: user.value, link, organizations })));
+        let (user, link) = (user.value, link.value);
+        let current = link.hash == TokenHash::of(text.as_bytes());
+        if !current {
+            let generations = link.generation.saturating_sub(RECOGNIZED)..=link.generation;
+            let ours = generations.flat_map(|generation| self.texts(&id, generation)).any(|old| same(&old, text));
+            if !ours {
+                return Ok(Shown::Unknown);
             }
-            return Ok(Shown::Old(id));
         }
-        let generations = link.generation.saturating_sub(RECOGNIZED)..=link.generation;
-        let ours = generations.flat_map(|generation| self.texts(&id, generation)).any(|old| same(&old, text));
-        Ok(if ours { Shown::Old(id) } else { Shown::Unknown })
+        let organizations = self.password_organizations(&user).await?;
+        if organizations.is_empty() {
+            return Ok(Shown::NotNeeded);
+        }
+        if current && link.is_live(self.store.now()) {
+            return Ok(Shown::Live(Box::new(Usable { user, link, organizations })));
+        }
+        Ok(Shown::Old(id))
     }
 
     /// Where a password of the person counts: the organizations that a password of theirs would open now.

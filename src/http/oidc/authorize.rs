@@ -11,13 +11,14 @@ use super::Clients;
 use super::redirect::{Back, see_other};
 use crate::clock::Timestamp;
 use crate::domain::access::Proof;
-use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Parameters, Prompt};
+use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prompt};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::UserId;
+use crate::domain::parameters::Parameters;
 use crate::http::error::PageError;
 use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
-use crate::http::sign_in::{choose, closed};
+use crate::http::sign_in::{closed, next};
 use crate::http::web::{Visitor, Web};
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 
@@ -62,7 +63,7 @@ impl Endpoint<'_> {
         let client = find_client(&parameters, self.clients)?;
         let redirect = verify_redirect(&parameters, &client)?;
         // From here errors go back to the client.
-        let state = parameters.one("state").ok().flatten();
+        let state = parameters.one("state").ok().flatten().filter(|_| parameters.check_text().is_ok());
         let back = Back { redirect: &redirect, state, issuer: &web.issuer };
         if let Err(error) = check_response_mode(&parameters) {
             return Err(PageError::client(Some(&client.name), error, "response_mode"));
@@ -88,11 +89,10 @@ impl Endpoint<'_> {
             return refuse(&client, &back, &error);
         }
         let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), web.clock.now(), &*web.random);
-        let next = match with_session {
-            Some(Outcome::Choose(_)) => choose::path(&transaction),
+        let mut response = see_other(&match with_session {
+            Some(Outcome::Choose(_)) => next::path(&transaction),
             _ => format!("/sign-in{}", transaction.query()),
-        };
-        let mut response = see_other(&next);
+        });
         Transactions::new(web).keep(&transaction, visitor, &mut response)?;
         Ok(response)
     }

@@ -8,8 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Clients;
-use crate::domain::authorize::{OAuthCode, OAuthError, Parameters};
+use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, TokenAuth};
+use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
 use crate::http::error::OAuthFailure;
 use crate::services::limits::{Limits, network};

@@ -14,10 +14,11 @@ use serde::Serialize;
 
 use super::userinfo::person_claims;
 use super::{Clients, client_auth};
-use crate::domain::authorize::{OAuthCode, Parameters, ScopeValue};
+use crate::domain::authorize::{OAuthCode, ScopeValue};
 use crate::domain::claims::{IdToken, PersonClaims};
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::organization::LoginMethod;
+use crate::domain::parameters::Parameters;
 use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};

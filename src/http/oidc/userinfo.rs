@@ -7,8 +7,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::domain::authorize::{Parameters, Scope, ScopeValue};
+use crate::domain::authorize::{Scope, ScopeValue};
 use crate::domain::claims::{OrganizationClaim, PersonClaims, UserInfo};
+use crate::domain::parameters::Parameters;
 use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::services::access::Judged;

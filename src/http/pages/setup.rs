@@ -125,22 +125,45 @@ impl SetupPage {
     }
 }
 
+/// Why a set-up link opens nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeadLink {
+    /// It was one of ours, so a new one can go where it went.
+    Old,
+    /// It was one of ours, and none of the person's organizations signs in with a password now.
+    NotNeeded,
+    /// Not one of ours, or cut off.
+    Unreadable,
+    /// This browser holds none, or no longer.
+    NotHeld,
+}
+
 /// A set-up link that opens nothing.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/setup_expired.html")]
 pub struct ExpiredPage {
     pub frame: Frame,
     pub csrf: String,
-    /// The link was one of ours, so a new one can go where it went. Otherwise the person has to give an address.
-    pub renewable: bool,
+    pub why: DeadLink,
+    /// Id of this event in the log.
+    pub error_id: String,
 }
 
 impl ExpiredPage {
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let known = Self { frame: Frame::new(false, ""), csrf: SAMPLE_CSRF.into(), renewable: true };
-        let unknown = Self { renewable: false, ..known.clone() };
-        vec![("renewable", known), ("unknown", unknown)]
+        let page = |why| Self {
+            frame: Frame::new(false, ""),
+            csrf: SAMPLE_CSRF.into(),
+            why,
+            error_id: "01KAP4T6ZQ8M".into(),
+        };
+        vec![
+            ("renewable", page(DeadLink::Old)),
+            ("not-needed", page(DeadLink::NotNeeded)),
+            ("unknown", page(DeadLink::Unreadable)),
+            ("not-held", page(DeadLink::NotHeld)),
+        ]
     }
 }
 

@@ -27,8 +27,8 @@ pub enum SignInNotice {
     Busy { wait: String },
     /// The step the person is about to take needs a sign-in of the last five minutes.
     Again,
-    /// The sign-in was begun too long ago, or in another browser.
-    StartedTooLongAgo,
+    /// The sign-in was begun too long ago, or in another browser, or this one keeps no cookies.
+    StartedTooLongAgo { error_id: String },
 }
 
 /// `GET /sign-in`, and the answer of `POST /sign-in/password` that did not work.
@@ -95,7 +95,7 @@ impl SignInPage {
             ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),
             ("busy", says(&tried, SignInNotice::Busy { wait: "5 seconds".into() })),
             ("again", says(&Self { client: None, all_ways: None, ..fly.clone() }, SignInNotice::Again)),
-            ("too-long-ago", says(&both, SignInNotice::StartedTooLongAgo)),
+            ("too-long-ago", says(&both, SignInNotice::StartedTooLongAgo { error_id: "01KAP4T6ZQ8M".into() })),
             (
                 "password-refused",
                 says(&Self { email: tried.email.clone(), ..password.clone() }, SignInNotice::Refused),

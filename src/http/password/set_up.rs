@@ -19,7 +19,7 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
-use crate::http::pages::setup::{Asked, ExpiredPage, Origin, Refusal, SetupPage};
+use crate::http::pages::setup::{Asked, DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
 use crate::http::security_headers::FormTargets;
 use crate::http::sign_in::closed::no_address;
@@ -60,15 +60,14 @@ pub async fn get(
     State(finish): State<Arc<Finish>>,
     visitor: Visitor,
 ) -> Result<Response, PageError> {
-    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, false)) };
+    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, DeadLink::NotHeld)) };
     match set_up.links.show(&token).await? {
         Shown::Live(usable) => {
             let origin = Origin::Link { until: when::until(usable.link.expires_at) };
             let form = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
             Ok(form.respond(&web, &visitor, None))
         }
-        Shown::Old(_) => Ok(expired(&web, &visitor, true)),
-        Shown::Unknown => Ok(expired(&web, &visitor, false)),
+        dead => Ok(expired(&web, &visitor, why(&dead))),
     }
 }
 
@@ -99,11 +98,10 @@ pub async fn post(
     Form(form): Form<NewPassword>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
-    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, false)) };
+    let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, DeadLink::NotHeld)) };
     let usable = match set_up.links.show(&token).await? {
         Shown::Live(usable) => usable,
-        Shown::Old(_) => return Ok(expired(&web, &visitor, true)),
-        Shown::Unknown => return Ok(expired(&web, &visitor, false)),
+        dead => return Ok(expired(&web, &visitor, why(&dead))),
     };
     let origin = Origin::Link { until: when::until(usable.link.expires_at) };
     let page = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
@@ -166,6 +164,7 @@ pub async fn renew(
     let (user, asked) = match (held, web.session(&visitor).await?) {
         (Shown::Old(user), _) => (user, Asked::Link),
         (Shown::Live(usable), _) => (usable.user.id, Asked::Link),
+        (Shown::NotNeeded, _) => return Ok(expired(&web, &visitor, DeadLink::NotNeeded)),
         (Shown::Unknown, Some(current)) => {
             let address = current.user.email.clone().unwrap_or_default();
             (current.user.id, Asked::Proof { address })
@@ -192,8 +191,18 @@ fn token(web: &Web, visitor: &Visitor) -> Option<String> {
     String::from_utf8(plain.expose().clone()).ok()
 }
 
-fn expired(web: &Web, visitor: &Visitor, renewable: bool) -> Response {
-    let page = ExpiredPage { frame: web.frame(""), csrf: web.csrf(visitor), renewable };
+fn why(shown: &Shown) -> DeadLink {
+    match shown {
+        Shown::NotNeeded => DeadLink::NotNeeded,
+        Shown::Unknown => DeadLink::Unreadable,
+        Shown::Old(_) | Shown::Live(_) => DeadLink::Old,
+    }
+}
+
+fn expired(web: &Web, visitor: &Visitor, why: DeadLink) -> Response {
+    tracing::info!(?why, "a set-up link opened nothing");
+    let page =
+        ExpiredPage { frame: web.frame(""), csrf: web.csrf(visitor), why, error_id: visitor.request_id.clone() };
     Page::with_status(StatusCode::GONE, page).into_response()
 }
 
@@ -355,7 +364,7 @@ async fn save(
     let from = format!("{}, {}", visitor.address, visitor.agent);
     let (user, proof) = match set_up.links.set_password(sent.warrant, &hash.to_text(), Some(&from)).await {
         Ok(done) => done,
-        Err(SetError::LinkGone) => return Ok(expired(web, visitor, true)),
+        Err(SetError::LinkGone) => return Ok(expired(web, visitor, DeadLink::Old)),
         Err(SetError::HasPassword) => return Ok(see_other("/sign-in")),
         Err(SetError::NoOrganization) => return Err(no_organization()),
         Err(SetError::Store(error)) => return Err(error.into()),
@@ -363,7 +372,7 @@ async fn save(
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
     let response = match sent.goes_on {
         Some((finish, transaction)) => {
-            let next = finish.transaction(web, visitor, &current, &transaction).await;
+            let next = finish.transaction(web, &current, &transaction).await;
             next.unwrap_or_else(IntoResponse::into_response)
         }
         None => see_other("/go"),

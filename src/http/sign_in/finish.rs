@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::response::Response;
 
-use super::choose;
 use super::closed::check_email;
+use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::domain::access::{Closed, Proof, SeenOrganization};
 use crate::domain::authorize::{OAuthCode, OAuthError};
@@ -14,7 +14,7 @@ use crate::domain::ids::OrganizationId;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
 use crate::http::oidc::redirect::{Back, see_other};
-use crate::http::web::{Visitor, Web};
+use crate::http::web::Web;
 use crate::services::access::{Judged, judge};
 use crate::services::directory::Directory;
 use crate::services::grants::{Grants, NewGrant};
@@ -105,7 +105,6 @@ impl Finish {
     pub async fn transaction(
         &self,
         web: &Web,
-        visitor: &Visitor,
         current: &Current,
         transaction: &Transaction,
     ) -> Result<Response, PageError> {
@@ -113,9 +112,8 @@ impl Finish {
             Errand::Page { path, .. } => see_other(path),
             Errand::Authorize(pending) => match self.code(web, current, pending, transaction.choice()).await? {
                 Outcome::Code(response) => response,
-                Outcome::Choose(_) => return Ok(see_other(&choose::path(transaction))),
-                // The transaction lives on: the page offers other ways in.
-                Outcome::Closed(judged) => return self.closed(web, visitor, current, transaction, &judged).await,
+                // The transaction lives on. That page can be loaded again, which Fly.io's callback cannot.
+                Outcome::Choose(_) | Outcome::Closed(_) => return Ok(see_other(&next::path(transaction))),
             },
         };
         Transactions::new(web).drop(&transaction.id, &mut response);

@@ -12,8 +12,9 @@ use super::finish::Finish;
 use super::page::SignInQuery;
 use super::transaction::{FlyLeg, Transaction, Transactions};
 use crate::domain::access::Proof;
-use crate::domain::authorize::{OAuthCode, OAuthError, Parameters};
+use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::organization::LoginMethod;
+use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::{Back, see_other};
@@ -25,7 +26,6 @@ use crate::services::sessions::Current;
 use crate::services::upstream::UpstreamError;
 use crate::services::upstream::fly::{FlyConnector, FlyTokens};
 use crate::services::upstream_tokens::UpstreamTokens;
-use crate::telemetry::RequestId;
 
 /// The connector's own callback path; registered at Fly.io.
 pub const CALLBACK: &str = "/connectors/fly/callback";
@@ -61,24 +61,23 @@ pub async fn callback(
     State(web): State<Arc<Web>>,
     State(finish): State<Arc<Finish>>,
     State(fly): State<Arc<FlySignIn>>,
-    axum::Extension(id): axum::Extension<RequestId>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
     let parameters = Parameters::parse(&query.unwrap_or_default());
     let (transaction, leg) = find(&web, &visitor, &parameters)?;
-    // Used up before anything is asked for with it.
-    if !finish.use_state(&leg.state).await? {
-        return Err(PageError::stale_transaction().detail("the state came back a second time"));
-    }
     let Ok(Some(code)) = parameters.one("code") else {
-        return refused(&web, &finish, &transaction, parameters.one("error").ok().flatten(), id.as_str());
+        return refused(&web, &finish, &visitor, &transaction, parameters.one("error").ok().flatten());
     };
     let signed_in = fly.connector.sign_in(code, &leg.verifier, web.clock.now()).await;
     let (tokens, person) = signed_in.map_err(|error| unexpected(error, &transaction))?;
+    // Only for somebody whom Fly.io vouches for, so that strangers leave nothing behind, and before anything is minted.
+    if !finish.use_state(&leg.state).await? {
+        return Err(PageError::stale_transaction().detail("the state came back a second time"));
+    }
     let (token, current) = sign_in(&web, &finish, &fly, &visitor, (&tokens, &person)).await?;
     // Also with a page that says no: the session that the browser had before is over.
-    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
+    let response = finish.transaction(&web, &current, &transaction).await;
     Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
 }
 
@@ -125,16 +124,18 @@ fn unexpected(error: UpstreamError, transaction: &Transaction) -> PageError {
     }
 }
 
-/// Fly.io sent an error instead of a code.
+/// Fly.io sent an error instead of a code. The state goes with it: the next trip gets a new one.
 fn refused(
     web: &Web,
     finish: &Finish,
+    visitor: &Visitor,
     transaction: &Transaction,
     error: Option<&str>,
-    id: &str,
 ) -> Result<Response, PageError> {
+    let transactions = Transactions::new(web);
     if error != Some("access_denied") {
-        return Err(PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing"))));
+        return Err(PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing")))
+            .action("Start again", format!("/sign-in{}", transaction.query())));
     }
     let client = finish.client_of(transaction);
     if let (Some(client), Some(pending)) = (&client, transaction.pending())
@@ -143,15 +144,29 @@ fn refused(
     {
         let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
         let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io"));
-        Transactions::new(web).drop(&transaction.id, &mut response);
+        transactions.drop(&transaction.id, &mut response);
         return Ok(response);
     }
+    // To a page that can be loaded again: this address works once.
+    let mut response = see_other(&format!("/sign-in/denied{}", transaction.query()));
+    transactions.keep(&Transaction { fly: None, ..transaction.clone() }, visitor, &mut response)?;
+    Ok(response)
+}
+
+/// `GET /sign-in/denied`: the person said no at Fly.io.
+pub async fn denied(
+    State(web): State<Arc<Web>>,
+    State(finish): State<Arc<Finish>>,
+    visitor: Visitor,
+    Query(query): Query<SignInQuery>,
+) -> Result<Response, PageError> {
+    let transaction = Transactions::new(&web).find(&query.tx, &visitor).ok_or_else(PageError::stale_transaction)?;
     tracing::info!("the person said no at Fly.io");
     let page = DeniedPage {
         frame: web.frame(&transaction.query()),
         tx_query: transaction.query(),
-        client: client.map(|client| client.name.clone()),
-        error_id: id.to_owned(),
+        client: finish.client_of(&transaction).map(|client| client.name.clone()),
+        error_id: visitor.request_id,
     };
     Ok(Page::with_status(StatusCode::FORBIDDEN, page).into_response())
 }

@@ -32,7 +32,7 @@ pub async fn get(
     Query(query): Query<SignInQuery>,
 ) -> Result<Response, PageError> {
     let Some(transaction) = Transactions::new(&web).find(&query.tx, &visitor) else {
-        return begin_alone(&web, &visitor, !query.tx.is_empty());
+        return begin_alone(&web, &finish, &visitor, &query.tx).await;
     };
     let again = matches!(transaction.errand, Errand::Page { again: true, .. });
     let mut form = Form::new(&finish, &transaction, query.all.is_some()).await?;
@@ -42,14 +42,19 @@ pub async fn get(
     Ok(response)
 }
 
-/// Somebody came by themselves, or with a transaction that has run out: they go on to the application afterwards.
-fn begin_alone(web: &Web, visitor: &Visitor, ran_out: bool) -> Result<Response, PageError> {
-    if ran_out {
-        tracing::info!("a sign-in was continued after it had run out");
-    }
+/// Somebody came by themselves, or with a transaction that this browser does not have: they go on to the application
+/// afterwards. The latter is not redirected, or a browser that keeps no cookies would go round for ever.
+async fn begin_alone(web: &Web, finish: &Finish, visitor: &Visitor, lost: &str) -> Result<Response, PageError> {
     let errand = Errand::Page { path: "/go".to_owned(), again: false };
     let transaction = Transaction::begin(errand, web.clock.now(), &*web.random);
-    let mut response = see_other(&format!("/sign-in{}", transaction.query()));
+    let mut response = if lost.is_empty() {
+        see_other(&format!("/sign-in{}", transaction.query()))
+    } else {
+        tracing::info!("a sign-in was continued that this browser does not have, or no longer");
+        let mut form = Form::new(finish, &transaction, true).await?;
+        form.notice = Some(SignInNotice::StartedTooLongAgo { error_id: visitor.request_id.clone() });
+        form.respond(web, visitor)
+    };
     Transactions::new(web).keep(&transaction, visitor, &mut response)?;
     Ok(response)
 }

@@ -84,12 +84,17 @@ impl Transaction {
         }
     }
 
-    /// The organization that the sign-in is for, by id or slug.
+    /// The organization whose login method the sign-in has to satisfy, by id or slug. None for the pages of a run and of
+    /// the way back: a sign-in at Fly.io does there as well, so nobody needs a password to undo a mistake.
     #[must_use]
     pub fn organization(&self) -> Option<&str> {
         match &self.errand {
             Errand::Authorize(pending) => pending.request.organization.as_deref(),
-            Errand::Page { path, .. } => path.strip_prefix("/organizations/").and_then(|rest| rest.split('/').next()),
+            Errand::Page { path, .. } => {
+                let (slug, page) = path.strip_prefix("/organizations/")?.split_once('/')?;
+                let either_way = page == "auth/enable" || page.starts_with("auth/disable/");
+                (!either_way).then_some(slug)
+            }
         }
     }
 

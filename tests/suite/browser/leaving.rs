@@ -94,9 +94,9 @@ async fn admin_comes_back(visit: &Visit, before: &Account, run_page: &str) {
     visit.sign_out_everywhere().await;
 
     visit.follow_mail(&member::address("priya"), member::SUBJECT).await;
-    browser.wait_for("#renew-form").await;
-    assert_eq!(browser.count("#setup-form").await, 0);
-    browser.look("set-up-expired").await;
+    assert_eq!(browser.text("#error-title").await, "You do not need this link");
+    assert_eq!(browser.count("#setup-form, #renew-form").await, 0);
+    browser.look("set-up-not-needed").await;
 
     let ines = visit.sign_in_with_fly("ines").await;
     assert_eq!(ines.identity(), before.identity());

@@ -190,7 +190,8 @@ async fn a_repeated_parameter_is_a_page() {
     for path in [
         "/sign-in?tx=a&tx=b",
         "/sign-in/fly?tx=a&tx=b",
-        "/sign-in/choose?tx=a&tx=b",
+        "/sign-in/next?tx=a&tx=b",
+        "/sign-in/denied?tx=a&tx=b",
         "/forgot?tx=a&tx=b",
         "/set-up/now?tx=a&tx=b",
     ] {

@@ -68,7 +68,7 @@ async fn an_organization_that_is_not_involved_goes_on() {
     assert!(hana.get(&sentry.authorize()).await.sent_back().contains_key("code"));
     // The session of somebody in both still opens the other, without a new sign-in, once they say that they want it.
     let choose = jun.get(&sentry.authorize()).await.location();
-    assert!(choose.starts_with("/sign-in/choose?tx="), "{choose}");
+    assert!(choose.starts_with("/sign-in/next?tx="), "{choose}");
     jun.get(&choose).await;
     let sent = jun.post_form(&choose, &[]).await.sent_back();
     let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);

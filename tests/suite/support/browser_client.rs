@@ -192,14 +192,24 @@ impl Browser {
     pub(crate) async fn fly(&mut self, tx: &str, who: &str) -> Answer {
         let asked = self.leave_for_fly(tx).await;
         let back = self.at_fly(&asked, who, "approve").await;
-        self.get(&back).await
+        let answer = self.get(&back).await;
+        self.follow(answer).await
+    }
+
+    /// The page that a sign-in ended on, when it did not go on by itself.
+    pub(crate) async fn follow(&mut self, answer: Answer) -> Answer {
+        let location = answer.header("location").to_owned();
+        let ours = ["/sign-in/next?", "/sign-in/denied?"].iter().any(|page| location.starts_with(page));
+        if ours { self.get(&location).await } else { answer }
     }
 
     /// The sign-in page's other form.
     pub(crate) async fn password(&mut self, tx: &str, email: &str, password: &str) -> Answer {
         let page = self.get(&format!("/sign-in?tx={tx}&all=1")).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.said());
-        self.post_form(&format!("/sign-in/password?tx={tx}"), &[("email", email), ("password", password)]).await
+        let fields = [("email", email), ("password", password)];
+        let answer = self.post_form(&format!("/sign-in/password?tx={tx}"), &fields).await;
+        self.follow(answer).await
     }
 
     /// The click: the answer to "Disable Fly.io Auth", confirmed.

@@ -125,6 +125,24 @@ async fn any_other_parameter_repeated_is_invalid_request() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_given_back_byte_for_byte_is_refused() {
+    let app = TestApp::new().await;
+    let request = app.standard().request();
+    let long = "n".repeat(512);
+    let answer = app.browser().get(&request.clone().with("nonce", &long).authorize()).await;
+    assert!(answer.location().starts_with("/sign-in?tx="), "{}", answer.said());
+    expect_redirect(&app, &request.clone().with("nonce", &format!("{long}n")), "invalid_request").await;
+    let bare = request.clone().without("state").authorize();
+    for state in ["%ff%fe", "ok%E2%82", "%C0%80"] {
+        let sent = app.browser().get(&format!("{bare}&state={state}")).await.sent_back();
+        assert_eq!(sent["error"], "invalid_request", "{state}");
+        assert!(!sent.contains_key("state"), "{state}");
+    }
+    let answer = app.browser().get(&format!("{bare}&state=%EF%BF%BD%25%ZZ+%2B")).await;
+    assert!(answer.location().starts_with("/sign-in?tx="), "{}", answer.said());
+}
+
+#[tokio::test]
 async fn an_empty_parameter_is_absent_and_an_unknown_one_is_ignored() {
     let app = TestApp::new().await;
     let request = app.standard().request();

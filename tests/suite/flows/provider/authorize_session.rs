@@ -123,6 +123,7 @@ async fn user_cancels_upstream_and_sentry_is_not_sent_into_a_loop() {
     let asked = browser.leave_for_fly(&tx).await;
     let back = browser.at_fly(&asked, "ines", "deny").await;
     let answer = browser.get(&back).await;
+    let answer = browser.follow(answer).await;
     assert_eq!(answer.status, StatusCode::FORBIDDEN);
     assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
     assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")), "a way back");

@@ -13,6 +13,7 @@ use crate::support::browser_client::Browser;
 fn gone(answer: &Answer, renewable: bool) {
     assert_eq!(answer.status, 410, "{}", answer.said());
     assert_eq!(answer.shows("renew-form"), renewable);
+    assert_eq!(answer.element("error-id").as_deref(), Some(answer.header("x-request-id")));
 }
 
 async fn opened(app: &TestApp, link: &str) -> (Browser, Answer) {
@@ -255,10 +256,12 @@ async fn a_link_is_worth_nothing_while_every_organization_is_on_fly() {
     let (mut half_way, _) = opened(&app, &link).await;
     ines.enable("saltmarsh-labs").await;
     app.work().await;
-    gone(&opened(&app, &link).await.1, true);
-    gone(&half_way.post_form("/set-up", &[("password", PASSWORD)]).await, true);
+    let tried = half_way.post_form("/set-up", &[("password", PASSWORD)]).await;
     app.new_mails();
-    half_way.post_form("/set-up/renew", &[]).await;
+    let renewed = half_way.post_form("/set-up/renew", &[]).await;
+    for page in [opened(&app, &link).await.1, tried, renewed] {
+        assert_eq!((page.status.as_u16(), page.heading().as_str()), (410, "You do not need this link"));
+    }
     app.work().await;
     assert_eq!(app.new_mails(), [], "and no new one is sent");
 }

@@ -75,7 +75,7 @@ async fn fly_no_longer_opens_is_a_page_for_every_client() {
 
 /// Goes on with what the sign-in opens, on the page that asks which organization; the code.
 async fn go_on(browser: &mut Browser, tx: &str, opened: &[&str], others: &[&str]) -> String {
-    let path = format!("/sign-in/choose?tx={tx}");
+    let path = format!("/sign-in/next?tx={tx}");
     let page = browser.get(&path).await;
     assert_eq!(page.status, 200, "{}", page.said());
     assert_eq!(page.element("choose-submit").unwrap(), format!("Go on with {}", opened.join(" and ")));
@@ -93,8 +93,7 @@ async fn who_belongs_to_two_is_asked_which_instead_of_stuck_with_one() {
     // By Fly.io for the organization that has left it: shown the other way, and taken along it without a second question.
     let mut jun = app.browser();
     let tx = jun.begin(&sentry.authorize()).await;
-    assert_eq!(jun.fly(&tx, "jun").await.location(), format!("/sign-in/choose?tx={tx}"));
-    let page = jun.get(&format!("/sign-in/choose?tx={tx}")).await;
+    let page = jun.fly(&tx, "jun").await;
     assert!(page.shows("set-password-now"), "{}", page.said());
     jun.get(&format!("/set-up/now?tx={tx}")).await;
     let sent = jun.post_form(&format!("/set-up/now?tx={tx}"), &[("password", PASSWORD)]).await.sent_back();
@@ -105,7 +104,7 @@ async fn who_belongs_to_two_is_asked_which_instead_of_stuck_with_one() {
 
     // With that session to the other one, which Sentry cannot name.
     let choose = jun.get(&sentry.authorize()).await.location();
-    let tx = choose.strip_prefix("/sign-in/choose?tx=").unwrap().to_owned();
+    let tx = choose.strip_prefix("/sign-in/next?tx=").unwrap().to_owned();
     let page = jun.get(&choose).await;
     assert!(page.attributes("href").contains(&format!("/sign-in/fly?tx={tx}")), "{}", page.said());
     let sent = jun.fly(&tx, "jun").await.sent_back();
@@ -131,7 +130,7 @@ async fn the_question_takes_no_sign_in_that_the_client_would_not() {
     app.advance(Duration::from_mins(2));
     for asked in [("prompt", "login"), ("max_age", "60")] {
         let tx = jun.begin(&standard.request().with(asked.0, asked.1).authorize()).await;
-        let path = format!("/sign-in/choose?tx={tx}");
+        let path = format!("/sign-in/next?tx={tx}");
         jun.get("/forgot").await;
         for answer in [jun.get(&path).await, jun.post_form(&path, &[]).await] {
             assert_eq!(answer.location(), format!("/sign-in?tx={tx}"), "{asked:?}");

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
+
 use crate::support::answer::Answer;
 use crate::support::app::{FLY_CLIENT, ISSUER, TestApp};
-use crate::support::browser_client::{Browser, query};
+use crate::support::browser_client::{Browser, query, send};
 use crate::support::relying_party::Tokens;
 
 /// "This sign-in has run out": a page, no session.
@@ -55,7 +58,15 @@ async fn a_denial_uses_the_state_up_too() {
     let asked = browser.leave_for_fly(&tx).await;
     let denied = browser.at_fly(&asked, "ines", "deny").await;
     let approved = browser.at_fly(&asked, "ines", "approve").await;
-    assert_eq!(browser.get(&denied).await.status, 403);
+    let said_no = browser.get(&denied).await.location();
+    for _ in 0..2 {
+        let page = browser.get(&said_no).await;
+        assert_eq!(
+            (page.status.as_u16(), page.heading().as_str()),
+            (403, "You said no at Fly.io"),
+            "again and again"
+        );
+    }
     let answer = browser.get(&approved).await;
     run_out(&browser, &answer);
 }
@@ -112,8 +123,8 @@ async fn a_stale_sign_in_is_refused_whatever_the_browser_keeps() {
     run_out(&browser, &answer);
     let answer = browser.get(&format!("/sign-in/fly?tx={tx}")).await;
     run_out(&browser, &answer);
-    // The sign-in page itself starts anew.
-    assert!(browser.get(&format!("/sign-in?tx={tx}")).await.location().starts_with("/sign-in?tx="));
+    // The sign-in page itself says so and starts anew.
+    assert!(browser.get(&format!("/sign-in?tx={tx}")).await.element("notice").unwrap().starts_with("Start again."));
 }
 
 #[tokio::test]
@@ -220,5 +231,46 @@ async fn an_end_without_a_sign_in_is_remembered_by_nobody() {
         let answer = browser.get(&format!("/connectors/fly/callback?{query}")).await;
         run_out(&browser, &answer);
     }
+    // Nor one whose way back is right but for what only Fly.io can give.
+    for end in ["error=access_denied", "error=server_error", "error=", "code=made-up"] {
+        let tx = browser.begin(&app.sentry().authorize()).await;
+        let state = query(&browser.leave_for_fly(&tx).await)["state"].clone();
+        let answer = browser.get(&format!("/connectors/fly/callback?state={state}&{end}")).await;
+        assert_ne!(browser.follow(answer).await.status, 200, "{end}");
+    }
     assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn the_page_that_says_no_longer_can_be_loaded_again() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    app.new_mails();
+    let mut priya = app.browser();
+    let tx = priya.begin(&app.sentry().authorize()).await;
+    assert!(priya.fly(&tx, "priya").await.shows("set-password-now"));
+    let next = format!("/sign-in/next?tx={tx}");
+    priya.get(&format!("/set-up/now?tx={tx}")).await;
+    for _ in 0..2 {
+        let page = priya.get(&next).await;
+        assert_eq!((page.status.as_u16(), page.shows("set-password-now")), (403, true), "back and loaded again");
+    }
+    app.leave_jobs();
+}
+
+#[tokio::test]
+async fn a_sign_in_that_this_browser_does_not_have_says_so() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    for tx in ["zzzz", "aaaaaaaaaaaa", "..%2f"] {
+        let page = browser.get(&format!("/sign-in?tx={tx}")).await;
+        assert_eq!(page.status, 200);
+        assert!(page.element("notice").unwrap().starts_with("Start again."), "{}", page.said());
+        assert_eq!(page.element("error-id").as_deref(), Some(page.header("x-request-id")));
+        assert!(page.shows("sign-in-fly") && page.shows("sign-in-password"));
+    }
+    // A browser without cookies ends here, too, and not in a circle.
+    let answer = send(&app.router, Request::get(app.sentry().authorize()).body(Body::empty()).unwrap()).await;
+    let answer = send(&app.router, Request::get(answer.location()).body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.status, 200);
 }

@@ -1,5 +1,6 @@
-//! Which organization: for people whose organizations sign in in different ways, when the client has not said which one
-//! it is about. A session opens those of its own method only, and the application cannot tell the others from none.
+//! After a sign-in that cannot simply go on: it opens nothing that was asked for, or some of the person's organizations
+//! and not others, and the client has not said which it is about. A session opens those of its own method only, and the
+//! application cannot tell the others from none.
 
 use std::sync::Arc;
 
@@ -22,13 +23,13 @@ use crate::services::access::Judged;
 use crate::services::sessions::Current;
 use crate::store::StoreError;
 
-/// The page of a transaction.
+/// Where a transaction goes on.
 #[must_use]
 pub fn path(transaction: &Transaction) -> String {
-    format!("/sign-in/choose{}", transaction.query())
+    format!("/sign-in/next{}", transaction.query())
 }
 
-/// `GET /sign-in/choose`
+/// `GET /sign-in/next`
 pub async fn get(
     State(web): State<Arc<Web>>,
     State(finish): State<Arc<Finish>>,
@@ -44,7 +45,7 @@ pub struct Sent {
     csrf: String,
 }
 
-/// `POST /sign-in/choose`: on with what the session opens.
+/// `POST /sign-in/next`: on with what the session opens.
 pub async fn post(
     State(web): State<Arc<Web>>,
     State(finish): State<Arc<Finish>>,
