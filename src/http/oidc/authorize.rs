@@ -85,7 +85,12 @@ impl Endpoint<'_> {
             return Ok(response);
         }
         if pending.request.prompt == Prompt::None {
-            let error = OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in");
+            let error = match with_session {
+                Some(Outcome::Choose(_)) => {
+                    OAuthError::new(OAuthCode::AccountSelectionRequired, "the person has to say which organization")
+                }
+                _ => OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in"),
+            };
             return refuse(&client, &back, &error);
         }
         let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), web.clock.now(), &*web.random);
@@ -111,8 +116,7 @@ impl Endpoint<'_> {
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
             return Ok(None);
         }
-        let choice = if pending.request.prompt == Prompt::None { Choice::Made } else { Choice::Open };
-        self.finish.code(self.web, &current, pending, choice).await.map(Some)
+        self.finish.code(self.web, &current, pending, Choice::Open).await.map(Some)
     }
 
     /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago

@@ -36,7 +36,7 @@ pub enum Outcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     Open,
-    /// They have said it, or cannot be asked: what the session opens is what the client gets.
+    /// They have said it: what the session opens is what the client gets.
     Made,
 }
 
