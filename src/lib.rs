@@ -24,8 +24,9 @@
 //!    [`services::upstream::fly`]) or a password ([`http::sign_in::password`], over [`services::passwords`]).
 //! 3. [`services::directory`] says who the person is here and where they belong; [`services::sessions`] begins a session
 //!    that remembers how and when they proved it ([`domain::access::Proof`]).
-//! 4. [`http::sign_in::finish`] asks [`domain::access::opens`], the one rule, what the proof opens. Something: a code
-//!    ([`services::grants`]). Nothing: the page that says what to do instead.
+//! 4. [`http::sign_in::finish`] asks [`domain::access::opens`], the one rule, what the proof opens. All: a code
+//!    ([`services::grants`]). Some, or nothing: [`http::sign_in::next`] asks which organization is wanted, or says what to
+//!    do instead ([`http::sign_in::closed`]).
 //! 5. [`http::oidc::token`] redeems the code: used up and answered in one commit, and the same rule is asked again, as
 //!    it is at every refresh, userinfo and `token/info`.
 //!
