@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{OrganizationId, RunId};
+use super::ids::{JobId, OrganizationId, RunId};
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
 
 /// A link delivered less than this ago serves a second organization too, instead of a second mail.
 pub const SHARED_FOR: Duration = Duration::from_hours(12);
 
-/// A person who asks again within this time has the mail, or will have it in a moment.
+/// A person who asks again within this time has the mail, or will have it in a moment: counted from when a mail asked
+/// for was last made, and again from when it was delivered. With the default settings one attempt takes less, waiting
+/// for its turn included, so that two are not under way at once; and whoever waits for a mail that a server puts off
+/// for longer can have another attempt at once.
 pub const ASKED_AGAIN: Duration = Duration::from_mins(5);
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +29,28 @@ pub struct SetUpLink {
     pub expires_at: Timestamp,
     /// The last mail with it that a mail server took.
     pub delivered: Option<Delivered>,
+    /// Who made the last mail that the person asked for, while it may still leave.
+    #[serde(default)]
+    pub asked: Option<Asked>,
     pub state: LinkState,
+}
+
+/// The reservation by which of several requests for a link one is mailed: each has to write it, by compare-and-set,
+/// before its mail leaves. Mails of a run neither write nor heed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    pub job: JobId,
+    pub to: String,
+    /// When the job last made its mail.
+    pub at: Timestamp,
+}
+
+/// Somebody's request for a link, as a worker comes to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    pub job: &'a JobId,
+    pub to: &'a str,
+    pub made_at: Timestamp,
 }
 
 /// When, where and for what a link was delivered.
@@ -57,5 +81,19 @@ impl SetUpLink {
     pub fn in_mailbox(&self, to: &str, span: Duration, now: Timestamp) -> Option<&Delivered> {
         let delivered = self.delivered.as_ref().filter(|_| self.is_live(now));
         delivered.filter(|delivered| delivered.to == to && now < delivered.at.plus(span))
+    }
+
+    /// Whether a mail that was asked for, with this link as long as it works, is all that `request` can ask for: it was
+    /// delivered a short time ago or since the request was made, or another request's is about to leave.
+    #[must_use]
+    pub fn answers(&self, request: &Request<'_>, now: Timestamp) -> bool {
+        if !self.is_live(now) {
+            return false;
+        }
+        let recent = |at: Timestamp| now < at.plus(ASKED_AGAIN);
+        let delivered = self.delivered.as_ref().filter(|sent| sent.run.is_none() && sent.to == request.to);
+        let under_way = self.asked.as_ref().filter(|asked| asked.job != *request.job && asked.to == request.to);
+        delivered.is_some_and(|sent| sent.at >= request.made_at || recent(sent.at))
+            || under_way.is_some_and(|asked| recent(asked.at))
     }
 }

@@ -4,6 +4,7 @@ mod admission;
 
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::domain::access::{Proof, SeenOrganization, opens};
 use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::email::EmailAddress;
@@ -258,6 +259,21 @@ impl Directory {
         let at = txn.now();
         let key = keys::audit_entry(id, at, &random_text(self.store.random()));
         txn.put(&key, &AuditEntry { at, kind, who, from, detail })?;
+        Ok(())
+    }
+
+    /// Adds a line about something that happened at that time and has that name in all of the program. The commit is a
+    /// conflict if the line is there already.
+    pub fn audit_once(
+        &self,
+        txn: &mut Txn,
+        id: &OrganizationId,
+        (at, name): (Timestamp, &str),
+        event: AuditEvent,
+    ) -> Result<(), StoreError> {
+        let AuditEvent { kind, who, from, detail } = event;
+        let key = keys::audit_entry(id, at, name);
+        txn.check_absent(key.key().clone()).put(&key, &AuditEntry { at, kind, who, from, detail })?;
         Ok(())
     }
 

@@ -1,11 +1,13 @@
 //! What waits to be done, in two durable queues: mail, which can be stopped by itself, and the rest.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::domain::email::mask;
 use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
 use crate::store::queue::{Announced, Queue};
 use crate::store::{Store, StoreError, Txn};
@@ -24,6 +26,21 @@ pub enum Mail {
     Link { user: UserId },
     /// Word to the person that their password was set.
     PasswordChanged { user: UserId, at: Timestamp, from: Option<String>, replaced: bool },
+}
+
+/// For logs: what mail it is and whose, without an address in clear.
+impl fmt::Display for Mail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Run { organization, run, user, .. } => {
+                write!(f, "to member {user} in run {run} of organization {organization}")
+            }
+            Self::Summary { organization, run } => write!(f, "summary of run {run} of organization {organization}"),
+            Self::LinkRequest { address } => write!(f, "link asked for with {}", mask(address)),
+            Self::Link { user } => write!(f, "link asked for by user {user}"),
+            Self::PasswordChanged { user, .. } => write!(f, "word to user {user} that a password was set"),
+        }
+    }
 }
 
 /// A [`Mail`] with the deliveries tried so far. Attempts that failed for reasons of ours are not counted.

@@ -3,10 +3,15 @@
 //! Mail that does not go out is tried again after 30 s, 1 min, 2 min ... at most 1 h (full jitter), [`MAX_TRIES`] times
 //! in all, about seven hours. What is wrong with *our* side (credentials, TLS, a server that takes nothing from us)
 //! stops the mail queue for [`PAUSE`] and counts as no try of anybody's mail.
+//!
+//! Told to stop, the workers begin nothing new: no more jobs are taken, and a mail that still waits for its turn goes
+//! back into the queue. What is under way is finished, which takes at most as long as one mail
+//! ([`Mailer::longest_send`]), writing down what became of it, and a second to take leave of the mail server.
 
 mod letters;
 mod mail;
 mod rate;
+mod stop;
 mod work;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,15 +23,16 @@ use tokio::sync::watch;
 
 use super::directory::Directory;
 use super::disable::Disable;
-use super::jobs::Jobs;
+use super::jobs::{Jobs, Outgoing};
 use super::mail::Mailer;
 use super::setup_links::SetUpLinks;
 use super::vault::Vault;
-use crate::store::queue::Backoff;
-use crate::store::{Store, StoreError};
+use crate::store::queue::{Backoff, Taking};
+use crate::store::{Partition, Store, StoreError};
 
 pub use letters::Links;
 pub use rate::Rate;
+use stop::Stop;
 
 /// Deliveries tried before a mail counts as failed.
 pub const MAX_TRIES: u32 = 12;
@@ -87,22 +93,23 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// Works until `stop` says so, then finishes what is in hand.
+    /// Works until `stop` becomes true, then finishes what is under way.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
-        tokio::join!(self.run_mail(stop.clone()), self.run_work(stop.clone()), self.run_housekeeping(stop));
+        let stop = Stop::when(stop);
+        tokio::join!(self.run_mail(&stop), self.run_work(&stop), self.run_housekeeping(&stop));
     }
 
-    async fn run_mail(&self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let found = self.mail_once().await.unwrap_or_else(|error| {
+    async fn run_mail(&self, stop: &Stop) {
+        while !stop.is_said() {
+            let found = self.mail_round(stop).await.unwrap_or_else(|error| {
                 tracing::error!(%error, "the mail queue cannot be read");
                 0
             });
             if self.health.trouble().is_some() {
                 self.forget_old_trouble(found).await;
-                either(&mut stop, self.store.clock().sleep(PAUSE)).await;
+                stop.or(self.store.clock().sleep(PAUSE)).await;
             } else if found == 0 {
-                either(&mut stop, self.jobs.mail.wait(self.rules.poll)).await;
+                stop.or(self.jobs.mail.wait(self.rules.poll)).await;
             }
         }
         self.mailer.close().await;
@@ -116,40 +123,53 @@ impl Outbox {
         }
     }
 
-    async fn run_work(&self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let found = self.work_once().await.unwrap_or_else(|error| {
+    async fn run_work(&self, stop: &Stop) {
+        while !stop.is_said() {
+            let found = self.work_round(stop).await.unwrap_or_else(|error| {
                 tracing::error!(%error, "the work queue cannot be read");
                 0
             });
             if found == 0 {
-                either(&mut stop, self.jobs.work.wait(self.rules.poll)).await;
+                stop.or(self.jobs.work.wait(self.rules.poll)).await;
             }
         }
     }
 
     /// Removes what has long expired, in small steps.
-    async fn run_housekeeping(&self, mut stop: watch::Receiver<bool>) {
+    async fn run_housekeeping(&self, stop: &Stop) {
         const STEP: usize = 500;
-        while !*stop.borrow() {
+        while !stop.is_said() {
             let removed = self.store.collect(STEP).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "expired records could not be removed");
                 0
             });
             let pause = if removed == STEP { Duration::from_secs(1) } else { Duration::from_mins(10) };
-            either(&mut stop, self.store.clock().sleep(pause)).await;
+            stop.or(self.store.clock().sleep(pause)).await;
         }
     }
 
     /// One look at the mail queue: takes what is due and sends it. How many mails were taken.
     pub async fn mail_once(&self) -> Result<usize, StoreError> {
+        self.mail_round(&Stop::never()).await
+    }
+
+    /// One look at the work queue. How many jobs were taken.
+    pub async fn work_once(&self) -> Result<usize, StoreError> {
+        self.work_round(&Stop::never()).await
+    }
+
+    async fn mail_round(&self, stop: &Stop) -> Result<usize, StoreError> {
         let mut taken = 0;
         let batch = if self.health.trouble().is_some() { 1 } else { self.rules.batch };
         for place in self.jobs.mail.ready(self.rules.concurrency).await? {
-            let extend = |taking| self.disable.mark_sending(taking);
-            let jobs = self.jobs.mail.take::<StoreError, _, _>(&place, batch, extend).await?;
+            if stop.is_said() {
+                break;
+            }
+            let jobs = self.jobs.mail.take(&place, batch, |taking| self.mark_sending(taking)).await;
+            let jobs = jobs.or_else(|error| pass_over(&place, error))?;
             taken += jobs.len();
-            stream::iter(jobs).for_each_concurrent(self.rules.concurrency, |job| self.deliver(job)).await;
+            let deliver = |job| self.deliver(job, stop);
+            stream::iter(jobs).for_each_concurrent(self.rules.concurrency, deliver).await;
             if self.health.trouble().is_some() {
                 break;
             }
@@ -157,11 +177,27 @@ impl Outbox {
         Ok(taken)
     }
 
-    /// One look at the work queue. How many jobs were taken.
-    pub async fn work_once(&self) -> Result<usize, StoreError> {
+    /// A row that cannot be read, perhaps of a newer program, keeps none of the mails back. Only the ledger does not
+    /// say of these that they are being sent.
+    async fn mark_sending(&self, taking: Taking<Outgoing>) -> Result<Taking<Outgoing>, StoreError> {
+        let unmarked = Taking { txn: taking.txn.clone(), jobs: taking.jobs.clone() };
+        match self.disable.mark_sending(taking).await {
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(why, "a row of a run cannot be read");
+                Ok(unmarked)
+            }
+            marked => marked,
+        }
+    }
+
+    async fn work_round(&self, stop: &Stop) -> Result<usize, StoreError> {
         let mut taken = 0;
         for place in self.jobs.work.ready(self.rules.concurrency).await? {
-            let jobs = self.jobs.work.take(&place, self.rules.concurrency, |taking| async { Ok(taking) }).await?;
+            if stop.is_said() {
+                break;
+            }
+            let jobs = self.jobs.work.take(&place, self.rules.concurrency, |taking| async { Ok(taking) }).await;
+            let jobs = jobs.or_else(|error| pass_over(&place, error))?;
             taken += jobs.len();
             for job in jobs {
                 if let Err(error) = self.perform(&job).await {
@@ -174,9 +210,13 @@ impl Outbox {
     }
 }
 
-/// Waits for `until`, or for the word to stop.
-async fn either(stop: &mut watch::Receiver<bool>, until: impl Future<Output = ()>) {
-    let until = std::pin::pin!(until);
-    let stopped = std::pin::pin!(stop.wait_for(|stop| *stop));
-    futures_util::future::select(until, stopped).await;
+/// What is wrong with one place does not concern the others; that the store gives no answer does.
+fn pass_over<T>(place: &Partition, error: StoreError) -> Result<Vec<T>, StoreError> {
+    match error {
+        StoreError::Corrupt(_) | StoreError::Misuse(_) | StoreError::Contention(_) => {
+            tracing::error!(%error, %place, "no job could be taken");
+            Ok(Vec::new())
+        }
+        StoreError::Unavailable(_) | StoreError::Full(_) => Err(error),
+    }
 }

@@ -13,10 +13,10 @@ use super::access::judge_membership;
 use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
 use crate::domain::access::{Proof, SeenOrganization};
-use crate::domain::ids::{OrganizationId, RunId, UserId};
+use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
 use crate::domain::organization::{LoginMethod, Organization};
 use crate::domain::secret::TokenHash;
-use crate::domain::setup_link::{Delivered, LinkState, SetUpLink};
+use crate::domain::setup_link::{Asked, Delivered, LinkState, Request, SetUpLink};
 use crate::domain::user::{Credential, User};
 use crate::store::queue::Announced;
 use crate::store::records::Entry;
@@ -92,36 +92,85 @@ impl SetUpLinks {
     ///
     /// So a retry sends the same link, and nobody can make a link in somebody's mailbox useless by asking for another.
     pub async fn make(&self, user: &UserId) -> Result<String, StoreError> {
+        self.store
+            .transact(|| async {
+                let before = self.store.read(&keys::link(user)).await?;
+                let (txn, text) = self.renewed(user, before.as_ref(), None)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, text))
+            })
+            .await
+    }
+
+    /// [`SetUpLinks::make`] for a mail that the person asked for. None when another mail answers the request already;
+    /// of requests at the same moment one gets the link. The same job gets it each time it comes.
+    pub async fn make_asked(&self, user: &UserId, request: &Request<'_>) -> Result<Option<String>, StoreError> {
+        self.store
+            .transact(|| async {
+                let before = self.store.read(&keys::link(user)).await?;
+                if before.as_ref().is_some_and(|link| link.value.answers(request, self.store.now())) {
+                    return Ok(Attempt::Done(None));
+                }
+                let (txn, text) = self.renewed(user, before.as_ref(), Some(request))?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, Some(text)))
+            })
+            .await
+    }
+
+    /// The commit that makes the link valid from now, and its text.
+    fn renewed(
+        &self,
+        user: &UserId,
+        before: Option<&Entry<SetUpLink>>,
+        request: Option<&Request<'_>>,
+    ) -> Result<(Txn, String), StoreError> {
+        let key = keys::link(user);
+        let mut txn = self.store.txn(keys::user_partition(user));
+        match before {
+            Some(entry) => txn.check(entry),
+            None => txn.check_absent(key.key().clone()),
+        };
+        let now = txn.now();
+        let same = before.map(|entry| &entry.value).filter(|link| link.is_live(now));
+        // Under another master key the same generation has another text; what was mailed stays as it is.
+        let same = same.and_then(|link| {
+            let mut texts = self.texts(user, link.generation).into_iter();
+            texts.find(|text| link.hash == TokenHash::of(text.as_bytes())).map(|text| (link, text))
+        });
+        let (same, generation, text) = match (same, before) {
+            (Some((link, text)), _) => (Some(link), link.generation, text),
+            (None, before) => {
+                let generation = before.map_or(1, |entry| entry.value.generation + 1);
+                (None, generation, self.text(user, generation))
+            }
+        };
+        let asked = match request {
+            Some(request) => Some(Asked { job: request.job.clone(), to: request.to.to_owned(), at: now }),
+            None => same.and_then(|link| link.asked.clone()),
+        };
+        let link = SetUpLink {
+            generation,
+            hash: TokenHash::of(text.as_bytes()),
+            expires_at: now.plus(self.lifetime),
+            delivered: same.and_then(|link| link.delivered.clone()),
+            asked,
+            state: LinkState::Live,
+        };
+        txn.put(&key, &link)?;
+        Ok((txn, text))
+    }
+
+    /// Takes note that the mail of this request will never leave, so that the next request is mailed at once.
+    pub async fn gave_up(&self, user: &UserId, job: &JobId) -> Result<(), StoreError> {
         let key = keys::link(user);
         self.store
             .transact(|| async {
-                let before = self.store.read(&key).await?;
+                let found = self.store.read(&key).await?;
+                let ours = found.filter(|link| link.value.asked.as_ref().is_some_and(|asked| asked.job == *job));
+                let Some(entry) = ours else { return Ok(Attempt::Done(())) };
                 let mut txn = self.store.txn(keys::user_partition(user));
-                match &before {
-                    Some(entry) => txn.check(entry),
-                    None => txn.check_absent(key.key().clone()),
-                };
-                let before = before.map(|entry| entry.value);
-                // Under another master key the same generation has another text.
-                let same = before
-                    .as_ref()
-                    .filter(|link| link.is_live(txn.now()))
-                    .filter(|link| link.hash == TokenHash::of(self.text(user, link.generation).as_bytes()));
-                let generation = match (same, &before) {
-                    (Some(link), _) => link.generation,
-                    (None, Some(link)) => link.generation + 1,
-                    (None, None) => 1,
-                };
-                let text = self.text(user, generation);
-                let link = SetUpLink {
-                    generation,
-                    hash: TokenHash::of(text.as_bytes()),
-                    expires_at: txn.now().plus(self.lifetime),
-                    delivered: same.and_then(|link| link.delivered.clone()),
-                    state: LinkState::Live,
-                };
-                txn.put(&key, &link)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, text))
+                let after = SetUpLink { asked: None, ..entry.value.clone() };
+                txn.check(&entry).put(&key, &after)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
             .await
     }

@@ -30,7 +30,8 @@
 //!   identity without a user is completed by it, under the id it names.
 //! - Click: one commit in `org/<id>`. Slugs never change, so nothing else follows.
 //! - Mail: the link is written in `user/<id>`, then the mail leaves, then the row is settled in `org/<id>`. Dying in
-//!   between repeats the mail with the same link and Message-ID.
+//!   between repeats the mail with the same link and Message-ID. A link that was asked for is written together with the
+//!   job that mails it, so that requests in different places make one mail.
 //! - Password set: one commit in `user/<id>` that also queues the projection to the members and rows of the person's
 //!   organizations, which is idempotent.
 //! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.

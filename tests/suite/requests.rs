@@ -1,7 +1,7 @@
 //! What is known and written down about a request: its id, its route, the address of its client.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -15,6 +15,8 @@ use flybridge::random::SeededRandom;
 use flybridge::telemetry::{LogFormat, RequestId, subscriber};
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
+
+use crate::support::log::Lines;
 
 /// The address of the client, for a peer behind `10.0.0.0/8` and `2001:db8::/32`.
 fn client(peer: &str, header: ForwardedHeader, headers: &[(&'static str, &str)]) -> String {
@@ -92,26 +94,6 @@ fn an_id_has_16_plain_characters() {
         assert!(id.bytes().all(|b| b"0123456789abcdefghjkmnpqrstvwxyz".contains(&b)), "{id}");
     }
     assert_eq!(ids.iter().collect::<std::collections::BTreeSet<_>>().len(), 100);
-}
-
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
 }
 
 fn router() -> Router {

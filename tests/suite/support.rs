@@ -8,6 +8,7 @@ pub(crate) mod chromium;
 pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod letter;
+pub(crate) mod log;
 pub(crate) mod mime;
 pub(crate) mod process;
 pub(crate) mod redis;

@@ -6,7 +6,7 @@ use super::Outbox;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId, text_of};
 use crate::domain::organization::{LoginMethod, Organization};
-use crate::domain::setup_link::{ASKED_AGAIN, SHARED_FOR};
+use crate::domain::setup_link::{Request, SHARED_FOR};
 use crate::domain::user::User;
 use crate::services::disable::ledger::{RowContext, RowId};
 use crate::services::jobs::{Mail, Outgoing};
@@ -180,14 +180,12 @@ impl Outbox {
         if organizations.is_empty() {
             return Ok(Letter::Needless(String::new()));
         }
-        let link = self.set_up_links.current(&user.id).await?;
-        let asked_before = link.as_ref().and_then(|link| {
-            link.value.in_mailbox(to.as_str(), ASKED_AGAIN, self.store.now()).filter(|sent| sent.run.is_none())
-        });
-        if asked_before.is_some() {
+        let has_password = self.store.read(&keys::credential(&user.id)).await?.is_some();
+        // From here on this request is the one that is mailed, and what fails must be retried or given up as such.
+        let request = Request { job: job.id(), to: to.as_str(), made_at: job.created_at() };
+        let Some(text) = self.set_up_links.make_asked(&user.id, &request).await? else {
             return Ok(Letter::Needless(String::new()));
-        }
-        let text = self.set_up_links.make(&user.id).await?;
+        };
         let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run: None });
         let identity = format!("asked:{}", job.id());
         let mail = ForgotLink {
@@ -196,7 +194,7 @@ impl Outbox {
             link: self.links.url(&format!("/set-up/{text}"))?,
             sign_in_address: to.clone(),
             link_life: self.set_up_links.lifetime(),
-            has_password: self.store.read(&keys::credential(&user.id)).await?.is_some(),
+            has_password,
         };
         let parts = rendered(mail.render())?;
         let draft = Draft { to, name: user.name.clone(), parts, list: None, identity };

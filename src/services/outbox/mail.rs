@@ -1,8 +1,10 @@
 //! From a job to a mail that left, and what is written about it.
 
 use super::letters::Letter;
+use super::stop::Stop;
 use super::{BACKOFF, MAX_TRIES, Outbox, PAUSE};
 use crate::clock::Timestamp;
+use crate::domain::email::mask_within;
 use crate::services::disable::ledger::{RowId, Settlement};
 use crate::services::jobs::Outgoing;
 use crate::services::mail::{Scope, SendError};
@@ -28,12 +30,12 @@ const HOPELESS: u32 = 5;
 
 impl Outbox {
     /// Does one mail job. A failure of the store leaves the job to its lease.
-    pub(super) async fn deliver(&self, mut job: Leased<Outgoing>) {
-        let result = match self.attempt(&job).await {
+    pub(super) async fn deliver(&self, mut job: Leased<Outgoing>, stop: &Stop) {
+        let result = match self.attempt(&job, stop).await {
             Ok(verdict) => self.conclude(&mut job, verdict).await,
             // Repeating does not mend a record that cannot be read or a mail that cannot be made.
             Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_))) if job.attempts() >= HOPELESS => {
-                tracing::error!(%error, place = %job.partition(), "a mail was given up");
+                tracing::error!(%error, mail = %job.payload().mail, "a mail cannot be made");
                 let why = "Something is wrong with our own records. Tell whoever runs this service.";
                 self.conclude(&mut job, Verdict::Failed(why.to_owned())).await
             }
@@ -44,13 +46,16 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, job: &Leased<Outgoing>) -> Result<Verdict, StoreError> {
+    async fn attempt(&self, job: &Leased<Outgoing>, stop: &Stop) -> Result<Verdict, StoreError> {
         let (message, told) = match self.compose(job).await? {
             Letter::Send(message, told) => (message, told),
             Letter::Needless(why) => return Ok(Verdict::Needless(why)),
             Letter::Impossible(why) => return Ok(Verdict::Failed(why)),
         };
-        self.rate.permit().await;
+        if stop.or(self.rate.permit()).await.is_none() {
+            let why = "The worker was stopped before this mail left. It is one of the next to leave.".to_owned();
+            return Ok(Verdict::Later { at: self.store.now(), why, counts: false });
+        }
         // At a low rate that takes long, and another worker may have come to believe that this one is dead.
         if !self.jobs.mail.holds(job).await? {
             return Ok(Verdict::Needless(String::new()));
@@ -63,7 +68,14 @@ impl Outbox {
                 }
                 Ok(Verdict::Sent(told.detail))
             }
-            Err(error) => Ok(self.judge(job, &error)),
+            Err(error) => {
+                let verdict = self.judge(job, &error);
+                // Before the job ends: dying in between repeats this attempt.
+                if let (Verdict::Failed(_), Some(carried)) = (&verdict, &told.link) {
+                    self.set_up_links.gave_up(&carried.user, job.id()).await?;
+                }
+                Ok(verdict)
+            }
         }
     }
 
@@ -108,17 +120,26 @@ impl Outbox {
             return Ok(());
         }
         let mut txn = self.store.txn(job.partition().clone());
+        let mut given_up = None;
         match verdict {
             Verdict::Sent(_) | Verdict::Needless(_) => self.jobs.mail.finish(&mut txn, job),
-            Verdict::Failed(why) => self.jobs.mail.bury(&mut txn, job, &why)?,
+            Verdict::Failed(why) => {
+                self.jobs.mail.bury(&mut txn, job, &why)?;
+                given_up = Some(mask_within(&why));
+            }
             Verdict::Later { at, .. } => {
                 let announced = self.jobs.mail.announce(job.partition(), at).await?;
                 self.jobs.mail.retry_at(&mut txn, &announced, job, at)?;
             }
         }
-        match self.store.commit(txn).await? {
-            Outcome::Committed => {}
-            Outcome::Conflict => tracing::warn!("a mail was finished by another worker"),
+        match (self.store.commit(txn).await?, given_up) {
+            // No ledger tells anybody of these mails.
+            (Outcome::Committed, Some(why)) => {
+                let (mail, tries) = (&job.payload().mail, job.payload().tries);
+                tracing::error!(%mail, why, failed_before = tries, job = %job.id(), "a mail was given up");
+            }
+            (Outcome::Committed, None) => {}
+            (Outcome::Conflict, _) => tracing::warn!("a mail was finished by another worker"),
         }
         Ok(())
     }

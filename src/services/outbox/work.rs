@@ -23,14 +23,19 @@ impl Outbox {
                 self.end(job, (!over).then_some(LOOK_AT_RUN)).await
             }
             Work::PasswordSet { user, from } => {
-                self.project_password(user, from.clone()).await?;
+                self.project_password(user, from.clone(), job).await?;
                 self.end(job, None).await
             }
         }
     }
 
     /// Copies "has a password" to the person's organizations. Every step may be repeated.
-    async fn project_password(&self, user: &UserId, from: Option<String>) -> Result<(), StoreError> {
+    async fn project_password(
+        &self,
+        user: &UserId,
+        from: Option<String>,
+        job: &Leased<Work>,
+    ) -> Result<(), StoreError> {
         let Some(user) = self.directory.user(user).await? else { return Ok(()) };
         let user = user.value;
         for id in &user.organizations {
@@ -40,11 +45,9 @@ impl Outbox {
             let mut txn = self.store.txn(keys::org(&organization.id));
             let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
             let detail = "other sessions ended".to_owned();
-            self.directory.audit(
-                &mut txn,
-                &organization.id,
-                AuditEvent { kind: AuditKind::PasswordSet, who, from: from.clone(), detail },
-            )?;
+            let event = AuditEvent { kind: AuditKind::PasswordSet, who, from: from.clone(), detail };
+            self.directory.audit_once(&mut txn, &organization.id, (job.created_at(), job.id().as_str()), event)?;
+            // A conflict means that the line is there since an earlier attempt.
             let _ = self.store.commit(txn).await?;
         }
         Ok(())

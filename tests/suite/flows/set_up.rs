@@ -2,6 +2,8 @@
 
 #[path = "set_up/again.rs"]
 mod again;
+#[path = "set_up/asked.rs"]
+mod asked;
 #[path = "set_up/forgot.rs"]
 mod forgot;
 #[path = "set_up/link.rs"]

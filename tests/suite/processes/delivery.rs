@@ -23,18 +23,18 @@ use crate::support::process::Home;
 use crate::support::redis::free_port;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 
-const MEMBERS: usize = 14;
+pub(super) const MEMBERS: usize = 14;
 
-struct Office {
+pub(super) struct Office {
     clock: Arc<SteppedClock>,
-    program: Program,
-    records: Records,
-    run: RunId,
+    pub(super) program: Program,
+    pub(super) records: Records,
+    pub(super) run: RunId,
     _home: Home,
 }
 
 impl Office {
-    async fn open(sink: &SmtpSink) -> Self {
+    pub(super) async fn open(sink: &SmtpSink) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let home = Home::new(sink.address());
         let config = home.config(free_port());
@@ -49,7 +49,7 @@ impl Office {
     }
 
     /// Does all that is due at this moment.
-    async fn work(&self) {
+    pub(super) async fn work(&self) {
         let outbox = &self.program.outbox;
         while outbox.work_once().await.unwrap() + outbox.mail_once().await.unwrap() > 0 {
             if outbox.health.trouble().is_some() {
@@ -75,7 +75,7 @@ impl Office {
         (status, serde_json::from_slice(&body).unwrap())
     }
 
-    async fn rows(&self) -> BTreeMap<String, Row> {
+    pub(super) async fn rows(&self) -> BTreeMap<String, Row> {
         let rows = self.records.rows(&self.run).await;
         rows.into_iter().map(|row| (row.email.clone().unwrap(), row)).collect()
     }

@@ -1,9 +1,20 @@
 //! SIGTERM: what is under way is finished, nothing new is begun.
 
-use flybridge::demo::fly::{Endpoint, Fault};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
+use flybridge::clock::{Clock, Timestamp};
+use flybridge::demo::fly::{Endpoint, Fault};
+use flybridge::domain::disable::RowStatus;
+use flybridge::services::jobs::{Jobs, Mail};
+use flybridge::services::outbox::Rate;
+use flybridge::store::{Outcome, keys};
+use tokio::sync::watch;
+
+use super::delivery::{MEMBERS, Office};
 use super::fly::Reserved;
-use super::{Letters, Records, everybody_signs_in, link_saltmarsh};
+use super::{Letters, Records, address, everybody_signs_in, link_saltmarsh};
 use crate::support::process::{Home, Node, http, soon, until};
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 use crate::support::visitor::Visitor;
@@ -67,6 +78,110 @@ async fn mails_under_way_are_sent_and_written_down() {
     records.check_ledger(&run, 60).await;
     let mails = records.check_mails(&Letters::of(&sink.messages()), 60).await;
     assert_eq!(mails, 60, "nobody was mailed twice");
+}
+
+impl Records {
+    /// Somebody asks for a link.
+    async fn ask(&self, number: usize) {
+        let jobs = Jobs::new(self.store.clone(), Duration::from_secs(10));
+        let (user, now) = (self.user(number).await, self.store.now());
+        let place = keys::user_partition(&user);
+        let announced = jobs.mail.announce(&place, now).await.unwrap();
+        let mut txn = self.store.txn(place);
+        jobs.put_mail(&mut txn, &announced, Mail::Link { user }, now).unwrap();
+        assert_eq!(self.store.commit(txn).await.unwrap(), Outcome::Committed);
+    }
+
+    /// How often the mail that somebody asked for was begun; none when it is done.
+    async fn begun(&self, number: usize) -> Option<u64> {
+        let place = keys::user_partition(&self.user(number).await);
+        let jobs = self.store.scan(&place, "job/mail/", None, 9).await.unwrap();
+        let job: serde_json::Value = serde_json::from_slice(&jobs.first()?.1.value[1..]).unwrap();
+        job["attempts"].as_u64()
+    }
+}
+
+#[tokio::test]
+async fn nothing_new_is_begun() {
+    const PEOPLE: usize = 6;
+    let sink = SmtpSink::start().await;
+    let home = Home::new(sink.address());
+    let records = Records::of(home.open_store().await);
+    records.seed(PEOPLE).await;
+    let run = records.click().await;
+    let mut node = Node::start(&home).await;
+    records.wait_until_done(&run).await;
+    // With the summary for the admin.
+    soon("the run's mails", sink.wait_for(PEOPLE + 1)).await;
+    node.signal("-TERM");
+    assert_eq!(node.ended().await.code(), Some(0), "{}", home.log());
+    // One mail in each of as many places, all found by the first look at the queue.
+    for number in 0..PEOPLE {
+        records.ask(number).await;
+    }
+    sink.script_any_always(Step(At::Dot, Act::Hold));
+    node.restart().await;
+    soon("a worker waits", sink.wait_for_held(1)).await;
+    node.signal("-TERM");
+    until("the door is closed", async || (!node.listens()).then_some(())).await;
+    sink.release();
+    assert_eq!(node.ended().await.code(), Some(0), "{}", home.log());
+    let mut left = Vec::new();
+    for number in 0..PEOPLE {
+        left.extend(records.begun(number).await);
+    }
+    assert_eq!(left, [0; PEOPLE - 1], "the one under way is done, the others are as they were");
+    let asked = sink.messages().split_off(PEOPLE + 1);
+    assert!(matches!(&asked[..], [mail] if mail.accepted), "{asked:?}");
+
+    sink.mend();
+    node.restart().await;
+    soon("the others", sink.wait_for(2 * PEOPLE + 1)).await;
+    let asked = Letters::of(&sink.messages()[PEOPLE + 1..]);
+    for number in 0..PEOPLE {
+        assert_eq!(asked.0[&address(number)].len(), 1, "{number}");
+    }
+}
+
+/// A clock whose sleepers never wake.
+struct Frozen;
+
+impl Clock for Frozen {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(1_700_000_000)
+    }
+
+    fn sleep<'a>(&'a self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test]
+async fn mails_that_wait_for_their_turn_go_back_into_the_queue() {
+    let sink = SmtpSink::start().await;
+    sink.script_any_always(Step(At::Dot, Act::Hold));
+    let mut office = Office::open(&sink).await;
+    // A burst of two is allowed; the third mail would wait for ever.
+    Arc::get_mut(&mut office.program.outbox).unwrap().rate = Rate::new(Arc::new(Frozen), 1);
+    let (stop, stopped) = watch::channel(false);
+    let told = async {
+        soon("two mails under way", sink.wait_for_held(2)).await;
+        stop.send_replace(true);
+        sink.release();
+    };
+    let running = async { tokio::join!(office.program.outbox.run(stopped), told) };
+    soon("the workers end", running).await;
+    let rows = office.rows().await;
+    let sent = rows.values().filter(|row| row.status == RowStatus::Sent).count();
+    let queued = rows.values().filter(|row| row.status == RowStatus::Queued && row.attempts == 0).count();
+    assert_eq!((sent, queued), (2, MEMBERS - 2), "{rows:?}");
+    office.records.check_invariants(&office.run).await;
+
+    sink.mend();
+    Arc::get_mut(&mut office.program.outbox).unwrap().rate = Rate::new(Arc::new(Frozen), 10_000);
+    office.work().await;
+    office.records.check_ledger(&office.run, MEMBERS).await;
+    assert_eq!(office.records.check_mails(&Letters::of(&sink.messages()), MEMBERS).await, MEMBERS);
 }
 
 #[tokio::test]

@@ -37,6 +37,7 @@ pub(crate) const START: Timestamp = Timestamp::from_seconds(1_800_000_000);
 pub(crate) const FLY_CLIENT: &str = "flybridge-at-fly";
 pub(crate) const PASSWORD: &str = "lantern heron drizzle 41 quay";
 const FLY_SECRET: &str = "the secret that fly gave us";
+pub(crate) const MASTER_KEY: &str = "9c41f07e3ab86d25e0147fd2936cb85a7de20b94c6f1583a0e97d46b2fc8153d";
 
 /// Tells a time that moves when told to, and by itself as long as somebody sleeps.
 pub(crate) struct SteppingClock(AtomicI64);
@@ -331,7 +332,7 @@ fn configuration(folder: &Path, fly: &str, options: &Options) -> String {
 [server]
 issuer = "{ISSUER}"
 [keys]
-master = ["{master}"]
+master = ["{MASTER_KEY}"]
 [fly]
 client_id = "{FLY_CLIENT}"
 client_secret = "{FLY_SECRET}"
@@ -348,7 +349,6 @@ per_second = 10000
 {clients}
 {extra}
 "#,
-        master = "9c41f07e3ab86d25e0147fd2936cb85a7de20b94c6f1583a0e97d46b2fc8153d",
         clients = super::relying_party::CLIENTS,
     )
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use flybridge::domain::disable::{Delivery, RowStatus};
 
+use super::forgot::ask;
 use super::row;
 use crate::support::app::{Options, TestApp};
 use crate::support::browser_client::Browser;
@@ -80,5 +81,26 @@ async fn a_link_that_was_asked_for_never_stands_in_for_a_runs_mail() {
     let mail = app.mail_to("jun");
     assert!(mail.text.contains("Harbour Tools"), "says what has happened: {mail:?}");
     assert_eq!(mail.link(), asked_for, "and the link in the other mail still works");
+    assert_eq!(row(&app, "harbour-tools", &run, "jun").await.status, RowStatus::Sent);
+}
+
+#[tokio::test]
+async fn a_runs_mail_and_one_asked_for_at_the_same_moment_both_leave() {
+    let app = TestApp::with(Options { world: super::mail::both_leave(), ..Options::default() }).await;
+    app.leave().await;
+    app.advance(Duration::from_hours(13));
+    app.new_mails();
+    let mut hana = app.browser();
+    hana.sign_in_with_fly("hana").await;
+    let run = hana.disable("harbour-tools").await.location();
+    for _ in 0..3 {
+        ask(&mut app.browser(), &app.address("jun")).await;
+    }
+    app.work().await;
+    let mut mails = app.new_mails();
+    mails.retain(|mail| mail.to.contains(&app.address("jun")));
+    let from_run = mails.iter().filter(|mail| mail.text.contains("Hana")).count();
+    assert_eq!((mails.len(), from_run), (2, 1), "{mails:?}");
+    assert_eq!(mails[0].link(), mails[1].link());
     assert_eq!(row(&app, "harbour-tools", &run, "jun").await.status, RowStatus::Sent);
 }

@@ -7,7 +7,7 @@ use crate::support::app::TestApp;
 use crate::support::browser_client::Browser;
 use crate::support::dump::Dump;
 
-async fn ask(browser: &mut Browser, address: &str) -> Answer {
+pub(super) async fn ask(browser: &mut Browser, address: &str) -> Answer {
     browser.get("/forgot").await;
     browser.post_form("/forgot", &[("email", address)]).await
 }
@@ -87,6 +87,8 @@ async fn asking_often_is_slowed_down_and_not_locked() {
     }
     assert_eq!(ask(&mut browser, "nobody@x.test").await.status, 429);
     app.work().await;
+    app.mail_to("priya").link();
+    assert_eq!(app.new_mails(), [], "one mail for all of them, and none to anybody else");
 }
 
 #[tokio::test]
