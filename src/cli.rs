@@ -51,9 +51,12 @@ enum Command {
     CheckConfig(ConfigArgs),
     /// Ask a running node whether it is ready; for container health checks.
     Health {
-        /// Address of the node; the first of `FLYBRIDGE_SERVER__LISTEN` or 127.0.0.1:8080 otherwise.
+        /// Address of the node. Otherwise the first of `server.listen` in the file of `--config`; without a file, of
+        /// `FLYBRIDGE_SERVER__LISTEN`; or else 127.0.0.1:8080.
         #[arg(long, value_name = "IP:PORT")]
         address: Option<std::net::SocketAddr>,
+        #[command(flatten)]
+        config: ConfigArgs,
     },
     /// Link organizations and look at them.
     Organizations {
@@ -87,7 +90,7 @@ async fn run(command: Command) -> Result<(), StartError> {
         Command::Worker { config, once } => worker::run(config.config.as_deref(), once).await,
         Command::Demo(args) => demo::run(args).await,
         Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
-        Command::Health { address } => health::run(address).await,
+        Command::Health { address, config } => health::run(address, config.config.as_deref()).await,
         Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
     }
 }

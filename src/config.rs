@@ -92,6 +92,10 @@ impl Config {
         let mut table = source::parse(DEFAULTS, |_| Origin::Default, &problems);
         let in_file = |line| Origin::File { name: name.to_owned(), line };
         source::merge(&mut table, source::parse(text, in_file, &problems));
+        // What could not be read is not missing: nothing more is said until the syntax is right.
+        if !problems.is_empty() {
+            return problems.verdict(None);
+        }
         source::overlay(&mut table, variables, &problems);
         let config = read(Section::root(table, &problems), &problems);
         problems.verdict(config)

@@ -236,6 +236,7 @@ fn app(
         random: Arc::clone(&services.random),
         vault: Arc::clone(&services.vault),
         sessions: Sessions::new(services.store.clone(), rules),
+        link_lifetime: config.setup_links.lifetime,
     });
     let clients = Arc::new(Clients::new(config.clients.clone()));
     let tokens =

@@ -1,6 +1,7 @@
 //! `flybridge demo`: the main job on this machine. Flybridge itself is the real program on SQLite; Fly.io, Sentry and
 //! the mailbox are stand-ins that speak the real protocols over HTTP.
 
+pub mod folder;
 pub mod places;
 pub mod seed;
 
@@ -25,6 +26,7 @@ use crate::domain::master_keys::MasterKeys;
 use crate::http::sign_in::fly::CALLBACK;
 use crate::random::{Random, SystemRandom};
 use crate::telemetry;
+use folder::Folder;
 use places::Places;
 
 #[derive(Args)]
@@ -50,9 +52,10 @@ struct Secrets {
 pub async fn run(args: DemoArgs) -> Result<(), StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
-    // The ports first: a demo that still runs on the folder holds them, and keeps what is in it.
+    // Folder and ports first: a demo that still runs holds them, and keeps what is in the folder.
+    let folder = Folder::take(&args.data)?;
     let places = Places::open(args.port, &args.data).await?;
-    prepare_folder(&args)?;
+    folder.prepare(args.fresh)?;
     places.keep(&args.data)?;
     let secrets = Secrets {
         fly: crate::domain::ids::random_text(&*random),
@@ -82,8 +85,11 @@ pub async fn run(args: DemoArgs) -> Result<(), StartError> {
 
 /// Into a file, so that the ids on error pages are found and the screen stays readable.
 fn set_up_log(config: &Config, data: &Path) -> Result<(), StartError> {
+    use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
     let path = data.join("log");
-    let file = fs::OpenOptions::new().create(true).append(true).open(&path);
+    let file = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+    // Also one that an earlier version has left.
+    let file = file.and_then(|file| file.set_permissions(fs::Permissions::from_mode(0o600)).map(|()| file));
     let file = file.map_err(|e| StartError::new(&format!("{} cannot be written", path.display()), e))?;
     telemetry::init_to(config.log.format, config.log.filter.clone(), Arc::new(file))
         .map_err(|e| StartError::plain(e.to_string()))
@@ -91,26 +97,6 @@ fn set_up_log(config: &Config, data: &Path) -> Result<(), StartError> {
 
 async fn until(mut stop: watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
-}
-
-/// Only a folder that a demo made is ever emptied.
-fn prepare_folder(args: &DemoArgs) -> Result<(), StartError> {
-    const MARK: &str = "flybridge-demo";
-    let cannot =
-        |what: &str, e: std::io::Error| StartError::new(&format!("{} cannot be {what}", args.data.display()), e);
-    let mark = args.data.join(MARK);
-    if args.fresh && args.data.exists() {
-        let empty = fs::read_dir(&args.data).map_err(|e| cannot("read", e))?.next().is_none();
-        if !empty && !mark.exists() {
-            return Err(StartError::plain(format!(
-                "{} was not made by the demo, so --fresh does not empty it; name another folder with --data",
-                args.data.display()
-            )));
-        }
-        fs::remove_dir_all(&args.data).map_err(|e| cannot("emptied", e))?;
-    }
-    fs::create_dir_all(args.data.join("mail")).map_err(|e| cannot("made", e))?;
-    fs::write(&mark, "Made by `flybridge demo`; --fresh empties this folder.\n").map_err(|e| cannot("written", e))
 }
 
 /// The demo's own master key; without it what the folder holds could not be read after a restart.

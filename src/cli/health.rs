@@ -1,12 +1,17 @@
 //! `flybridge health`: for container health checks, where there is no shell and no curl.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
-use super::start::StartError;
+use super::start::{StartError, load};
 
-pub async fn run(address: Option<SocketAddr>) -> Result<(), StartError> {
-    let address = address.unwrap_or_else(configured);
+pub async fn run(address: Option<SocketAddr>, file: Option<&Path>) -> Result<(), StartError> {
+    let address = match (address, file) {
+        (Some(address), _) => address,
+        (None, Some(file)) => listening(file)?,
+        (None, None) => configured(),
+    };
     let url = format!("http://{}/readyz", reachable(address));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build();
     let client = client.map_err(|e| StartError::new("no HTTP client", e))?;
@@ -17,6 +22,12 @@ pub async fn run(address: Option<SocketAddr>) -> Result<(), StartError> {
     Err(StartError::plain(format!("{url} answers {}", answer.status())))
 }
 
+fn listening(file: &Path) -> Result<SocketAddr, StartError> {
+    let listen = load(Some(file))?.server.listen;
+    listen.first().copied().ok_or_else(|| StartError::plain("server.listen names no address"))
+}
+
+/// A container has its address in the environment; secrets that a whole configuration needs may be out of reach here.
 fn configured() -> SocketAddr {
     let listen = std::env::var("FLYBRIDGE_SERVER__LISTEN").unwrap_or_default();
     let first = listen.split(',').next().unwrap_or_default().trim().parse();

@@ -18,26 +18,32 @@ use crate::services::directory::Directory;
 pub enum OrganizationsCommand {
     /// Link a Fly organization.
     Add {
-        /// The organization's id at Fly.io.
+        /// The organization's id at Fly.io, by which Fly.io names it in `token/info`.
         #[arg(long)]
         id: OrganizationId,
-        /// Short name in URLs.
+        /// Short name in addresses, such as `saltmarsh-labs`: a-z, 0-9 and -. It never changes.
         #[arg(long)]
         slug: Slug,
         /// What people read on pages and in mails.
         #[arg(long, value_parser = name)]
         name: String,
-        /// `sponsored:DAYS` (days that Fly.io still pays, 0 for none) or `paid:NAME`.
+        /// `sponsored:DAYS` (days that Fly.io still pays, counted from now, 0 for none) or `paid:NAME`. While it is
+        /// sponsored, the organization cannot leave Fly.io.
         #[arg(long, default_value = "sponsored:365", value_parser = PlanArgument::parse)]
         plan: PlanArgument,
     },
     /// All organizations, by short name.
     List,
     /// One organization.
-    Show { slug: Slug },
-    /// Change the plan, as Sentry's billing has it.
-    SetPlan {
+    Show {
+        /// Its short name; `organizations list` shows all.
         slug: Slug,
+    },
+    /// Change the plan, as Sentry's billing has it. While it is sponsored, the organization cannot leave Fly.io.
+    SetPlan {
+        /// Its short name; `organizations list` shows all.
+        slug: Slug,
+        /// `sponsored:DAYS` (days that Fly.io still pays, counted from now, 0 for none) or `paid:NAME`.
         #[arg(value_parser = PlanArgument::parse)]
         plan: PlanArgument,
     },

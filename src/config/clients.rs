@@ -41,9 +41,15 @@ const STANDARD: Preset = Preset {
     subject: Subject::UserId,
 };
 
-/// sentry-auth-oidc sends no PKCE and reads the e-mail address out of the `id_token`.
-const SENTRY_OIDC: Preset =
-    Preset { token_auth: TokenAuth::ClientSecretPost, require_pkce: false, claims_in_id_token: true, ..STANDARD };
+/// sentry-auth-oidc sends no PKCE, reads the e-mail address out of the `id_token`, and loops on an error: the callback is
+/// Sentry's own, the same as for its Fly provider.
+const SENTRY_OIDC: Preset = Preset {
+    token_auth: TokenAuth::ClientSecretPost,
+    require_pkce: false,
+    claims_in_id_token: true,
+    denials_on_own_page: true,
+    ..STANDARD
+};
 
 /// Sentry's Fly provider asks for `read` alone, unlinks members without a refresh token, loops on an error, and keys
 /// identities by the id at Fly.io.

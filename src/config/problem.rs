@@ -70,6 +70,10 @@ impl Problems {
         self.0.borrow_mut().push(problem);
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
     /// The configuration, unless there was a problem.
     pub(super) fn verdict<T>(self, config: Option<T>) -> Result<T, ConfigError> {
         let problems = self.0.into_inner();

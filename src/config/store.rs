@@ -9,6 +9,7 @@ use super::parse;
 use super::problem::Wrong;
 use super::section::{Read, Section};
 use crate::domain::secret::Secret;
+use crate::store::StoreError;
 use crate::store::redis::check_url;
 
 #[derive(Debug, Clone)]
@@ -103,7 +104,11 @@ fn address(mut text: Zeroizing<String>) -> Read<Address> {
     check_url(&text).map_err(|error| {
         let remedy = "Write sqlite:PATH, redis://HOST:PORT, redis+sentinel://HOST:PORT,HOST:PORT/NAME or \
                       redis+cluster://HOST:PORT,HOST:PORT; rediss for TLS";
-        Wrong::new(error.to_string(), remedy)
+        let why = match error {
+            StoreError::Misuse(why) => why.trim_start_matches("the store's URL: ").to_owned(),
+            other => other.to_string(),
+        };
+        Wrong::new(format!("this is no address of a store ({why})"), remedy)
     })?;
     Ok(Address::Redis(Secret::new(std::mem::take(&mut *text))))
 }

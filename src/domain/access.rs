@@ -36,6 +36,17 @@ pub enum Closed {
 }
 
 impl Closed {
+    /// For keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMember => "not-member",
+            Self::NotConfirmed => "not-confirmed",
+            Self::OtherMethod => "other-method",
+            Self::TooOld => "too-old",
+        }
+    }
+
     /// For logs and the audit log.
     #[must_use]
     pub fn as_sentence(self) -> &'static str {

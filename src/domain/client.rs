@@ -55,7 +55,7 @@ pub struct Client {
     pub claims_in_id_token: bool,
     /// A refresh token without `offline_access`.
     pub always_refresh_token: bool,
-    /// A denial stays on our own page: Sentry's Fly provider starts over on an error, in an endless loop.
+    /// A denial stays on our own page: Sentry starts over on an error, in an endless loop, whichever its provider.
     pub denials_on_own_page: bool,
     pub subject: Subject,
 }

@@ -14,6 +14,17 @@ pub enum LoginMethod {
     Password,
 }
 
+impl LoginMethod {
+    /// In the middle of a sentence: "signed in with ...".
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Fly => "Fly.io",
+            Self::Password => "email and password",
+        }
+    }
+}
+
 /// Rises with every change of login method. What was issued under an older one is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

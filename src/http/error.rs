@@ -18,6 +18,7 @@ use super::pages::when::Stamp;
 use super::pages::{Action, Frame, Page};
 use super::web::Web;
 use crate::domain::authorize::{OAuthCode, OAuthError};
+use crate::domain::client::Client;
 use crate::domain::parameters::Repeated;
 use crate::services::grants::GrantError;
 use crate::services::upstream::UpstreamError;
@@ -107,13 +108,18 @@ impl PageError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not in this way", message).action("Go to signing in", "/sign-in")
     }
 
-    /// A client's mistake for which it must not be redirected to (RFC 6749, section 4.1.2.1).
+    /// A client's mistake for which it must not be redirected to (RFC 6749, section 4.1.2.1). Where it is known, the way
+    /// back leads to its home.
     #[must_use]
-    pub fn client(name: Option<&str>, message: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn client(client: Option<&Client>, message: impl Into<String>, detail: impl Into<String>) -> Self {
         let title = "The application asked in a way we cannot answer";
-        Self::new(StatusCode::BAD_REQUEST, title, message)
-            .side(Side::Application(name.map(str::to_owned)))
-            .detail(detail)
+        let page = Self::new(StatusCode::BAD_REQUEST, title, message)
+            .side(Side::Application(client.map(|client| client.name.clone())))
+            .detail(detail);
+        match client.and_then(|client| Some((&client.name, client.home.as_ref()?))) {
+            Some((name, home)) => page.action(&format!("Back to {name}"), home.as_str()),
+            None => page,
+        }
     }
 
     #[must_use]

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts, Request, State};
 use axum::http::request::Parts;
@@ -15,7 +16,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::client_address::client_address;
 use super::cookies::{CookieStyle, Cookies};
 use super::error::PageError;
-use super::pages::Frame;
+use super::pages::{Frame, when};
 use super::server::PeerAddress;
 use crate::clock::Clock;
 use crate::config::{Issuer, ServerLimits, TrustedProxies};
@@ -42,6 +43,8 @@ pub struct Web {
     pub random: Arc<dyn Random>,
     pub vault: Arc<Vault>,
     pub sessions: Arc<Sessions>,
+    /// Of set-up links, for the words of pages.
+    pub link_lifetime: Duration,
 }
 
 impl Web {
@@ -53,6 +56,18 @@ impl Web {
     #[must_use]
     pub fn frame(&self, tx_query: &str) -> Frame {
         Frame::new(self.demo, tx_query)
+    }
+
+    /// How long a set-up link works: `24 hours`.
+    #[must_use]
+    pub fn link_lasts(&self) -> String {
+        when::lasts(self.link_lifetime)
+    }
+
+    /// How recent a sign-in must be before a change of authentication: `5 minutes`.
+    #[must_use]
+    pub fn fresh_within(&self) -> String {
+        when::lasts(self.sessions.rules().fresh)
     }
 
     /// The token that a form of this visitor carries.

@@ -1,16 +1,17 @@
 //! Organizations, users and members: who exists, and who belongs where.
 
 mod admission;
+mod sign_ins;
 
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
-use crate::domain::access::{Proof, SeenOrganization, opens};
+use crate::domain::access::SeenOrganization;
 use crate::domain::audit::{AuditEntry, AuditKind};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, Slug, UserId, random_text};
 use crate::domain::member::Member;
-use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::organization::{Actor, Organization};
 use crate::domain::plan::Plan;
 use crate::domain::secret::TokenHash;
 use crate::domain::user::User;
@@ -18,6 +19,7 @@ use crate::store::records::Entry;
 use crate::store::{Attempt, Outcome, Store, StoreError, Txn, keys};
 
 pub use admission::{Admitted, FlyPerson};
+pub use sign_ins::Refusal;
 
 /// Why an organization cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -199,58 +201,6 @@ impl Directory {
         let wanted: Vec<_> = user.organizations.iter().map(keys::organization).collect();
         let found = self.store.read_all(&wanted).await?;
         Ok(found.into_iter().flatten().map(|o| seen(&o.value)).collect())
-    }
-
-    /// Tells the person's organizations that a sign-in opened that it did, in member list and audit log.
-    pub async fn note_sign_in(&self, user: &User, proof: &Proof, from: &str) -> Result<(), StoreError> {
-        for organization in &proof.organizations {
-            self.note_one_sign_in(user, proof, &organization.id, from).await?;
-        }
-        Ok(())
-    }
-
-    async fn note_one_sign_in(
-        &self,
-        user: &User,
-        proof: &Proof,
-        id: &OrganizationId,
-        from: &str,
-    ) -> Result<(), StoreError> {
-        let key = keys::member(id, &user.id);
-        self.store
-            .transact(|| async {
-                let (organization, member) = self.store.read_pair(&keys::organization(id), &key).await?;
-                let (Some(organization), Some(member)) = (organization, member) else { return Ok(Attempt::Done(())) };
-                let mut txn = self.store.txn(keys::org(id));
-                let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
-                let method = match proof.method {
-                    LoginMethod::Fly => "Fly.io",
-                    LoginMethod::Password => "email and password",
-                };
-                if let Err(closed) = opens(&organization.value, Some(&member.value), proof) {
-                    // Fly.io is where members of an organization that left try first; a password was typed for another.
-                    if proof.method == LoginMethod::Password {
-                        return Ok(Attempt::Done(()));
-                    }
-                    let detail = format!("signed in with {method}: {}", closed.as_sentence());
-                    self.audit(
-                        &mut txn,
-                        id,
-                        AuditEvent { kind: AuditKind::Refused, who, from: Some(from.to_owned()), detail },
-                    )?;
-                    return Ok(Attempt::Commit(txn, ()));
-                }
-                let after = Member { last_sign_in: Some(txn.now()), ..member.value.clone() };
-                txn.check(&member).put(&key, &after)?;
-                let detail = format!("with {method}");
-                self.audit(
-                    &mut txn,
-                    id,
-                    AuditEvent { kind: AuditKind::SignedIn, who, from: Some(from.to_owned()), detail },
-                )?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
-            })
-            .await
     }
 
     /// Adds a line to an organization's audit log, in the commit of what it tells.

@@ -143,11 +143,11 @@ impl Grants {
     }
 
     /// The organizations of a grant; `Err` when any is no longer open to its proof, which ends the whole grant.
-    async fn opened(&self, grant: &Grant) -> Result<Result<Vec<Judged>, ()>, StoreError> {
+    async fn opened(&self, grant: &Grant) -> Result<Result<Vec<Judged>, Vec<Judged>>, StoreError> {
         let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
         let judged = judge(&self.store, &grant.user, &grant.proof, &ids).await?;
         let all = judged.len() == ids.len() && judged.iter().all(|j| j.verdict.is_ok());
-        Ok(if all { Ok(judged) } else { Err(()) })
+        Ok(if all { Ok(judged) } else { Err(judged) })
     }
 
     /// Ends a grant: code, access tokens and refresh tokens with it.

@@ -29,7 +29,7 @@ pub use message::{ComposeError, ListId, Message, MessageId, MessageIdError, Send
 pub use parts::Parts;
 pub use samples::samples;
 pub use smtp::{Credentials, Encryption, Limits, SetupError, SmtpSettings};
-pub use wording::{Switch, Switches};
+pub use wording::{Switch, Switches, span};
 
 use failure::{Fault, Judge, Stage};
 use folder::Folder;

@@ -10,6 +10,7 @@
 //! | | `#run/<run>/<status>` | its totals |
 //! | | `audit/<time, newest first>-<id>` | the audit log |
 //! | | `job/...`, `dead/...` | the queue: fan-out, mails of a run |
+//! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
 //! | | `upstream` | sealed tokens of Fly.io |
 //! | | `session/<hash>` | sessions |
@@ -39,6 +40,7 @@
 use super::records::{Collection, Stored, TypedKey};
 use super::{Key, Partition};
 use crate::clock::Timestamp;
+use crate::domain::access::Closed;
 use crate::domain::audit::AuditEntry;
 use crate::domain::disable::{Row, RowStatus, Run};
 use crate::domain::grant::{AccessToken, Grant};
@@ -138,6 +140,13 @@ pub fn audit_log(id: &OrganizationId) -> Collection<AuditEntry> {
 pub fn audit_entry(id: &OrganizationId, at: Timestamp, unique: &str) -> TypedKey<AuditEntry> {
     let down = 99_999_999_999_999_i64.saturating_sub(at.as_millis());
     audit_log(id).item(&format!("{down:014}-{unique}"))
+}
+
+/// One key an hour for each person and reason.
+#[must_use]
+pub fn noted_refusal<T>(id: &OrganizationId, user: &UserId, reason: Closed, at: Timestamp) -> TypedKey<T> {
+    let hour = at.as_seconds() / 3_600;
+    record(org(id), format!("refused.{user}.{}.{hour}", reason.as_str()))
 }
 
 #[must_use]

@@ -128,6 +128,19 @@ fn a_syntax_error_names_the_line_and_not_its_content() {
     let error = load("[fly]\nclient_secret = \"very-secret-value\n").expect_err("refused").to_string();
     assert!(error.contains("flybridge.toml, line 2: not valid TOML"), "{error}");
     assert!(!error.contains("very-secret-value"), "{error}");
+    assert!(!error.contains("missing"), "what could not be read is not missing: {error}");
+    assert!(problem(&format!("{LEAST}\n[log]\nfilter = info\n")).contains("not valid TOML"));
+}
+
+#[test]
+fn an_address_of_redis_that_cannot_be_read_is_told_with_its_key_and_a_right_one() {
+    for url in ["redis://host:99999", "redis://", "redis://:very-secret-value@/0/x"] {
+        let shown = problem(&format!("{LEAST}\n[store]\nurl = \"{url}\"\n"));
+        assert!(shown.starts_with("store.url (flybridge.toml, line "), "{shown}");
+        assert!(shown.contains("this is no address of a store ("), "{shown}");
+        assert!(shown.contains("redis://HOST:PORT") && !shown.contains("misused"), "{shown}");
+        assert!(!shown.contains("very-secret-value"), "{shown}");
+    }
 }
 
 /// (section, line, part of the message)
@@ -412,7 +425,7 @@ fn presets_of_clients() {
     let oidc = client("preset = \"sentry-oidc\"");
     assert_eq!((oidc.token_auth, oidc.algorithm), (TokenAuth::ClientSecretPost, SigningAlgorithm::Rs256));
     assert!(!oidc.require_pkce && oidc.require_openid && oidc.claims_in_id_token);
-    assert!(!oidc.always_refresh_token && !oidc.denials_on_own_page);
+    assert!(!oidc.always_refresh_token && oidc.denials_on_own_page);
     assert_eq!(oidc.subject, Subject::UserId);
     let fly = client("preset = \"sentry-fly\"");
     assert_eq!(fly.token_auth, TokenAuth::ClientSecretPost);

@@ -2,12 +2,16 @@
 
 #[path = "flows/access.rs"]
 mod access;
+#[path = "flows/audit.rs"]
+mod audit;
 #[path = "flows/bad_input.rs"]
 mod bad_input;
 #[path = "flows/disable.rs"]
 mod disable;
 #[path = "flows/generations.rs"]
 mod generations;
+#[path = "flows/lifetimes.rs"]
+mod lifetimes;
 #[path = "flows/provider.rs"]
 mod provider;
 #[path = "flows/set_up.rs"]

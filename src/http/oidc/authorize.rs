@@ -66,7 +66,7 @@ impl Endpoint<'_> {
         let state = parameters.one("state").ok().flatten().filter(|_| parameters.check_text().is_ok());
         let back = Back { redirect: &redirect, state, issuer: &web.issuer };
         if let Err(error) = check_response_mode(&parameters) {
-            return Err(PageError::client(Some(&client.name), error, "response_mode"));
+            return Err(PageError::client(Some(&client), error, "response_mode"));
         }
         let checked = AuthorizationRequest::check(&parameters, &client);
         let (request, hinted) = match checked.and_then(|request| Ok((request, self.hinted(&parameters)?))) {
@@ -116,7 +116,7 @@ impl Endpoint<'_> {
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
             return Ok(None);
         }
-        self.finish.code(self.web, &current, pending, Choice::Open).await.map(Some)
+        self.finish.code(self.web, &current, pending, Choice::Open, "").await.map(Some)
     }
 
     /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago
@@ -142,32 +142,32 @@ fn refuse(client: &Client, back: &Back<'_>, error: &OAuthError) -> Result<Respon
         return Ok(back.error(error));
     }
     let message = format!(
-        "We cannot go on with what {} sent us ({}: {}). Tell whoever runs it.",
+        "We cannot go on with what {} sent us ({}: {}).",
         client.name,
         error.code.as_str(),
         error.description
     );
-    Err(PageError::client(Some(&client.name), message, error.to_string()))
+    Err(PageError::client(Some(client), message, error.to_string()))
 }
 
 fn find_client(parameters: &Parameters, clients: &Clients) -> Result<Arc<Client>, PageError> {
     let refuse = |message: &str, detail: &str| Err(PageError::client(None, message, detail));
     match parameters.one("client_id") {
-        Err(_) => refuse("It named itself twice. Tell whoever runs it.", "client_id is repeated"),
-        Ok(None) => refuse("It did not say which application it is. Tell whoever runs it.", "client_id is missing"),
+        Err(_) => refuse("It named itself twice.", "client_id is repeated"),
+        Ok(None) => refuse("It did not say which application it is.", "client_id is missing"),
         Ok(Some(id)) => match clients.get(id) {
             Some(client) => Ok(client),
-            None => refuse("It is not registered here. Tell whoever runs it.", "client_id is unknown"),
+            None => refuse("It is not registered here.", "client_id is unknown"),
         },
     }
 }
 
 /// Byte for byte, as registered (RFC 9700, section 2.1). The result is the proof that it may be redirected to.
 fn verify_redirect(parameters: &Parameters, client: &Client) -> Result<VerifiedRedirect, PageError> {
-    let refuse = |message: &str, detail: &str| Err(PageError::client(Some(&client.name), message, detail));
+    let refuse = |message: &str, detail: &str| Err(PageError::client(Some(client), message, detail));
     match parameters.one("redirect_uri") {
-        Err(_) => refuse("It said twice where to send you back. Tell whoever runs it.", "redirect_uri is repeated"),
-        Ok(None) => refuse("It did not say where to send you back. Tell whoever runs it.", "redirect_uri is missing"),
+        Err(_) => refuse("It said twice where to send you back.", "redirect_uri is repeated"),
+        Ok(None) => refuse("It did not say where to send you back.", "redirect_uri is missing"),
         Ok(Some(uri)) => match client.verify_redirect(uri) {
             Some(redirect) => Ok(redirect),
             None => refuse(
@@ -183,7 +183,7 @@ fn check_response_mode(parameters: &Parameters) -> Result<(), &'static str> {
     match parameters.one("response_mode") {
         // A repeated one is answered as any other repeated parameter, in the form that is the default.
         Ok(None | Some("query")) | Err(_) => Ok(()),
-        Ok(Some(_)) => Err("It wants its answer in a form we do not support. Tell whoever runs it."),
+        Ok(Some(_)) => Err("It wants its answer in a form we do not support."),
     }
 }
 

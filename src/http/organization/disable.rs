@@ -20,7 +20,7 @@ use crate::domain::session::{Session, SessionRules};
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::disable::{Delivery as ShownDelivery, Freshness, PreviewPage, PreviewRow};
-use crate::http::pages::when::{Stamp, about, clock_minute};
+use crate::http::pages::when::{Stamp, about, clock_minute, lasts};
 use crate::http::pages::{Page, Section};
 use crate::http::web::{Visitor, Web};
 use crate::services::directory::FlyPerson;
@@ -170,6 +170,7 @@ async fn preview(
         has_password: count(reach.has_password),
         unreachable: count(reach.unreachable),
         takes: takes(count(reach.set_up + reach.has_password), admin.rate),
+        link_lasts: web.link_lasts(),
         freshness: freshness(&entered.current.session.value, web.sessions.rules(), now),
         self_locked_out: !myself.has_password && myself.email.is_none(),
         wrong_confirmation: None,
@@ -190,7 +191,7 @@ fn takes(mails: u64, rate: u32) -> String {
 
 fn freshness(session: &Session, rules: &SessionRules, now: Timestamp) -> Freshness {
     if !session.is_fresh(rules, now) {
-        return Freshness::Stale;
+        return Freshness::Stale { within: lasts(rules.fresh) };
     }
     let signed_in = session.proof.auth_time;
     Freshness::Until { signed_in: clock_minute(signed_in), until: clock_minute(signed_in.plus(rules.fresh)) }

@@ -89,14 +89,17 @@ fn shown(member: &Member, mail: Option<&Row>, now: Timestamp) -> MemberRow {
         name: member.name.clone(),
         address: member.email.clone().unwrap_or_default(),
         role: member.role.as_str().to_owned(),
-        address_state: address_state(member, mail),
+        address_state: address_state(member, mail, now),
         seen: Some(Stamp::short_day(member.verified_at, now)),
         last_sign_in: member.last_sign_in.map_or_else(|| "never".to_owned(), |at| when::recent(at, now)),
     }
 }
 
-/// An address counts as unreachable when the last mail to that same address failed.
-fn address_state(member: &Member, mail: Option<&Row>) -> AddressState {
+/// Whom Fly.io no longer names is not mailed. An address counts as unreachable when the last mail to it failed.
+fn address_state(member: &Member, mail: Option<&Row>, now: Timestamp) -> AddressState {
+    if let Some(since) = member.absent_since {
+        return AddressState::Unnamed { since: when::short_day(since, now) };
+    }
     if member.email.is_none() {
         return AddressState::Missing;
     }
@@ -135,12 +138,20 @@ mod tests {
     #[test]
     fn an_address_is_judged_by_the_last_mail_to_it() {
         let member_with = member(Some("leo@saltmarsh.example"));
-        let state = |mail: Option<Row>| address_state(&member_with, mail.as_ref());
+        let state = |mail: Option<Row>| address_state(&member_with, mail.as_ref(), NOW);
         assert_eq!(state(None), AddressState::TakesMail);
         assert_eq!(state(Some(mail("leo@saltmarsh.example", RowStatus::Sent))), AddressState::TakesMail);
         assert_eq!(state(Some(mail("leo@saltmarsh.example", RowStatus::Failed))), AddressState::Unreachable);
         assert_eq!(state(Some(mail("old@saltmarsh.example", RowStatus::Failed))), AddressState::TakesMail);
-        assert_eq!(address_state(&member(None), None), AddressState::Missing);
+        assert_eq!(address_state(&member(None), None, NOW), AddressState::Missing);
+    }
+
+    #[test]
+    fn whom_flyio_no_longer_names_is_shown_as_such() {
+        let absent = Member { absent_since: Some(NOW), ..member(Some("leo@saltmarsh.example")) };
+        let sent = mail("leo@saltmarsh.example", RowStatus::Sent);
+        let expected = AddressState::Unnamed { since: "22 November".to_owned() };
+        assert_eq!(address_state(&absent, Some(&sent), NOW), expected);
     }
 
     #[test]

@@ -50,6 +50,7 @@ pub async fn get(
         by: run.by.name.clone(),
         finished_at: run.mailed_at.map(|at| finished_at(at, run.started_at)),
         took: run.mailed_at.map(|at| took(at.since(run.started_at))).unwrap_or_default(),
+        link_lasts: web.link_lasts(),
         reverted: reverted(&run.state, &entered.organization),
         live: view::is_live(&run.state, &totals),
         query: query.q.trim().to_owned(),

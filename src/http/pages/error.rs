@@ -66,13 +66,14 @@ impl ErrorPage {
             message: "The address it wants you back at is not one it has registered, so we do not send you there."
                 .into(),
             side: Side::Application(Some("Sentry".into())),
-            actions: vec![],
+            actions: vec![Action::new("Back to Sentry", "https://sentry.example.com/")],
             ..upstream.clone()
         };
         let stranger = Self {
             title: "An application sent you here that we do not know".into(),
             message: "We do not send anybody back to an application we do not know.".into(),
             side: Side::Application(None),
+            actions: vec![],
             ..client.clone()
         };
         let ours = Self {

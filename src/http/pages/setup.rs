@@ -9,8 +9,8 @@ use super::{Frame, SAMPLE_CSRF, SAMPLE_TX, listed};
 pub enum Origin {
     /// A set-up link, which works until `23 November, 14:37`.
     Link { until: String },
-    /// A sign-in at Fly.io a moment ago.
-    Now,
+    /// A sign-in at Fly.io a moment ago, which counts for `5 minutes`.
+    Now { within: String },
 }
 
 /// Why a password was not taken.
@@ -73,7 +73,7 @@ impl SetupPage {
     fn action(&self) -> &'static str {
         match self.origin {
             Origin::Link { .. } => "/set-up",
-            Origin::Now => "/set-up/now",
+            Origin::Now { .. } => "/set-up/now",
         }
     }
 
@@ -95,7 +95,8 @@ impl SetupPage {
             contact_email: String::new(),
             contact_error: None,
         };
-        let now = Self { frame: Frame::sample(), tx_query: SAMPLE_TX.into(), origin: Origin::Now, ..link.clone() };
+        let origin = Origin::Now { within: "5 minutes".into() };
+        let now = Self { frame: Frame::sample(), tx_query: SAMPLE_TX.into(), origin, ..link.clone() };
         let weak = Refusal {
             message:
                 "This one is close to the name of your organization and a year, which is tried early. Add two or \
@@ -144,6 +145,8 @@ pub enum DeadLink {
 pub struct ExpiredPage {
     pub frame: Frame,
     pub csrf: String,
+    /// How long a set-up link works: `24 hours`.
+    pub link_lasts: String,
     pub why: DeadLink,
     /// Id of this event in the log.
     pub error_id: String,
@@ -155,6 +158,7 @@ impl ExpiredPage {
         let page = |why| Self {
             frame: Frame::new(false, ""),
             csrf: SAMPLE_CSRF.into(),
+            link_lasts: "24 hours".into(),
             why,
             error_id: "01KAP4T6ZQ8M".into(),
         };
@@ -177,6 +181,8 @@ pub struct ForgotPage {
     pub tx_query: String,
     /// The address that was typed before, or empty.
     pub email: String,
+    /// How long a set-up link works: `24 hours`.
+    pub link_lasts: String,
     /// Why it was not taken: it is no address, or too many were asked for.
     pub error: Option<String>,
 }
@@ -189,6 +195,7 @@ impl ForgotPage {
             csrf: SAMPLE_CSRF.into(),
             tx_query: SAMPLE_TX.into(),
             email: String::new(),
+            link_lasts: "24 hours".into(),
             error: None,
         };
         let error = Some("This does not look like an email address. Check it and try again.".to_owned());

@@ -25,8 +25,8 @@ pub enum SignInNotice {
     Throttled { wait: String },
     /// The password pool is full; `wait` is `5 seconds`.
     Busy { wait: String },
-    /// The step the person is about to take needs a sign-in of the last five minutes.
-    Again,
+    /// The step the person is about to take needs a sign-in of the last `5 minutes`.
+    Again { within: String },
     /// The sign-in was begun too long ago, or in another browser, or this one keeps no cookies.
     StartedTooLongAgo { error_id: String },
 }
@@ -94,7 +94,13 @@ impl SignInPage {
             ("refused", says(&tried, SignInNotice::Refused)),
             ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),
             ("busy", says(&tried, SignInNotice::Busy { wait: "5 seconds".into() })),
-            ("again", says(&Self { client: None, all_ways: None, ..fly.clone() }, SignInNotice::Again)),
+            (
+                "again",
+                says(
+                    &Self { client: None, all_ways: None, ..fly.clone() },
+                    SignInNotice::Again { within: "5 minutes".into() },
+                ),
+            ),
             ("too-long-ago", says(&both, SignInNotice::StartedTooLongAgo { error_id: "01KAP4T6ZQ8M".into() })),
             (
                 "password-refused",
@@ -124,6 +130,8 @@ pub struct NoLongerOpensPage {
     pub since: String,
     /// The sign-in address of this person, whom Fly.io has just proven.
     pub email: String,
+    /// How long a set-up link works: `24 hours`.
+    pub link_lasts: String,
     /// They were proven a moment ago and have no password: they may set one on the spot.
     pub set_password_now: bool,
     /// Where all ways in are shown.
@@ -141,6 +149,7 @@ impl NoLongerOpensPage {
             organization: "Saltmarsh Labs".into(),
             since: "22 November 2026".into(),
             email: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
+            link_lasts: "24 hours".into(),
             set_password_now: true,
             all_ways: Some("/sign-in?tx=3v7k9m2p&all=1".into()),
         };
@@ -219,7 +228,7 @@ impl ChoosePage {
     }
 }
 
-/// The person said no at Fly.io. Sentry's Fly provider would start over for ever if it were told, so this page is the end
+/// The person said no at Fly.io. Sentry would start over for ever if it were told, so this page is the end
 /// of that sign-in.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/denied.html")]

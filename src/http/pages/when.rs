@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::clock::Timestamp;
+use crate::services::mail;
 
 /// A time with its two readings: for people, and for the `datetime` attribute of `<time>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +108,7 @@ pub fn iso_day(at: Timestamp) -> String {
     format(at, "%Y-%m-%d")
 }
 
-/// How long something took, in its two largest units: `3 minutes 41 seconds`, `2 hours`, `0 seconds`.
+/// How long something took, in its two largest units: `3 minutes 41 seconds`, `2 hours`, `less than a second`.
 #[must_use]
 pub fn took(span: Duration) -> String {
     let seconds = span.as_secs();
@@ -117,7 +118,7 @@ pub fn took(span: Duration) -> String {
     let mut words =
         parts.skip_while(|(n, _)| *n == 0).take(2).filter(|(n, _)| *n > 0).map(|(n, unit)| counted(n, unit));
     match (words.next(), words.next()) {
-        (None, _) => counted(0, "second"),
+        (None, _) => "less than a second".to_owned(),
         (Some(one), None) => one,
         (Some(large), Some(small)) => format!("{large} {small}"),
     }
@@ -133,6 +134,12 @@ pub fn about(span: Duration) -> String {
         5401..=129_600 => format!("about {}", counted(seconds.div_ceil(3600), "hour")),
         _ => format!("about {}", counted(seconds.div_ceil(86_400), "day")),
     }
+}
+
+/// How long something lasts, in the words of the mails: `24 hours`, `3 days`, `5 minutes`, `1 minute 30 seconds`.
+#[must_use]
+pub fn lasts(span: Duration) -> String {
+    if span.as_secs().is_multiple_of(60) { mail::span(span) } else { took(span) }
 }
 
 /// A span to wait, never less than one second: `30 seconds`, `2 minutes`.
@@ -182,7 +189,7 @@ mod tests {
     #[test]
     fn durations_name_two_units_and_no_zero() {
         let say = |seconds| took(Duration::from_secs(seconds));
-        assert_eq!(say(0), "0 seconds");
+        assert_eq!(say(0), "less than a second");
         assert_eq!(say(1), "1 second");
         assert_eq!(say(60), "1 minute");
         assert_eq!(say(221), "3 minutes 41 seconds");
@@ -190,6 +197,16 @@ mod tests {
         assert_eq!(say(3605), "1 hour", "seconds do not matter beside hours");
         assert_eq!(say(7260), "2 hours 1 minute");
         assert_eq!(say(90_000), "1 day 1 hour");
+    }
+
+    #[test]
+    fn what_lasts_is_named_as_in_the_mails() {
+        let say = |seconds| lasts(Duration::from_secs(seconds));
+        assert_eq!(say(86_400), "24 hours");
+        assert_eq!(say(7 * 86_400), "7 days");
+        assert_eq!(say(5400), "90 minutes");
+        assert_eq!(say(60), "1 minute");
+        assert_eq!(say(90), "1 minute 30 seconds", "never longer than it is");
     }
 
     #[test]

@@ -78,7 +78,8 @@ pub fn sent(web: &Web, forgot: &Forgot, tx_query: &str, asked: Asked) -> Respons
 
 fn form(web: &Web, visitor: &Visitor, query: &SignInQuery, email: String, error: Option<String>) -> ForgotPage {
     let tx_query = tx_query(query);
-    ForgotPage { frame: web.frame(&tx_query), csrf: web.csrf(visitor), tx_query, email, error }
+    let (frame, csrf, link_lasts) = (web.frame(&tx_query), web.csrf(visitor), web.link_lasts());
+    ForgotPage { frame, csrf, tx_query, email, link_lasts, error }
 }
 
 /// Ours if it looks like ours; it is only carried along.

@@ -121,9 +121,9 @@ pub async fn get_now(
     visitor: Visitor,
     Query(query): Query<SignInQuery>,
 ) -> Result<Response, PageError> {
-    let current = proven(&web, &finish, &visitor).await?;
+    let current = proven(&web, &finish, &visitor, &tx_query(&query)).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
-    let form = now_form(&set_up, &finish, &current, transaction.as_ref()).await?;
+    let form = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     Ok(form.respond(&web, &visitor, None))
 }
 
@@ -137,9 +137,9 @@ pub async fn post_now(
     Form(form): Form<NewPassword>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
-    let current = proven(&web, &finish, &visitor).await?;
+    let current = proven(&web, &finish, &visitor, &tx_query(&query)).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
-    let page = now_form(&set_up, &finish, &current, transaction.as_ref()).await?;
+    let page = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     let goes_on = transaction.map(|transaction| (&*finish, transaction));
     let sent = Sent { warrant: Warrant::Fly(&current.user.id), typed: &form.password, goes_on };
     save(&web, &set_up, &visitor, page, sent).await
@@ -201,39 +201,47 @@ fn why(shown: &Shown) -> DeadLink {
 
 fn expired(web: &Web, visitor: &Visitor, why: DeadLink) -> Response {
     tracing::info!(?why, "a set-up link opened nothing");
-    let page =
-        ExpiredPage { frame: web.frame(""), csrf: web.csrf(visitor), why, error_id: visitor.request_id.clone() };
+    let page = ExpiredPage {
+        frame: web.frame(""),
+        csrf: web.csrf(visitor),
+        link_lasts: web.link_lasts(),
+        why,
+        error_id: visitor.request_id.clone(),
+    };
     Page::with_status(StatusCode::GONE, page).into_response()
 }
 
 /// A fresh sign-in at Fly.io by somebody who has no password.
-async fn proven(web: &Web, finish: &Finish, visitor: &Visitor) -> Result<Current, PageError> {
+async fn proven(web: &Web, finish: &Finish, visitor: &Visitor, tx_query: &str) -> Result<Current, PageError> {
     use crate::domain::organization::LoginMethod;
     let refuse = |message: &str| {
         Err(PageError::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
-            .action("Sign in", "/sign-in")
-            .action("Send me a link", "/forgot"))
+            .action("Sign in", format!("/sign-in{tx_query}"))
+            .action("Send me a link", format!("/forgot{tx_query}")))
     };
     let Some(current) = web.session(visitor).await? else {
         return refuse("To set a password here, sign in with Fly.io first.");
     };
-    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
-    if current.proof().method != LoginMethod::Fly || !fresh {
-        return refuse("To set a password here, your sign-in with Fly.io must be less than five minutes old.");
-    }
-    if current.user.email.is_none() {
-        return Err(no_address("Your organization"));
-    }
+    // First: who goes back to the form after saving has a session by password, and nothing to prove.
     if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
         let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
         return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
-            .action("Sign in", "/sign-in")
-            .action("Send me a link", "/forgot"));
+            .action("Sign in", format!("/sign-in{tx_query}"))
+            .action("Send me a link", format!("/forgot{tx_query}")));
+    }
+    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+    if current.proof().method != LoginMethod::Fly || !fresh {
+        let within = web.fresh_within();
+        return refuse(&format!("To set a password here, your sign-in with Fly.io must be less than {within} old."));
+    }
+    if current.user.email.is_none() {
+        return Err(no_address("Your organization", tx_query));
     }
     Ok(current)
 }
 
 async fn now_form(
+    web: &Web,
     set_up: &SetUp,
     finish: &Finish,
     current: &Current,
@@ -243,7 +251,9 @@ async fn now_form(
     if organizations.is_empty() {
         return Err(no_organization());
     }
-    let mut form = SetUpForm::new(set_up, finish, &current.user, &organizations, Origin::Now).await?;
+    let mut form =
+        SetUpForm::new(set_up, finish, &current.user, &organizations, Origin::Now { within: web.fresh_within() })
+            .await?;
     if let Some(transaction) = transaction {
         form.tx_query = transaction.query();
         // Where the sign-in goes on to, which may be another application than the one people come to by themselves.
@@ -372,7 +382,7 @@ async fn save(
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
     let response = match sent.goes_on {
         Some((finish, transaction)) => {
-            let next = finish.transaction(web, &current, &transaction).await;
+            let next = finish.transaction(web, visitor, &current, &transaction).await;
             next.unwrap_or_else(IntoResponse::into_response)
         }
         None => see_other("/go"),

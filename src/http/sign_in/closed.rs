@@ -32,7 +32,9 @@ impl Finish {
             .iter()
             .find(|j| j.verdict == Err(Closed::OtherMethod) && j.organization.login_method == LoginMethod::Password);
         match left {
-            Some(left) if current.user.email.is_none() => Err(no_address(&left.organization.name)),
+            Some(left) if current.user.email.is_none() => {
+                Err(no_address(&left.organization.name, &transaction.query()))
+            }
             Some(left) => self.no_longer_opens(web, visitor, current, transaction, left).await,
             None => self.denied(web, transaction, judged),
         }
@@ -58,6 +60,7 @@ impl Finish {
             organization: left.organization.name.clone(),
             since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
             email: current.user.email.clone().unwrap_or_default(),
+            link_lasts: web.link_lasts(),
             set_password_now: fresh && !has_password && current.proof().method == LoginMethod::Fly,
             all_ways: Some(format!("/sign-in{tx_query}&all=1")),
             tx_query,
@@ -70,7 +73,7 @@ impl Finish {
 
     /// The person may not go on, and it is not because the organization left Fly.io.
     fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
-        let (title, message) = explain(judged, transaction.organization().is_some());
+        let Explained { title, message, by_fly } = explain(judged, transaction.organization().is_some());
         let client = self.client_of(transaction);
         if let (Some(client), Some(pending)) = (&client, transaction.pending())
             && !client.denials_on_own_page
@@ -82,22 +85,28 @@ impl Finish {
             return Ok(response);
         }
         let query = transaction.query();
-        Err(PageError::new(StatusCode::FORBIDDEN, title, message)
-            .action("Sign in another way", format!("/sign-in{query}&all=1"))
-            .action("Send me a link", format!("/forgot{query}")))
+        let page = PageError::new(StatusCode::FORBIDDEN, title, message);
+        let another = format!("/sign-in{query}&all=1");
+        Err(if by_fly {
+            // A link would set a password, which opens nothing here.
+            page.action("Continue with Fly.io", format!("/sign-in/fly{query}")).action("Sign in another way", another)
+        } else {
+            page.action("Sign in another way", another).action("Send me a link", format!("/forgot{query}"))
+        })
     }
 }
 
-/// A password needs an address to sign in with: without one it would be a dead end.
+/// A password needs an address to sign in with: without one it would be a dead end. `tx_query` is `?tx=<id>` inside a
+/// sign-in, which goes on with "Start again".
 #[must_use]
-pub fn no_address(organization: &str) -> PageError {
+pub fn no_address(organization: &str, tx_query: &str) -> PageError {
     let message = format!(
         "{organization} signs in with email and password now, and Fly.io gave us no email address for you that you could \
          sign in with. Nothing is lost: look after your address at Fly.io, then continue with Fly.io here once more, and \
          set your password."
     );
     PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
-        .action("Start again", "/sign-in")
+        .action("Start again", format!("/sign-in{tx_query}"))
 }
 
 /// Whether the application gets the claims it cannot do without.
@@ -107,7 +116,7 @@ pub fn has_what_it_needs(client: &Client, user: &User) -> bool {
 }
 
 /// A person without an address would only see an error page of the application.
-pub(super) fn check_email(client: &Client, current: &Current) -> Result<(), PageError> {
+pub(super) fn check_email(client: &Client, current: &Current, tx_query: &str) -> Result<(), PageError> {
     if has_what_it_needs(client, &current.user) {
         return Ok(());
     }
@@ -117,36 +126,45 @@ pub(super) fn check_email(client: &Client, current: &Current) -> Result<(), Page
         client.name
     );
     Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
-        .action("Start again", "/sign-in"))
+        .action("Start again", format!("/sign-in{tx_query}")))
 }
 
-fn explain(judged: &[Judged], named: bool) -> (&'static str, String) {
+/// Why the person may not go on.
+struct Explained {
+    title: &'static str,
+    message: String,
+    /// Fly.io is the way on.
+    by_fly: bool,
+}
+
+fn explain(judged: &[Judged], named: bool) -> Explained {
+    let because = |title, message: String, by_fly| Explained { title, message, by_fly };
     let find = |closed: Closed| judged.iter().find(|j| j.verdict == Err(closed)).map(|j| &j.organization.name);
     if let Some(name) = find(Closed::OtherMethod) {
         let message = format!(
             "{name} signs in with Fly.io, so your password does not open it. Your password is kept. Continue with Fly.io."
         );
-        return ("Your password does not open this organization", message);
+        return because("Your password does not open this organization", message, true);
     }
     if let Some(name) = find(Closed::NotConfirmed) {
         let message = format!(
             "Fly.io did not name {name} among your organizations. Either you were removed there, or Fly.io wants you \
              to sign in to it with Google or GitHub first. Do that at Fly.io, then continue with Fly.io here."
         );
-        return ("Fly.io did not confirm that you belong to this organization", message);
+        return because("Fly.io did not confirm that you belong to this organization", message, true);
     }
     if let Some(name) = find(Closed::TooOld) {
         let message = format!("{name} changed how its members sign in since you last did. Sign in once more.");
-        return ("Your sign-in is too old for this organization", message);
+        return because("Your sign-in is too old for this organization", message, false);
     }
     if named {
         let message = "You are signed in, but you do not belong to the organization that was asked for. Ask one of its \
                        admins to add you, or go back and choose another organization.";
-        return ("Not your organization", message.to_owned());
+        return because("Not your organization", message.to_owned(), false);
     }
     let message =
         "You are signed in, but you do not belong to an organization that uses Sentry through Fly.io. Ask an \
                    admin of your organization to add you, then start again."
             .to_owned();
-    ("No organization to open", message)
+    because("No organization to open", message, false)
 }

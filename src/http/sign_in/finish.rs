@@ -14,9 +14,9 @@ use crate::domain::ids::OrganizationId;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
 use crate::http::oidc::redirect::{Back, see_other};
-use crate::http::web::Web;
+use crate::http::web::{Visitor, Web};
 use crate::services::access::{Judged, judge};
-use crate::services::directory::Directory;
+use crate::services::directory::{Directory, Refusal};
 use crate::services::grants::{Grants, NewGrant};
 use crate::services::sessions::Current;
 use crate::store::records::Stored;
@@ -48,17 +48,18 @@ pub struct Finish {
 }
 
 impl Finish {
-    /// Issues the code for `pending` if the session opens what it asks for.
+    /// Issues the code for `pending` if the session opens what it asks for. `tx_query` is `?tx=<id>` inside a sign-in.
     pub async fn code(
         &self,
         web: &Web,
         current: &Current,
         pending: &Pending,
         choice: Choice,
+        tx_query: &str,
     ) -> Result<Outcome, PageError> {
         let client = self.clients.get(pending.client.as_str()).ok_or_else(PageError::stale_transaction)?;
         let redirect = client.verify_redirect(&pending.redirect_uri).ok_or_else(PageError::stale_transaction)?;
-        check_email(&client, current)?;
+        check_email(&client, current, tx_query)?;
         let named = self.named(pending.request.organization.as_deref()).await?;
         let judged = self.judge(current, named.as_ref()).await?;
         let opened: Vec<SeenOrganization> = (judged.iter())
@@ -105,19 +106,37 @@ impl Finish {
     pub async fn transaction(
         &self,
         web: &Web,
+        visitor: &Visitor,
         current: &Current,
         transaction: &Transaction,
     ) -> Result<Response, PageError> {
         let mut response = match &transaction.errand {
             Errand::Page { path, .. } => see_other(path),
-            Errand::Authorize(pending) => match self.code(web, current, pending, transaction.choice()).await? {
-                Outcome::Code(response) => response,
-                // The transaction lives on. That page can be loaded again, which Fly.io's callback cannot.
-                Outcome::Choose(_) | Outcome::Closed(_) => return Ok(see_other(&next::path(transaction))),
-            },
+            Errand::Authorize(pending) => {
+                match self.code(web, current, pending, transaction.choice(), &transaction.query()).await? {
+                    Outcome::Code(response) => response,
+                    // The transaction lives on. That page can be loaded again, which Fly.io's callback cannot.
+                    Outcome::Choose(_) => return Ok(see_other(&next::path(transaction))),
+                    Outcome::Closed(judged) => {
+                        self.note_closed(visitor, current, &judged).await?;
+                        return Ok(see_other(&next::path(transaction)));
+                    }
+                }
+            }
         };
         Transactions::new(web).drop(&transaction.id, &mut response);
         Ok(response)
+    }
+
+    /// Tells the organizations of the person that a sign-in just proven did not open them.
+    async fn note_closed(&self, visitor: &Visitor, current: &Current, judged: &[Judged]) -> Result<(), StoreError> {
+        let what = format!("signed in with {}", current.proof().method.words());
+        for judged in judged {
+            let Err(closed) = judged.verdict else { continue };
+            let refusal = Refusal { closed, what: &what, from: Some(&visitor.address) };
+            self.directory.note_refusal(&current.user, &judged.organization.id, refusal).await?;
+        }
+        Ok(())
     }
 
     /// Whether the person could sign in with a password.

@@ -77,7 +77,7 @@ pub async fn callback(
     }
     let (token, current) = sign_in(&web, &finish, &fly, &visitor, (&tokens, &person)).await?;
     // Also with a page that says no: the session that the browser had before is over.
-    let response = finish.transaction(&web, &current, &transaction).await;
+    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
     Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
 }
 

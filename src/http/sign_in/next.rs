@@ -71,7 +71,7 @@ async fn answer(
     let Some(current) = web.session(visitor).await?.filter(|current| transaction.accepts(current.proof())) else {
         return Ok(to_sign_in());
     };
-    match finish.code(web, &current, pending, choice).await? {
+    match finish.code(web, &current, pending, choice, &transaction.query()).await? {
         Outcome::Code(mut response) => {
             transactions.drop(&transaction.id, &mut response);
             Ok(response)

@@ -36,7 +36,7 @@ pub async fn get(
     };
     let again = matches!(transaction.errand, Errand::Page { again: true, .. });
     let mut form = Form::new(&finish, &transaction, query.all.is_some()).await?;
-    form.notice = again.then_some(SignInNotice::Again);
+    form.notice = again.then(|| SignInNotice::Again { within: web.fresh_within() });
     let mut response = form.respond(&web, &visitor);
     Transactions::new(&web).tidy(&transaction, &visitor, &mut response);
     Ok(response)

@@ -70,7 +70,7 @@ pub async fn post(
     finish.directory.note_sign_in(&user, &proof, &visitor.address).await?;
     let (token, current) = web.begin_session(&visitor, &user, proof).await?;
     // Also with a page that says no: the session that the browser had before is over.
-    let response = finish.transaction(&web, &current, &transaction).await;
+    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
     Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
 }
 

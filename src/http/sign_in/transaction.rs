@@ -147,7 +147,7 @@ impl<'a> Transactions<'a> {
         let context = context(&transaction.id);
         let sealed = self.web.vault.seal_text(Purpose::CookieSeal, &context, &plain, &*self.web.random);
         if sealed.len() > 3_800 {
-            let message = "Its request is too long for us to keep while you sign in. Tell whoever runs it.";
+            let message = "Its request is too long for us to keep while you sign in.";
             return Err(PageError::client(None, message, "the sealed request does not fit a cookie"));
         }
         self.web.cookies().set(&name(&transaction.id), &sealed, Some(LIFETIME)).apply(response);

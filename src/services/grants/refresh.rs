@@ -3,6 +3,7 @@
 
 use super::{GrantError, Grants, Issued};
 use crate::clock::Timestamp;
+use crate::domain::access::Closed;
 use crate::domain::authorize::{OAuthCode, OAuthError, Scope};
 use crate::domain::client::Client;
 use crate::domain::grant::{Grant, REUSE_WINDOW, Refresh};
@@ -10,9 +11,10 @@ use crate::domain::ids::GrantId;
 use crate::domain::organization::LoginMethod;
 use crate::domain::secret::{Token, TokenKind};
 use crate::services::access::Judged;
+use crate::services::directory::Refusal;
 use crate::services::upstream_tokens::AskError;
 use crate::store::records::Entry;
-use crate::store::{Outcome, keys};
+use crate::store::{Outcome, StoreError, keys};
 
 /// Replaced refresh tokens that are recognized as such; an older one is only unknown.
 const RECOGNIZED: u32 = 64;
@@ -48,9 +50,9 @@ impl Grants {
         }
         let scope = narrowed(&grant.value, scope)?;
         // An organization that left is closed whether or not Fly.io can be asked.
-        self.still_opened(&grant).await?;
+        self.still_opened(client, &grant).await?;
         self.confirm_upstream(&grant).await?;
-        let opened = self.still_opened(&grant).await?;
+        let opened = self.still_opened(client, &grant).await?;
         match presented {
             Presented::JustReplaced => self.repeat(grant, &refresh, opened).await,
             _ => match self.rotate(&grant, &refresh, scope, &opened).await? {
@@ -73,12 +75,29 @@ impl Grants {
     }
 
     /// The organizations of the grant; a grant that no longer opens them ends here.
-    async fn still_opened(&self, grant: &Entry<Grant>) -> Result<Vec<Judged>, GrantError> {
-        if let Ok(opened) = self.opened(&grant.value).await? {
-            return Ok(opened);
-        }
+    async fn still_opened(&self, client: &Client, grant: &Entry<Grant>) -> Result<Vec<Judged>, GrantError> {
+        let judged = match self.opened(&grant.value).await? {
+            Ok(opened) => return Ok(opened),
+            Err(judged) => judged,
+        };
+        self.note_unnamed(client, &grant.value, &judged).await?;
         self.revoke(grant).await?;
         Err(GrantError::invalid("the sign-in no longer opens the organization; sign in again"))
+    }
+
+    /// Tells the organizations that Fly.io no longer names for the person that they were refused.
+    async fn note_unnamed(&self, client: &Client, grant: &Grant, judged: &[Judged]) -> Result<(), StoreError> {
+        let unnamed: Vec<_> = judged.iter().filter(|j| j.verdict == Err(Closed::NotConfirmed)).collect();
+        if unnamed.is_empty() {
+            return Ok(());
+        }
+        let Some(user) = self.directory.user(&grant.user).await? else { return Ok(()) };
+        let what = format!("{} asked whether the sign-in still counts", client.name);
+        for judged in unnamed {
+            let refusal = Refusal { closed: Closed::NotConfirmed, what: &what, from: None };
+            self.directory.note_refusal(&user.value, &judged.organization.id, refusal).await?;
+        }
+        Ok(())
     }
 
     fn recognize(&self, grant: &Grant, refresh: &Refresh, token: &Token, now: Timestamp) -> Presented {

@@ -24,7 +24,8 @@ pub(super) fn date_and_time(at: Timestamp) -> String {
 }
 
 /// "24 hours", "1 hour", "3 days", "90 minutes": the largest unit that is exact, hours up to two days.
-pub(super) fn span(span: Duration) -> String {
+#[must_use]
+pub fn span(span: Duration) -> String {
     let minutes = span.as_secs().div_ceil(60);
     let (count, unit) = match minutes {
         m if m % 1440 == 0 && m > 2880 => (m / 1440, "day"),

@@ -79,8 +79,12 @@ fn sentinel(scheme: &str, parts: &Parts<'_>) -> Result<Sentinel, StoreError> {
 }
 
 fn info(url: &str) -> Result<ConnectionInfo, StoreError> {
-    // The crate's messages name the rule, and never the URL.
-    url.into_connection_info().map_err(|e| StoreError::Misuse(format!("the store's URL: {e}")))
+    url.into_connection_info().map_err(|error| {
+        // The crate's messages name the rule, and never the URL; behind the dash stands a name of its own code.
+        let text = error.to_string();
+        let rule = text.split(" - ").next().unwrap_or_default();
+        StoreError::Misuse(format!("the store's URL: {rule}"))
+    })
 }
 
 /// `[user:password@]host:port,host:port[/path][?query]`

@@ -1,8 +1,12 @@
 //! Stopping the demo and starting it again.
 
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
 use super::visit::{Visit, slow};
 use super::{admin, member};
 use crate::support::chromium::{DESKTOP, run};
+use crate::support::demo::Ports;
 
 #[test]
 fn goes_on_where_it_stopped_or_starts_over() {
@@ -41,9 +45,16 @@ fn starting_over_beside_a_running_demo_is_refused_and_leaves_its_data_alone() {
     run(async {
         let visit = Visit::begin(DESKTOP).await;
         let before = visit.sign_in_with_fly("leo").await;
-        let (status, said) = visit.start_beside(&["--fresh"]);
-        assert!(!status.success(), "{said}");
-        assert!(said.contains("is the demo running already?"), "{said}");
+        for ports in [Ports::Same, Ports::Others] {
+            for options in [&["--fresh"][..], &[]] {
+                let (status, said) = visit.start_beside(ports, options);
+                assert!(!status.success(), "{ports:?} {said}");
+                assert!(said.contains("is the demo running already?"), "{ports:?} {said}");
+            }
+        }
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let data = visit.data();
+        assert_eq!([mode(&data), mode(&data.join("log")), mode(&data.join("master.key"))], [0o700, 0o600, 0o600]);
         visit.sign_out_everywhere().await;
         let after = visit.sign_in_with_fly("leo").await;
         assert!(after.recognized);

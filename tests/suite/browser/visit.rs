@@ -6,7 +6,7 @@ use std::process::ExitStatus;
 use tempfile::TempDir;
 
 use crate::support::chromium::{Browser, View, until};
-use crate::support::demo::Demo;
+use crate::support::demo::{Demo, Ports};
 
 /// A demo in a folder of its own, and a browser.
 pub(super) struct Visit {
@@ -60,9 +60,14 @@ impl Visit {
         Self { browser, demo, folder }
     }
 
-    /// Starts a second demo on the same folder and ports, which has to end by itself; what it said.
-    pub(super) fn start_beside(&self, options: &[&str]) -> (ExitStatus, String) {
-        Demo::start_in_vain(&data(self.folder.path()), options)
+    /// Starts a second demo on the same folder, which has to end by itself; what it said.
+    pub(super) fn start_beside(&self, ports: Ports, options: &[&str]) -> (ExitStatus, String) {
+        Demo::start_in_vain(&self.data(), ports, options)
+    }
+
+    /// The folder of the demo.
+    pub(super) fn data(&self) -> PathBuf {
+        data(self.folder.path())
     }
 
     pub(super) async fn sentry(&self) {

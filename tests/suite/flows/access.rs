@@ -67,8 +67,8 @@ fn matrix() -> Vec<Row> {
         ("/set-up", Method::GET, [Page(410); 5]),
         ("/set-up", Method::POST, [Page(410); 5]),
         // After the switch: for those just proven by Fly.io who are members where passwords count.
-        ("/set-up/now", Method::GET, [Page(403), Page(409), Page(403), In, Page(403)]),
-        ("/set-up/now", Method::POST, [Page(403), Page(409), Page(403), Page(422), Page(403)]),
+        ("/set-up/now", Method::GET, [Page(403), Page(409), Page(409), In, Page(403)]),
+        ("/set-up/now", Method::POST, [Page(403), Page(409), Page(409), Page(422), Page(403)]),
         ("/set-up/renew", Method::POST, [On, In, In, In, On]),
         ("/organizations/{slug}/auth", Method::GET, SIGN_IN),
         ("/organizations/{slug}/members", Method::GET, SIGN_IN),

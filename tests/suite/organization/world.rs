@@ -151,6 +151,7 @@ impl World {
             random,
             vault: Arc::clone(&vault),
             sessions: Sessions::new(store.clone(), rules),
+            link_lifetime: Duration::from_hours(24),
         });
         let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
         let directory = Directory::new(store.clone());

@@ -96,6 +96,44 @@ fn check_config_says_that_all_is_well_and_touches_nothing() {
     assert!(!home.path("flybridge.db").exists());
 }
 
+#[test]
+fn check_config_says_that_nobody_can_sign_in_without_a_client() {
+    let home = home();
+    let text = home.configuration(8080);
+    let (without, _) = text.split_once("[[clients]]").unwrap();
+    let config = home.write(8080);
+    std::fs::write(&config, without).unwrap();
+    let checked = run_command(&config, &["check-config"]);
+    assert_eq!(checked.status.code(), Some(0), "{}", stderr(&checked));
+    let said = stdout(&checked);
+    assert!(said.contains("nobody can sign in yet"), "{said}");
+    // What it shows fits behind what is there.
+    let shown = said.split_once("for example\n").unwrap().1;
+    let shown = shown.replace("secret_file = \"/run/secrets/sentry\"", "secret = \"5e0b91f7c3a84d26b8f10e6d\"");
+    std::fs::write(&config, format!("{without}\n{shown}")).unwrap();
+    let checked = run_command(&config, &["check-config"]);
+    assert!(stdout(&checked).ends_with("with 1 client(s).\n"), "{}{}", stdout(&checked), stderr(&checked));
+}
+
+#[test]
+fn the_help_describes_every_argument() {
+    for (words, described) in [
+        (vec!["organizations", "show", "--help"], vec!["<SLUG>"]),
+        (vec!["organizations", "set-plan", "--help"], vec!["<SLUG>", "<PLAN>"]),
+        (vec!["organizations", "add", "--help"], vec!["--id", "--slug", "--name", "--plan", "--config"]),
+        (vec!["health", "--help"], vec!["--address", "--config"]),
+    ] {
+        let help = stdout(&program().args(&words).output().unwrap());
+        for argument in described {
+            let mut lines = help.lines().skip_while(|line| !line.trim_start().starts_with(argument));
+            let first = lines.next().unwrap_or_else(|| panic!("no {argument} in {help}"));
+            let beside = first.split("  ").filter(|part| !part.trim().is_empty()).count() > 1;
+            let below = lines.next().is_some_and(|line| line.starts_with("          ") && !line.trim().is_empty());
+            assert!(beside || below, "{words:?} say nothing about {argument}: {help}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn health_tells_a_ready_node_from_none() {
     let ask = |address: String| program().args(["health", "--address", &address]).output().unwrap();
@@ -107,6 +145,9 @@ async fn health_tells_a_ready_node_from_none() {
     assert_eq!(ask(node.address().to_string()).status.code(), Some(0));
     let anywhere = program().arg("health").env("FLYBRIDGE_SERVER__LISTEN", format!("0.0.0.0:{}", node.port)).output();
     assert_eq!(anywhere.unwrap().status.code(), Some(0), "the address of the environment");
+    let configured = |port| run_command(&home.write(port), &["health"]);
+    assert_eq!(configured(node.port).status.code(), Some(0), "the address of the file");
+    assert_eq!(configured(free_port()).status.code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

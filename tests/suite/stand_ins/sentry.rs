@@ -129,6 +129,17 @@ async fn an_error_without_a_code_starts_over_three_times() {
 }
 
 #[tokio::test]
+async fn profile_2_starts_over_in_the_same_way() {
+    let sentry = Sentry::new().await;
+    let mut browser = sentry.browser();
+    let discovery = discovery(&sentry.provider.url);
+    for path in ["/login/oidc", "/auth/sso/?error=access_denied"] {
+        sentry.provider.will_answer([scripted(200, &discovery)]);
+        assert!(browser.begin(path).await.ends_with(":oidc"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn token_answers_are_read_as_sentry_reads_them() {
     let sentry = Sentry::new().await;
     let mut without_refresh = tokens(1);

@@ -16,6 +16,13 @@ fn four_free_ports() -> u16 {
     candidates.find(|port| free(*port)).expect("four free ports in a row")
 }
 
+/// On which ports a second demo is tried.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ports {
+    Same,
+    Others,
+}
+
 /// A running demo.
 pub(crate) struct Demo {
     process: Process,
@@ -54,9 +61,12 @@ impl Demo {
         Self { process, flybridge, fly, sentry, mailbox }
     }
 
-    /// Starts the demo on the folder and the ports of a running one and waits for its end; what it said.
-    pub(crate) fn start_in_vain(data: &Path, options: &[&str]) -> (ExitStatus, String) {
-        let port = std::fs::read_to_string(data.with_extension("port")).unwrap();
+    /// Starts the demo on the folder of a running one, on its ports or on others, and waits for its end; what it said.
+    pub(crate) fn start_in_vain(data: &Path, ports: Ports, options: &[&str]) -> (ExitStatus, String) {
+        let port = match ports {
+            Ports::Same => std::fs::read_to_string(data.with_extension("port")).unwrap(),
+            Ports::Others => four_free_ports().to_string(),
+        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_flybridge"));
         command.args(["demo", "--data", data.to_str().unwrap(), "--port", &port]).args(options).stdin(Stdio::null());
         let output = command.output().unwrap();

@@ -101,7 +101,8 @@ fn an_organization_that_has_left_leads_to_its_run() {
 fn a_sign_in_is_fresh_until_a_minute_that_is_named() {
     let named = Freshness::Until { signed_in: "14:37".to_owned(), until: "14:42".to_owned() };
     assert_eq!(freshness(&session(), &RULES, NOW.plus(Duration::from_secs(299))), named);
-    assert_eq!(freshness(&session(), &RULES, NOW.plus(Duration::from_mins(5))), Freshness::Stale);
+    let stale = Freshness::Stale { within: "5 minutes".to_owned() };
+    assert_eq!(freshness(&session(), &RULES, NOW.plus(Duration::from_mins(5))), stale);
 }
 
 #[test]

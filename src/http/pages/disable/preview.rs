@@ -63,8 +63,8 @@ pub struct PreviewRow {
 pub enum Freshness {
     /// Signed in at `14:34`, recent enough until `14:39`.
     Until { signed_in: String, until: String },
-    /// They will be asked to sign in once more.
-    Stale,
+    /// Signed in more than `5 minutes` ago, so they will be asked to sign in once more.
+    Stale { within: String },
 }
 
 /// `GET /organizations/{slug}/auth/disable`, and the answer of a `POST` with a wrong confirmation.
@@ -83,6 +83,8 @@ pub struct PreviewPage {
     pub unreachable: u64,
     /// How long mailing takes: `about 4 minutes`.
     pub takes: String,
+    /// How long a set-up link works: `24 hours`.
+    pub link_lasts: String,
     pub freshness: Freshness,
     /// The admin who looks has neither a password nor an address that takes mail.
     pub self_locked_out: bool,
@@ -104,7 +106,8 @@ impl PreviewPage {
     pub fn samples() -> Vec<(&'static str, Self)> {
         let open = Self::sample();
         let sponsored = Self { plan: Plan::sample_sponsored(), ..open.clone() };
-        let ended = Self { plan: Plan::sample_ended(), freshness: Freshness::Stale, unreachable: 0, ..open.clone() };
+        let freshness = Freshness::Stale { within: "5 minutes".into() };
+        let ended = Self { plan: Plan::sample_ended(), freshness, unreachable: 0, ..open.clone() };
         let nobody = Self {
             members: 1,
             set_up: 0,
@@ -155,6 +158,7 @@ impl PreviewPage {
             has_password: 41,
             unreachable: 3,
             takes: "about 4 minutes".into(),
+            link_lasts: "24 hours".into(),
             freshness: Freshness::Until { signed_in: "14:34".into(), until: "14:39".into() },
             self_locked_out: false,
             wrong_confirmation: None,

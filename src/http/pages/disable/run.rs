@@ -47,6 +47,8 @@ pub struct RunPage {
     pub finished_at: Option<Stamp>,
     /// How long the run took, once it is done: `3 minutes 41 seconds`.
     pub took: String,
+    /// How long a set-up link works: `24 hours`.
+    pub link_lasts: String,
     pub reverted: Option<Reverted>,
     /// Follow the run live; none when nothing is expected to change.
     pub live: bool,
@@ -176,6 +178,7 @@ impl RunPage {
             by: "Ines Marlow".into(),
             finished_at: None,
             took: String::new(),
+            link_lasts: "24 hours".into(),
             reverted: None,
             live: true,
             query: String::new(),

@@ -6,7 +6,7 @@ use crate::http::pages::when::Stamp;
 use crate::http::pages::{Choice, OrganizationFrame, Pager, Section, people};
 
 /// What we know about a member's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AddressState {
     TakesMail,
     /// The person has followed a link we sent there.
@@ -14,6 +14,10 @@ pub enum AddressState {
     Unreachable,
     /// Fly.io has told us no address.
     Missing,
+    /// Fly.io no longer names the organization for the person since `21 November`, so they are not mailed.
+    Unnamed {
+        since: String,
+    },
 }
 
 /// A row of [`MembersPage`].
@@ -80,6 +84,12 @@ impl MembersPage {
                 last_sign_in: "never".into(),
                 ..row("u_2vz9q4", "Sam O’Connell", "", "member")
             },
+            MemberRow {
+                address_state: AddressState::Unnamed { since: "19 November".into() },
+                seen: day("12 November", "2026-11-12"),
+                last_sign_in: "12 November, Fly.io".into(),
+                ..row("u_8tq3k6", "Vera Lind", "c5n8w2r4t7y1k3m6@customer.fly.io", "member")
+            },
         ];
         let list = Self {
             frame: OrganizationFrame::sample(Section::Members),
@@ -87,7 +97,7 @@ impl MembersPage {
             query: String::new(),
             roles: Choice::list(Self::ROLES, ""),
             rows,
-            pager: Pager::sample("1 to 4 of 412"),
+            pager: Pager::sample("1 to 5 of 412"),
         };
         let nothing = Self {
             query: "zebra".into(),

@@ -117,18 +117,19 @@ async fn user_cancels_upstream_and_the_client_is_told() {
 #[tokio::test]
 async fn user_cancels_upstream_and_sentry_is_not_sent_into_a_loop() {
     let app = TestApp::new().await;
-    let mut browser = app.browser();
-    let sentry = app.sentry();
-    let tx = browser.begin(&sentry.authorize()).await;
-    let asked = browser.leave_for_fly(&tx).await;
-    let back = browser.at_fly(&asked, "ines", "deny").await;
-    let answer = browser.get(&back).await;
-    let answer = browser.follow(answer).await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
-    assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")), "a way back");
-    let again = browser.fly(&tx, "ines").await;
-    assert!(again.sent_back().contains_key("code"), "who changes their mind goes on");
+    for sentry in [app.sentry(), app.sentry_oidc()] {
+        let mut browser = app.browser();
+        let tx = browser.begin(&sentry.authorize()).await;
+        let asked = browser.leave_for_fly(&tx).await;
+        let back = browser.at_fly(&asked, "ines", "deny").await;
+        let answer = browser.get(&back).await;
+        let answer = browser.follow(answer).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
+        assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")), "a way back");
+        let again = browser.fly(&tx, "ines").await;
+        assert!(again.sent_back().contains_key("code"), "who changes their mind goes on");
+    }
 }
 
 #[tokio::test]
@@ -140,12 +141,14 @@ async fn not_in_the_organization_is_access_denied_or_our_own_page() {
     let sent = browser.fly(&tx, "ines").await.sent_back();
     assert_eq!((sent["error"].as_str(), sent["state"].as_str()), ("access_denied", STATE));
 
-    let mut browser = app.browser();
-    let tx = browser.begin(&app.sentry().request().with("organization", "harbour-tools").authorize()).await;
-    let answer = browser.fly(&tx, "ines").await;
-    assert_eq!(answer.status, StatusCode::FORBIDDEN);
-    assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
-    assert!(!answer.text().contains("Harbour Tools"), "a stranger learns nothing about it");
+    for sentry in [app.sentry(), app.sentry_oidc()] {
+        let mut browser = app.browser();
+        let tx = browser.begin(&sentry.request().with("organization", "harbour-tools").authorize()).await;
+        let answer = browser.fly(&tx, "ines").await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN);
+        assert_eq!(answer.element("error-id").unwrap(), answer.header("x-request-id"));
+        assert!(!answer.text().contains("Harbour Tools"), "a stranger learns nothing about it");
+    }
 }
 
 #[tokio::test]

@@ -48,12 +48,19 @@ async fn somebody_without_an_address_is_told_to_get_one_first() {
     let tx = noor.begin(&standard.authorize()).await;
     let page = noor.fly(&tx, "noor").await;
     assert_eq!((page.status.as_u16(), page.heading().as_str()), (403, NO_ADDRESS), "{}", page.said());
+    assert!(page.attributes("href").contains(&format!("/sign-in?tx={tx}")), "back into the same sign-in");
     // A password would be worth nothing: there would be no address to sign in with.
     let path = format!("/set-up/now?tx={tx}");
     noor.get("/forgot").await;
     for answer in [noor.get(&path).await, noor.post_form(&path, &[("password", PASSWORD)]).await] {
         assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (403, NO_ADDRESS));
+        assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")));
     }
+    // Sentry cannot do without an address, whatever the organization.
+    let sentrys = noor.begin(&app.sentry().request().with("prompt", "login").authorize()).await;
+    let page = noor.fly(&sentrys, "noor").await;
+    assert_eq!(page.heading(), NO_ADDRESS);
+    assert!(page.attributes("href").contains(&format!("/sign-in?tx={sentrys}")));
     app.fly.change(|world| {
         let noor = world.people.iter_mut().find(|person| person.key == "noor").unwrap();
         noor.email = Some("noor@customer.fly.io".to_owned());
@@ -106,8 +113,26 @@ async fn never_with_a_password_sign_in_or_none() {
     assert_eq!(nobody.get("/set-up/now").await.status, 403);
     assert_eq!(nobody.post_form("/set-up/now", &[("password", PASSWORD)]).await.status, 403);
     let mut priya = app.settle_in("priya").await;
-    assert_eq!(priya.get("/set-up/now").await.status, 403);
-    assert_eq!(priya.post_form("/set-up/now", &[("password", "another lantern for the heron 7")]).await.status, 403);
+    let before = app.dump();
+    let another = [("password", "another lantern for the heron 7")];
+    for answer in [priya.get("/set-up/now").await, priya.post_form("/set-up/now", &another).await] {
+        assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (409, "You have a password"));
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn going_back_to_the_form_after_saving_says_what_is_so() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut browser, tx) = told(&app, "priya").await;
+    let path = format!("/set-up/now?tx={tx}");
+    browser.get(&path).await;
+    browser.post_form(&path, &[("password", PASSWORD)]).await.sent_back();
+    app.work().await;
+    let back = browser.get(&path).await;
+    assert_eq!((back.status.as_u16(), back.heading().as_str()), (409, "You have a password"), "{}", back.said());
+    assert!(back.text().contains("You have a password already"));
 }
 
 #[tokio::test]

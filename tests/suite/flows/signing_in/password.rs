@@ -73,6 +73,9 @@ async fn a_password_does_not_open_an_organization_on_fly() {
     let answer = browser.password(&tx, BRAM, BRAMS_PASSWORD).await;
     assert_eq!(answer.status, 403);
     assert!(answer.text().contains("Saltmarsh Labs signs in with Fly.io"), "{}", answer.said());
+    let links = answer.attributes("href");
+    assert!(links.contains(&format!("/sign-in/fly?tx={tx}")), "the way on that the page names: {links:?}");
+    assert!(!links.iter().any(|link| link.starts_with("/forgot")), "a link would open nothing: {links:?}");
     assert!(browser.is_signed_in().await, "the page says so");
     assert!(
         answer.attributes("href").contains(&format!("/sign-in?tx={tx}&all=1")),
