@@ -30,13 +30,14 @@
     if (failures) failures.hidden = message.failed === 0;
   };
 
-  // A row that is waiting has no button; one that has failed, been sent or been cancelled meanwhile gets one.
+  // A row that is waiting or has a password has no button; one that has failed, been sent or been cancelled meanwhile
+  // gets one.
   const showButton = (row, update) => {
     const cell = row.querySelector(".do");
-    const waiting = update.status === "queued" || update.status === "sending";
+    const needless = update.ready || update.status === "queued" || update.status === "sending";
     const button = cell.querySelector(".resend");
-    if (waiting || button) {
-      if (button) button.hidden = waiting;
+    if (needless || button) {
+      if (button) button.hidden = needless;
       return;
     }
     const name = document.createElement("span");

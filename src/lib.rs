@@ -36,7 +36,8 @@
 //!    role asked from Fly.io inside the request.
 //! 2. [`services::disable::click`] commits once, whatever the size: login method, generation, run, totals, audit entry,
 //!    first job. From then on everything of the old generation is dead, because [`domain::access::opens`] says so.
-//! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] writes ledger rows and mail jobs in chunks.
+//! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] writes ledger rows and mail jobs in chunks;
+//!    [`services::disable::resend`] walks the ledger in the same way when an admin has mail sent again.
 //! 4. A mail is composed ([`services::outbox`]) with a link derived for the person ([`services::setup_links`]), sent
 //!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
 //! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session ended in one

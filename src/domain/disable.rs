@@ -9,12 +9,15 @@
 //! `queued + sending + sent + failed + cancelled = members` at every instant. Until the fan-out has written a
 //! member's row, the member counts as queued.
 
+mod row;
+
 use serde::{Deserialize, Serialize};
 
 use super::ids::{OrganizationId, RunId, UserId};
-use super::member::Member;
 use super::organization::{Actor, Generation};
 use crate::clock::Timestamp;
+
+pub use row::{Delivery, Row, RowStatus, Unreachable, Which};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -45,7 +48,7 @@ pub enum Event {
     FannedOut { cursor: Option<UserId>, last: bool },
     /// Every row is sent, failed or cancelled.
     Settled,
-    /// A row was queued again by an admin.
+    /// An admin had mail sent again.
     Resent,
     /// Fly.io was turned on again.
     Revert,
@@ -120,130 +123,9 @@ pub struct Run {
     pub rows: i64,
     /// When mailing was over for the first time.
     pub mailed_at: Option<Timestamp>,
-}
-
-/// Where the mail to one member stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RowStatus {
-    Queued,
-    Sending,
-    Sent,
-    Failed,
-    Cancelled,
-}
-
-impl RowStatus {
-    pub const ALL: [Self; 5] = [Self::Queued, Self::Sending, Self::Sent, Self::Failed, Self::Cancelled];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Sending => "sending",
-            Self::Sent => "sent",
-            Self::Failed => "failed",
-            Self::Cancelled => "cancelled",
-        }
-    }
-
-    #[must_use]
-    pub fn is_settled(self) -> bool {
-        matches!(self, Self::Sent | Self::Failed | Self::Cancelled)
-    }
-}
-
-/// Which mail a member gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Delivery {
-    /// A link to set a password.
-    SetUp,
-    /// "Sign in with the password you have."
-    HasPassword,
-    /// No address that takes mail.
-    Unreachable,
-}
-
-/// Why no mail goes to a member.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unreachable {
-    NoAddress,
-    /// Fly.io did not name the organization for the person when it was last asked: a link would let somebody back in
-    /// who may have been removed.
-    NotConfirmed,
-}
-
-impl Unreachable {
-    /// What to tell the admin.
-    #[must_use]
-    pub fn sentence(self) -> &'static str {
-        match self {
-            Self::NoAddress => {
-                "Fly.io gave us no address. Ask them to set one at Fly.io and to sign in with Fly.io once, then resend."
-            }
-            Self::NotConfirmed => {
-                "Fly.io no longer named this organization for them. If they belong to it, ask them to sign in with \
-                 Fly.io once, then resend."
-            }
-        }
-    }
-}
-
-impl Delivery {
-    /// What `member` gets, and why nothing if nothing.
-    #[must_use]
-    pub fn of(member: &Member) -> (Self, Option<Unreachable>) {
-        match (&member.email, member.absent_since, member.has_password) {
-            (_, Some(_), _) => (Self::Unreachable, Some(Unreachable::NotConfirmed)),
-            (None, ..) => (Self::Unreachable, Some(Unreachable::NoAddress)),
-            (Some(_), None, true) => (Self::HasPassword, None),
-            (Some(_), None, false) => (Self::SetUp, None),
-        }
-    }
-}
-
-/// One member's line in the ledger of a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Row {
-    pub user: UserId,
-    pub name: String,
-    pub email: Option<String>,
-    pub delivery: Delivery,
-    pub status: RowStatus,
-    /// Deliveries tried since the row was last queued by the run or by an admin.
-    pub attempts: u32,
-    /// How often an admin had the mail sent again.
-    pub resends: u32,
-    /// When the status last changed.
-    pub at: Timestamp,
-    pub next_attempt_at: Option<Timestamp>,
-    /// Why it failed, waits or was cancelled, as a sentence for the admin.
-    pub detail: Option<String>,
-    /// When the person set a password, or had one.
-    pub ready_at: Option<Timestamp>,
-}
-
-impl Row {
-    /// A member's row as the fan-out writes it.
-    #[must_use]
-    pub fn new(member: &Member, now: Timestamp) -> Self {
-        let (delivery, unreachable) = Delivery::of(member);
-        Self {
-            user: member.user.clone(),
-            name: member.name.clone(),
-            email: member.email.clone(),
-            delivery,
-            status: if unreachable.is_some() { RowStatus::Failed } else { RowStatus::Queued },
-            attempts: 0,
-            resends: 0,
-            at: now,
-            next_attempt_at: None,
-            detail: unreachable.map(|why| why.sentence().to_owned()),
-            // A password of somebody who is not confirmed opens nothing.
-            ready_at: (member.has_password && member.absent_since.is_none()).then_some(now),
-        }
-    }
+    /// Jobs that walk the ledger to queue mail again; the run is not over before the last one is through.
+    #[serde(default)]
+    pub resending: u32,
 }
 
 /// How the members of a run are distributed.
@@ -274,7 +156,6 @@ impl Totals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::Role;
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
@@ -310,29 +191,5 @@ mod tests {
     fn resending_opens_a_finished_run_again() {
         let (state, _) = RunState::Done { at: NOW }.step(Event::Resent, NOW).expect("opens");
         assert_eq!(state, RunState::Mailing { cursor: None, complete: true });
-    }
-
-    fn member(email: Option<&str>, absent: bool) -> Member {
-        Member {
-            user: "u1".parse().expect("an id"),
-            role: Role::Member,
-            name: "Sam".to_owned(),
-            email: email.map(str::to_owned),
-            has_password: false,
-            joined_at: NOW,
-            verified_at: NOW,
-            absent_since: absent.then_some(NOW),
-            last_sign_in: None,
-        }
-    }
-
-    #[test]
-    fn a_row_that_cannot_be_mailed_has_failed_from_the_start() {
-        for (email, absent) in [(None, false), (Some("sam@example.org"), true)] {
-            let row = Row::new(&member(email, absent), NOW);
-            assert_eq!((row.status, row.delivery), (RowStatus::Failed, Delivery::Unreachable));
-            assert!(row.detail.is_some());
-        }
-        assert_eq!(Row::new(&member(Some("sam@example.org"), false), NOW).delivery, Delivery::SetUp);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Timestamp;
 use crate::random::Random;
 
 /// Why a text is not an identifier.
@@ -45,11 +47,23 @@ pub fn random_text(random: &dyn Random) -> String {
 
 /// 6 bytes of time and 10 random ones as text: sorts by time.
 #[must_use]
-pub fn timed_text(now: crate::clock::Timestamp, random: &dyn Random) -> String {
+pub fn timed_text(now: Timestamp, random: &dyn Random) -> String {
     let mut bytes = random.bytes_16();
     let millis = u64::try_from(now.as_millis()).unwrap_or(0).to_be_bytes();
     bytes[..6].copy_from_slice(&millis[2..]);
     text_of(bytes)
+}
+
+/// When a [`timed_text`] was made; none for other text.
+fn time_of(text: &str) -> Option<Timestamp> {
+    if text.len() != 26 {
+        return None;
+    }
+    let value = text.bytes().try_fold(0_u128, |value, b| {
+        let digit = ALPHABET.iter().position(|&a| a == b)?;
+        value.checked_mul(32)?.checked_add(u128::try_from(digit).ok()?)
+    });
+    Some(Timestamp::from_millis(i64::try_from(value? >> 80).ok()?))
 }
 
 macro_rules! id {
@@ -125,6 +139,11 @@ id!(
     JobId
 );
 
+id!(
+    /// One rendering of a form whose buttons do what they do once, however often they are sent. Sorts by time.
+    FormId
+);
+
 impl UserId {
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
@@ -141,8 +160,29 @@ impl GrantId {
 
 impl RunId {
     #[must_use]
-    pub fn mint(now: crate::clock::Timestamp, random: &dyn Random) -> Self {
+    pub fn mint(now: Timestamp, random: &dyn Random) -> Self {
         Self(timed_text(now, random))
+    }
+}
+
+impl FormId {
+    /// How long after it was rendered a form may be sent.
+    pub const LIFE: Duration = Duration::from_hours(24);
+    /// By how much the clocks of two nodes may differ.
+    const SKEW: Duration = Duration::from_hours(1);
+
+    #[must_use]
+    pub fn mint(now: Timestamp, random: &dyn Random) -> Self {
+        Self(timed_text(now, random))
+    }
+
+    /// Until when it has to be remembered that the form was sent: longer than it may be sent. None when it may not be
+    /// sent at `now`: it is too old, or not of ours.
+    #[must_use]
+    pub fn remember_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let rendered = time_of(&self.0)?;
+        let ends = rendered.plus(Self::LIFE);
+        (rendered <= now.plus(Self::SKEW) && now < ends).then(|| ends.plus(Self::SKEW))
     }
 }
 

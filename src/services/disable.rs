@@ -4,7 +4,7 @@
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
 //! - [`preview`]: who would be affected
-//! - [`resend`]: a mail once more
+//! - [`resend`]: a mail once more, for one member or, a chunk a commit, for many
 
 pub mod click;
 pub mod fan_out;
@@ -15,12 +15,17 @@ pub mod resend;
 use std::sync::Arc;
 
 use super::directory::Directory;
-use super::jobs::Jobs;
+use super::jobs::{Jobs, Work};
 use crate::domain::disable::{RowStatus, Run, Totals};
 use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::organization::{LoginMethod, Organization};
+use crate::store::queue::Leased;
 use crate::store::records::Entry;
-use crate::store::{Key, Store, StoreError, Txn, keys};
+use crate::store::{Key, Outcome, Store, StoreError, Txn, keys};
+
+/// Members in one commit.
+const CHUNK: usize = 200;
+const TRIES: usize = 5;
 
 pub struct Disable {
     store: Store,
@@ -36,6 +41,22 @@ impl Disable {
 
     pub async fn run(&self, organization: &OrganizationId, run: &RunId) -> Result<Option<Entry<Run>>, StoreError> {
         self.store.read(&keys::run(organization, run)).await
+    }
+
+    /// Does a chunk of a job's work, `once` and with its end in one commit. Tried again at once when a member or the run
+    /// changed meanwhile; a job that was lost or keeps losing comes back when its lease has passed.
+    async fn do_chunk<F, Fut>(&self, job: &Leased<Work>, once: F) -> Result<(), StoreError>
+    where
+        F: Fn() -> Fut,
+        Fut: Future<Output = Result<Outcome, StoreError>>,
+    {
+        for _ in 0..TRIES {
+            if once().await? == Outcome::Committed || !self.jobs.work.holds(job).await? {
+                break;
+            }
+        }
+        self.jobs.mail.wake();
+        Ok(())
     }
 
     /// The totals of a run, read in one go; they add up unless a commit fell between two counters.

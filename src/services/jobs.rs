@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::domain::disable::Which;
 use crate::domain::email::mask;
 use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
 use crate::store::queue::{Announced, Queue};
@@ -56,10 +57,23 @@ pub struct Outgoing {
 pub enum Work {
     /// Write the next rows of a run.
     FanOut { organization: OrganizationId, run: RunId },
+    /// Queue the next mails once more.
+    Resend(Resend),
     /// End a run when all its mail is settled.
     Finish { organization: OrganizationId, run: RunId },
     /// Tell the person's organizations that they have a password.
     PasswordSet { user: UserId, from: Option<String> },
+}
+
+/// A walk through the ledger of a run, for an admin who asked for more than one mail once more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resend {
+    pub organization: OrganizationId,
+    pub run: RunId,
+    pub which: Which,
+    pub asked_at: Timestamp,
+    /// The last member who was looked at.
+    pub cursor: Option<UserId>,
 }
 
 /// The two queues.

@@ -8,8 +8,9 @@
 //! | | `run/<run>` | disable runs |
 //! | | `row/<run>/<user>` | the ledger of a run |
 //! | | `#run/<run>/<status>` | its totals |
+//! | | `resent.<run>.<form>.<whom>` | forms that had mail sent again, as long as they could be sent once more |
 //! | | `audit/<time, newest first>-<id>` | the audit log |
-//! | | `job/...`, `dead/...` | the queue: fan-out, mails of a run |
+//! | | `job/...`, `dead/...` | the queue: fan-out, resending, mails of a run |
 //! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
 //! | | `upstream` | sealed tokens of Fly.io |
@@ -42,9 +43,9 @@ use super::{Key, Partition};
 use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::audit::AuditEntry;
-use crate::domain::disable::{Row, RowStatus, Run};
+use crate::domain::disable::{Row, RowStatus, Run, Which};
 use crate::domain::grant::{AccessToken, Grant};
-use crate::domain::ids::{GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
+use crate::domain::ids::{FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
 use crate::domain::member::Member;
 use crate::domain::organization::Organization;
 use crate::domain::secret::TokenHash;
@@ -128,6 +129,18 @@ pub fn run_members(id: &OrganizationId, run: &RunId) -> Key {
 #[must_use]
 pub fn run_ready(id: &OrganizationId, run: &RunId) -> Key {
     Key::counter(org(id), format!("run/{run}/ready"))
+}
+
+/// That a form had mail sent again to one member. The same form may still be sent for another.
+#[must_use]
+pub fn resent_one<T>(id: &OrganizationId, run: &RunId, form: &FormId, user: &UserId) -> TypedKey<T> {
+    record(org(id), format!("resent.{run}.{form}.{user}"))
+}
+
+/// That a form had mail sent again to all whom `which` means. No id has a `.` in it.
+#[must_use]
+pub fn resent_all<T>(id: &OrganizationId, run: &RunId, form: &FormId, which: Which) -> TypedKey<T> {
+    record(org(id), format!("resent.{run}.{form}.all.{}", which.as_str()))
 }
 
 #[must_use]

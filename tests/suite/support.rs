@@ -7,6 +7,7 @@ pub(crate) mod child;
 pub(crate) mod chromium;
 pub(crate) mod demo;
 pub(crate) mod dump;
+pub(crate) mod interrupted;
 pub(crate) mod letter;
 pub(crate) mod log;
 pub(crate) mod mime;

@@ -109,6 +109,7 @@ mod tests {
             members: 100,
             rows: 100,
             mailed_at: None,
+            resending: 0,
         }
     }
 

@@ -12,10 +12,10 @@ use super::follow::progress;
 use super::ledger::{self, Ledger};
 use super::listing::ListQuery;
 use super::pace::Pace;
-use super::{Admin, Entered, NotEntered, Room, run_path, view};
+use super::{Admin, NotEntered, Room, run_path, view};
 use crate::clock::Timestamp;
-use crate::domain::disable::{Run, RunState};
-use crate::domain::ids::UserId;
+use crate::domain::disable::{Run, RunState, Which};
+use crate::domain::ids::{FormId, UserId};
 use crate::domain::organization::Organization;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
@@ -24,7 +24,7 @@ use crate::http::pages::when::{Stamp, took};
 use crate::http::pages::{Choice, Page, Section};
 use crate::http::web::{Visitor, Web};
 use crate::services::disable::ledger::RowId;
-use crate::services::disable::resend::Which;
+use crate::services::disable::resend::Asked;
 use crate::store::StoreError;
 
 /// `GET /organizations/{slug}/auth/disable/{run}`
@@ -44,6 +44,7 @@ pub async fn get(
     let page = RunPage {
         frame: entered.frame(&web, Section::SignIn),
         csrf: web.csrf(&visitor),
+        once: FormId::mint(now, &*web.random).to_string(),
         run: run.id.to_string(),
         progress: progress(&run, &totals, &Pace::new(&run, ledger.tries), now),
         switched_at: Stamp::moment(run.started_at),
@@ -53,6 +54,7 @@ pub async fn get(
         link_lasts: web.link_lasts(),
         reverted: reverted(&run.state, &entered.organization),
         live: view::is_live(&run.state, &totals),
+        again: run.resending > 0 || run.mailed_at.is_some(),
         query: query.q.trim().to_owned(),
         statuses: Choice::list(RunPage::STATUSES, &query.status),
         rows: ledger.rows.iter().map(|row| ledger::shown(row, &run)).collect(),
@@ -79,6 +81,8 @@ fn reverted(state: &RunState, organization: &Organization) -> Option<Reverted> {
 #[serde(default)]
 pub struct Resend {
     csrf: String,
+    /// Which rendering of the form it is: each of its buttons works once.
+    once: String,
     /// One member, by id.
     member: String,
     /// `failed` or `not-ready`.
@@ -101,6 +105,12 @@ impl Resend {
             _ => None,
         }
     }
+
+    /// None when the form is not from a page that we have shown lately.
+    fn form(&self, now: Timestamp) -> Option<FormId> {
+        let form: FormId = self.once.parse().ok()?;
+        form.remember_until(now).map(|_| form)
+    }
 }
 
 /// `POST /organizations/{slug}/auth/disable/{run}/resend`
@@ -116,26 +126,22 @@ pub async fn resend(
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Oversight).await?;
     let run = admin.run_of(&entered, &run).await?;
     let whose = form.whose().ok_or_else(|| nobody(&path))?;
-    let queued = queue(&admin, &run, whose, &entered, &visitor).await?;
-    tracing::info!(run = %run.id, queued, "mails are sent again");
+    let form = form.form(web.clock.now()).ok_or_else(|| stale(&path))?;
+    let asked = Asked { form, clicked: entered.clicked(&visitor) };
+    let queued = queue(&admin, &run, whose, &asked).await?;
+    tracing::info!(run = %run.id, queued, "mail is to be sent again");
     Ok(see_other(&path))
 }
 
-/// How many mails were queued. None is no failure: they may be on their way already, and the page says how it stands.
-async fn queue(
-    admin: &Admin,
-    run: &Run,
-    whose: Whose,
-    entered: &Entered,
-    visitor: &Visitor,
-) -> Result<usize, StoreError> {
-    let clicked = entered.clicked(visitor);
+/// Whether anything was queued. Nothing is no failure: the form was sent before or the mail is on its way already, and
+/// the page says how it stands.
+async fn queue(admin: &Admin, run: &Run, whose: Whose, asked: &Asked) -> Result<bool, StoreError> {
     match whose {
         Whose::One(user) => {
             let id = RowId { organization: run.organization.clone(), run: run.id.clone(), user };
-            Ok(usize::from(admin.disable.resend(&id, &clicked).await?))
+            admin.disable.resend(&id, asked).await
         }
-        Whose::All(which) => admin.disable.resend_all(&run.organization, &run.id, which, &clicked).await,
+        Whose::All(which) => admin.disable.resend_all((&run.organization, &run.id), which, asked).await,
     }
 }
 
@@ -144,23 +150,51 @@ fn nobody(path: &str) -> PageError {
     PageError::new(StatusCode::BAD_REQUEST, "To whom?", message).action("Back to the list", path)
 }
 
+fn stale(path: &str) -> PageError {
+    let message = "What you sent came from a page that is no longer current. Nothing has changed, and no mail is sent. \
+                   Open the list again and send it once more.";
+    PageError::new(StatusCode::FORBIDDEN, "This page was open for too long", message)
+        .action("Back to the list", path)
+        .detail("the form is not one that was shown lately")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::organization::{Actor, LoginMethod, MethodChange};
     use crate::domain::plan::Plan;
+    use crate::random::SeededRandom;
     use std::time::Duration;
 
     const AT: Timestamp = Timestamp::from_seconds(1_795_358_222);
 
     #[test]
     fn a_form_names_one_member_or_a_kind() {
-        let form = |member: &str, all: &str| Resend { csrf: String::new(), member: member.into(), all: all.into() };
+        let form = |member: &str, all: &str| Resend { member: member.into(), all: all.into(), ..Resend::default() };
         assert_eq!(form("u7", "").whose(), Some(Whose::One("u7".parse().expect("an id"))));
         assert_eq!(form("", "failed").whose(), Some(Whose::All(Which::Failed)));
         assert_eq!(form("", "not-ready").whose(), Some(Whose::All(Which::NotReady)));
         for (member, all) in [("", ""), ("u7", "failed"), ("no id", ""), ("", "everybody")] {
             assert_eq!(form(member, all).whose(), None, "{member:?} {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_form_is_current_for_a_day() {
+        let form = FormId::mint(AT, &SeededRandom::new(1));
+        let sent = |once: &str, at| Resend { once: once.to_owned(), ..Resend::default() }.form(at);
+        let day = FormId::LIFE;
+        let moment = Duration::from_millis(1);
+        for at in [AT, AT.plus(day).minus(moment), AT.minus(Duration::from_mins(2))] {
+            assert_eq!(sent(form.as_str(), at), Some(form.clone()), "{at:?}");
+            assert!(form.remember_until(at).is_some_and(|until| until > AT.plus(day)), "a used form stays used");
+        }
+        for at in [AT.plus(day), AT.minus(day)] {
+            assert_eq!(sent(form.as_str(), at), None, "{at:?}");
+        }
+        let text = form.as_str();
+        for once in ["", "x", "no id", &text[1..], &format!("{text}0"), &text.to_uppercase(), &"z".repeat(26)] {
+            assert_eq!(sent(once, AT), None, "{once}");
         }
     }
 

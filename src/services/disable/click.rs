@@ -88,6 +88,7 @@ impl Disable {
             members,
             rows: 0,
             mailed_at: None,
+            resending: 0,
         };
         let key = keys::run(&organization.id, id);
         txn.check_absent(key.key().clone()).put(&key, &run)?;

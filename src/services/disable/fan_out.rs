@@ -1,7 +1,7 @@
 //! The fan-out: a worker walks the members in chunks; each chunk commits its rows, its mail jobs and the cursor
 //! together. Nothing holds all members in memory.
 
-use super::{Disable, is_current};
+use super::{CHUNK, Disable, is_current};
 use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
 use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::member::Member;
@@ -10,21 +10,10 @@ use crate::store::queue::{Announced, Leased};
 use crate::store::records::Entry;
 use crate::store::{Outcome, StoreError, Txn, keys};
 
-/// Members in one commit.
-const CHUNK: usize = 200;
-const TRIES: usize = 5;
-
 impl Disable {
-    /// Writes the next chunk of rows and queues the rest. Tried again at once when a member or the run changed
-    /// meanwhile; a job that was lost or keeps losing comes back when its lease has passed.
+    /// Writes the next chunk of rows and queues the rest.
     pub async fn fan_out(&self, id: &OrganizationId, run: &RunId, job: &Leased<Work>) -> Result<(), StoreError> {
-        for _ in 0..TRIES {
-            if self.fan_out_once(id, run, job).await? == Outcome::Committed || !self.jobs.work.holds(job).await? {
-                break;
-            }
-        }
-        self.jobs.mail.wake();
-        Ok(())
+        self.do_chunk(job, || self.fan_out_once(id, run, job)).await
     }
 
     async fn fan_out_once(

@@ -135,7 +135,8 @@ impl Disable {
                 let totals = self.totals(id, run).await?;
                 match entry.value.state {
                     RunState::Done { .. } | RunState::Reverted { .. } => return Ok(Attempt::Done(true)),
-                    RunState::Mailing { complete: true, .. } if totals.unsettled() == 0 => {}
+                    RunState::Mailing { complete: true, .. }
+                        if totals.unsettled() == 0 && entry.value.resending == 0 => {}
                     _ => return Ok(Attempt::Done(false)),
                 }
                 let mut txn = self.store.txn(keys::org(id));

@@ -1,41 +1,42 @@
-//! A mail once more: for one member, or for all that failed or have no password yet.
+//! A mail once more: for one member at once, for all that failed or have no password by a job that walks the ledger.
+//!
+//! Asking is one commit of constant size. It uses up the button of the form that was sent, so that the same form sent
+//! again (a double click, the back button, an answer that got lost) does nothing more.
 
 use super::click::Clicked;
 use super::ledger::RowId;
-use super::{Disable, is_current, recount};
+use super::{CHUNK, Disable, is_current, recount};
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Delivery, Event, Row, RowStatus, Run};
-use crate::domain::ids::{OrganizationId, RunId};
+use crate::domain::disable::{Event, Row, RowStatus, Run, Which};
+use crate::domain::ids::{FormId, OrganizationId, RunId, UserId};
+use crate::domain::member::Member;
 use crate::services::directory::AuditEvent;
-use crate::services::jobs::{Mail, Work};
-use crate::store::queue::Announced;
-use crate::store::{Attempt, MAX_SCAN, StoreError, keys};
+use crate::services::jobs::{Mail, Resend, Work};
+use crate::store::queue::{Announced, Leased};
+use crate::store::records::{Entry, Stored, TypedKey};
+use crate::store::{Attempt, Outcome, StoreError, Txn, keys};
 
-/// Whom an admin wants mailed again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
-    Failed,
-    /// Everybody who was mailed and has not set a password.
-    NotReady,
+/// An admin's wish, and the form it came with.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    pub form: FormId,
+    pub clicked: Clicked,
 }
 
-impl Which {
-    fn includes(self, row: &Row) -> bool {
-        match self {
-            Self::Failed => row.status == RowStatus::Failed,
-            Self::NotReady => row.status.is_settled() && row.ready_at.is_none(),
-        }
-    }
-}
+/// That a button of a form was pressed.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Pressed {}
+
+impl Stored for Pressed {}
 
 impl Disable {
-    /// Queues one member's mail again, to the address that Fly.io last told. `false` when there is nothing to send:
-    /// already waiting, no address, or the run is over because Fly.io is on again.
-    pub async fn resend(&self, id: &RowId, clicked: &Clicked) -> Result<bool, StoreError> {
+    /// Queues one member's mail again, to the address that Fly.io last told. `false` when nothing was queued: the form was
+    /// sent before, there is nothing to send ([`Row::again`]), or the run is over because Fly.io is on again.
+    pub async fn resend(&self, id: &RowId, asked: &Asked) -> Result<bool, StoreError> {
         let (place, now) = (keys::org(&id.organization), self.store.now());
         let mail = self.jobs.mail.announce(&place, now).await?;
         let work = self.jobs.work.announce(&place, now).await?;
-        let queued = self.store.transact(|| self.attempt_resend(id, clicked, (&mail, &work))).await?;
+        let queued = self.store.transact(|| self.attempt_resend(id, asked, (&mail, &work))).await?;
         self.jobs.mail.wake();
         Ok(queued)
     }
@@ -43,80 +44,176 @@ impl Disable {
     async fn attempt_resend(
         &self,
         id: &RowId,
-        clicked: &Clicked,
+        asked: &Asked,
         (mail, work): (&Announced, &Announced),
     ) -> Result<Attempt<bool>, StoreError> {
-        let organization_key = keys::organization(&id.organization);
-        let run_key = keys::run(&id.organization, &id.run);
-        let (organization, run) = self.store.read_pair(&organization_key, &run_key).await?;
+        let Some(run) = self.current_run(&id.organization, &id.run).await? else { return Ok(Attempt::Done(false)) };
         let row_key = keys::row(&id.organization, &id.run, &id.user);
         let (row, member) = self.store.read_pair(&row_key, &keys::member(&id.organization, &id.user)).await?;
-        let (Some(organization), Some(run), Some(row)) = (organization, run, row) else {
+        let (Some(row), Some(member)) = (row, member) else { return Ok(Attempt::Done(false)) };
+        let pressed = keys::resent_one(&id.organization, &id.run, &asked.form, &id.user);
+        let Some(mut txn) = self.press(&id.organization, &pressed, &asked.form).await? else {
             return Ok(Attempt::Done(false));
         };
-        let Some(member) = member else { return Ok(Attempt::Done(false)) };
-        let (delivery, unreachable) = Delivery::of(&member.value);
-        let waits = !row.value.status.is_settled();
-        if waits || unreachable.is_some() || !is_current(&organization.value, &run.value) {
+        let resending = run.value.resending;
+        let queued = self.queue_again(&mut txn, &run.value, (&row, &member), mail)?;
+        if !queued || !self.reopen(&mut txn, &run, resending, work)? {
             return Ok(Attempt::Done(false));
         }
-        let mut txn = self.store.txn(keys::org(&id.organization));
-        let now = txn.now();
-        let after = Row {
-            delivery,
-            email: member.value.email.clone(),
-            status: RowStatus::Queued,
-            attempts: 0,
-            resends: row.value.resends + 1,
-            at: now,
-            next_attempt_at: None,
-            detail: None,
-            ..row.value.clone()
-        };
-        recount(&mut txn, &id.organization, &id.run, row.value.status, RowStatus::Queued);
-        txn.check(&row).put(&row_key, &after)?;
-        // Written even when the state stays: whoever is about to end the run has to look again. A run that was over is
-        // opened again, and watched until it settles.
-        if let Ok((state, _)) = run.value.state.clone().step(Event::Resent, now) {
-            let opened = state != run.value.state;
-            txn.check(&run).put(&run_key, &Run { state, ..run.value.clone() })?;
-            let (organization, run) = (id.organization.clone(), id.run.clone());
-            if opened {
-                self.jobs.put_work(&mut txn, work, Work::Finish { organization, run }, now)?;
-            }
-        }
-        let RowId { organization, run, user } = id.clone();
-        self.jobs.put_mail(&mut txn, mail, Mail::Run { organization, run, user, resend: after.resends }, now)?;
-        let (who, from) = (clicked.by.clone(), clicked.from.clone());
-        self.directory.audit(
-            &mut txn,
-            &id.organization,
-            AuditEvent { kind: AuditKind::LinkResent, who, from, detail: format!("to {}", after.name) },
-        )?;
+        self.audit_resend(&mut txn, &id.organization, &row.value.name, &asked.clicked)?;
         Ok(Attempt::Commit(txn, true))
     }
 
-    /// Queues the mails of all members that `which` means; how many.
+    /// Has the mails of all members that `which` means queued again, by a job. `false`: the form was sent before, or the
+    /// run is over because Fly.io is on again.
     pub async fn resend_all(
+        &self,
+        (organization, run): (&OrganizationId, &RunId),
+        which: Which,
+        asked: &Asked,
+    ) -> Result<bool, StoreError> {
+        let work = self.jobs.work.announce(&keys::org(organization), self.store.now()).await?;
+        let attempt = || self.attempt_resend_all((organization, run), which, asked, &work);
+        let queued = self.store.transact(attempt).await?;
+        self.jobs.work.wake();
+        Ok(queued)
+    }
+
+    async fn attempt_resend_all(
+        &self,
+        (organization, run): (&OrganizationId, &RunId),
+        which: Which,
+        asked: &Asked,
+        work: &Announced,
+    ) -> Result<Attempt<bool>, StoreError> {
+        let Some(run) = self.current_run(organization, run).await? else { return Ok(Attempt::Done(false)) };
+        let pressed = keys::resent_all(organization, &run.value.id, &asked.form, which);
+        let Some(mut txn) = self.press(organization, &pressed, &asked.form).await? else {
+            return Ok(Attempt::Done(false));
+        };
+        if !self.reopen(&mut txn, &run, run.value.resending + 1, work)? {
+            return Ok(Attempt::Done(false));
+        }
+        let asked_at = txn.now();
+        let (organization, run) = (organization.clone(), run.value.id.clone());
+        self.audit_resend(&mut txn, &organization, which.as_phrase(), &asked.clicked)?;
+        let walk = Resend { organization, run, which, asked_at, cursor: None };
+        self.jobs.put_work(&mut txn, work, Work::Resend(walk), asked_at)?;
+        Ok(Attempt::Commit(txn, true))
+    }
+
+    /// Queues the mails of the next members again, and the rest of the walk.
+    pub async fn resend_chunk(&self, walk: &Resend, job: &Leased<Work>) -> Result<(), StoreError> {
+        self.do_chunk(job, || self.resend_chunk_once(walk, job)).await
+    }
+
+    async fn resend_chunk_once(&self, walk: &Resend, job: &Leased<Work>) -> Result<Outcome, StoreError> {
+        let place = keys::org(&walk.organization);
+        let mut txn = self.store.txn(place.clone());
+        self.jobs.work.finish(&mut txn, job);
+        let Some(run) = self.current_run(&walk.organization, &walk.run).await? else {
+            return self.store.commit(txn).await;
+        };
+        let cursor = walk.cursor.as_ref().map(UserId::as_str);
+        let rows = self.rows(&walk.organization, &walk.run, cursor, CHUNK).await?;
+        let meant: Vec<_> = rows.iter().filter(|row| walk.which.includes(&row.value, walk.asked_at)).collect();
+        let wanted: Vec<_> = meant.iter().map(|row| keys::member(&walk.organization, &row.value.user)).collect();
+        let members = self.store.read_all(&wanted).await?;
+        let mail = self.jobs.mail.announce(&place, txn.now()).await?;
+        let work = self.jobs.work.announce(&place, txn.now()).await?;
+        for (row, member) in meant.into_iter().zip(members) {
+            let Some(member) = member else { continue };
+            self.queue_again(&mut txn, &run.value, (row, &member), &mail)?;
+        }
+        let more = rows.last().filter(|_| rows.len() == CHUNK).map(|row| row.value.user.clone());
+        let resending = if more.is_some() { run.value.resending } else { run.value.resending.saturating_sub(1) };
+        self.reopen(&mut txn, &run, resending, &work)?;
+        if let Some(cursor) = more {
+            let (next, now) = (Resend { cursor: Some(cursor), ..walk.clone() }, txn.now());
+            self.jobs.put_work(&mut txn, &work, Work::Resend(next), now)?;
+        }
+        self.store.commit(txn).await
+    }
+
+    /// The run, while it means anything.
+    async fn current_run(
         &self,
         organization: &OrganizationId,
         run: &RunId,
-        which: Which,
-        clicked: &Clicked,
-    ) -> Result<usize, StoreError> {
-        let mut queued = 0;
-        let mut after: Option<String> = None;
-        loop {
-            let page = self.rows(organization, run, after.as_deref(), MAX_SCAN).await?;
-            for row in page.iter().filter(|row| which.includes(&row.value)) {
-                let user = row.value.user.clone();
-                let id = RowId { organization: organization.clone(), run: run.clone(), user };
-                queued += usize::from(self.resend(&id, clicked).await?);
-            }
-            match page.last() {
-                Some(last) if page.len() == MAX_SCAN => after = Some(last.item().to_owned()),
-                _ => return Ok(queued),
-            }
+    ) -> Result<Option<Entry<Run>>, StoreError> {
+        let (organization, run) =
+            self.store.read_pair(&keys::organization(organization), &keys::run(organization, run)).await?;
+        Ok(run.zip(organization).filter(|(run, of)| is_current(&of.value, &run.value)).map(|(run, _)| run))
+    }
+
+    /// Begins the commit that uses up a button of a form. None when that has happened before, or the form is too old.
+    async fn press(
+        &self,
+        organization: &OrganizationId,
+        button: &TypedKey<Pressed>,
+        form: &FormId,
+    ) -> Result<Option<Txn>, StoreError> {
+        let mut txn = self.store.txn(keys::org(organization));
+        let Some(until) = form.remember_until(txn.now()) else { return Ok(None) };
+        if self.store.read(button).await?.is_some() {
+            return Ok(None);
         }
+        txn.check_absent(button.key().clone()).put_until(button, &Pressed {}, until)?;
+        Ok(Some(txn))
+    }
+
+    /// Adds one member's row and mail to a commit. `false` when there is nothing to send.
+    fn queue_again(
+        &self,
+        txn: &mut Txn,
+        run: &Run,
+        (row, member): (&Entry<Row>, &Entry<Member>),
+        mail: &Announced,
+    ) -> Result<bool, StoreError> {
+        let now = txn.now();
+        let Some(after) = row.value.again(&member.value, now) else { return Ok(false) };
+        // Whoever sets a password at this moment changes both.
+        txn.check(row).check(member);
+        let (organization, run, user) = (run.organization.clone(), run.id.clone(), after.user.clone());
+        recount(txn, &organization, &run, row.value.status, RowStatus::Queued);
+        if after.ready_at.is_some() {
+            txn.add(keys::run_ready(&organization, &run), 1);
+        }
+        txn.put(&keys::row(&organization, &run, &user), &after)?;
+        self.jobs.put_mail(txn, mail, Mail::Run { organization, run, user, resend: after.resends }, now)?;
+        Ok(true)
+    }
+
+    /// Writes the run, even when its state stays: whoever is about to end it has to look again. A run that was over is
+    /// opened again, and watched until it settles. `false` when the run has no rows yet.
+    fn reopen(
+        &self,
+        txn: &mut Txn,
+        before: &Entry<Run>,
+        resending: u32,
+        work: &Announced,
+    ) -> Result<bool, StoreError> {
+        let now = txn.now();
+        let Ok((state, _)) = before.value.state.clone().step(Event::Resent, now) else { return Ok(false) };
+        let opened = state != before.value.state;
+        let run = Run { state, resending, ..before.value.clone() };
+        let (organization, id) = (run.organization.clone(), run.id.clone());
+        txn.check(before).put(&keys::run(&organization, &id), &run)?;
+        if opened {
+            self.jobs.put_work(txn, work, Work::Finish { organization, run: id }, now)?;
+        }
+        Ok(true)
+    }
+
+    fn audit_resend(
+        &self,
+        txn: &mut Txn,
+        organization: &OrganizationId,
+        whom: &str,
+        clicked: &Clicked,
+    ) -> Result<(), StoreError> {
+        let (who, from) = (clicked.by.clone(), clicked.from.clone());
+        let event = AuditEvent { kind: AuditKind::LinkResent, who, from, detail: format!("to {whom}") };
+        self.directory.audit(txn, organization, event)
     }
 }

@@ -18,6 +18,7 @@ impl Outbox {
     pub(super) async fn perform(&self, job: &Leased<Work>) -> Result<(), StoreError> {
         match job.payload() {
             Work::FanOut { organization, run } => self.disable.fan_out(organization, run, job).await,
+            Work::Resend(walk) => self.disable.resend_chunk(walk, job).await,
             Work::Finish { organization, run } => {
                 let over = self.disable.finish_if_settled(organization, run).await?;
                 self.end(job, (!over).then_some(LOOK_AT_RUN)).await

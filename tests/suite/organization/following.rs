@@ -175,14 +175,17 @@ async fn mails_are_sent_again_to_one_or_all() {
     assert_eq!(world.post_bare(&ines, &resend, &[("member", user.as_str())]).await.status, StatusCode::FORBIDDEN);
     assert_eq!(world.status_of(&run, &user).await, RowStatus::Failed);
     assert_eq!(world.post(&ines, &resend, &[("all", "everybody")]).await.status, StatusCode::BAD_REQUEST);
-    let answer = world.post(&ines, &resend, &[("member", user.as_str())]).await;
+    assert_eq!(world.post(&ines, &resend, &[("member", user.as_str())]).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(world.status_of(&run, &user).await, RowStatus::Failed, "the form says nothing of when it was shown");
+    let answer = world.resend(&ines, &page(&run), ("member", user.as_str())).await;
     assert_eq!((answer.status, answer.location), (StatusCode::SEE_OTHER, page(&run)));
     assert_eq!(world.status_of(&run, &user).await, RowStatus::Queued);
     let jobs = [world.take_mail().await, world.take_mail().await];
     for job in &jobs {
         world.settle(job, Settlement::Failed { detail: "No such mailbox (550).".to_owned() }).await;
     }
-    world.post(&ines, &resend, &[("all", "failed")]).await;
+    world.resend(&ines, &page(&run), ("all", "failed")).await;
+    world.walk_again().await;
     let totals = world.admin.disable.totals(&organization_id(), &run).await.unwrap();
     assert_eq!((totals.queued, totals.failed), (2, 1), "nobody has an address for Zoe");
     assert!(totals.add_up());

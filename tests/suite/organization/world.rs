@@ -31,7 +31,7 @@ use flybridge::services::directory::{Directory, FlyPerson};
 use flybridge::services::disable::Disable;
 use flybridge::services::disable::click::Clicked;
 use flybridge::services::disable::ledger::{RowId, Settlement};
-use flybridge::services::jobs::{Jobs, Outgoing};
+use flybridge::services::jobs::{Jobs, Outgoing, Work};
 use flybridge::services::sessions::Sessions;
 use flybridge::services::upstream::fly::{FlyConnector, FlySettings, FlyTokens};
 use flybridge::services::upstream_tokens::UpstreamTokens;
@@ -239,6 +239,17 @@ impl World {
         run
     }
 
+    /// Walks the ledger for an admin who asked for mail once more, one chunk.
+    pub(crate) async fn walk_again(&self) {
+        let place = keys::org(&organization_id());
+        let jobs = self.jobs.work.take::<StoreError, _, _>(&place, 10, |taking| async { Ok(taking) }).await.unwrap();
+        for job in &jobs {
+            if let Work::Resend(walk) = job.payload() {
+                self.admin.disable.resend_chunk(walk, job).await.unwrap();
+            }
+        }
+    }
+
     /// Takes a mail of a run as a worker does.
     pub(crate) async fn take_mail(&self) -> Leased<Outgoing> {
         let mark = |taking| self.admin.disable.mark_sending(taking);
@@ -274,6 +285,14 @@ impl World {
         let csrf = self.csrf(browser).await;
         let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("csrf", csrf.as_str())]).collect();
         self.post_bare(browser, path, &fields).await
+    }
+
+    /// Opens the page of a run and presses one of its buttons to have mail sent again.
+    pub(crate) async fn resend(&self, browser: &Browser, run: &str, button: (&str, &str)) -> Answer {
+        let page = self.get(browser, run).await;
+        let (_, once) = page.text.split_once("name=\"once\" value=\"").unwrap();
+        let once = once.split('"').next().unwrap();
+        self.post(browser, &format!("{run}/resend"), &[("once", once), button]).await
     }
 
     pub(crate) async fn post_bare(&self, browser: &Browser, path: &str, fields: &[(&str, &str)]) -> Answer {

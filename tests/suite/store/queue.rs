@@ -1,19 +1,18 @@
 //! The queue, on every backend.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flybridge::clock::Timestamp;
 use flybridge::domain::ids::JobId;
 use flybridge::random::{Random as _, SeededRandom};
 use flybridge::store::queue::{Leased, Queue};
-use flybridge::store::{Backend, Key, Outcome, Partition, Record, Scan, Store, StoreError, Txn, Version};
-use futures_util::future::{BoxFuture, join_all};
+use flybridge::store::{Key, Outcome, Partition, StoreError, Txn, Version};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use super::{Bench, counter, on_every_backend, org, record};
+use crate::support::interrupted::Interrupted;
 
 on_every_backend! {
     a_job_comes_with_its_cause_and_goes_with_its_outcome,
@@ -323,57 +322,17 @@ async fn a_commit_that_comes_late_after_its_announcement_is_found(bench: Bench) 
     }
 }
 
-/// A store in which something happens just before a commit to the index of due work.
-struct Interrupted {
-    inner: Store,
-    before: Mutex<Option<BoxFuture<'static, ()>>>,
-    happened: Arc<AtomicBool>,
-}
-
-impl Backend for Interrupted {
-    fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Record>>, StoreError>> {
-        Box::pin(self.inner.get(keys))
-    }
-
-    fn scan<'a>(&'a self, scan: &'a Scan) -> BoxFuture<'a, Result<Vec<(Key, Record)>, StoreError>> {
-        Box::pin(self.inner.scan(&scan.partition, &scan.prefix, scan.after.as_deref(), scan.limit))
-    }
-
-    fn commit(&self, txn: Txn) -> BoxFuture<'_, Result<Outcome, StoreError>> {
-        Box::pin(async move {
-            let before =
-                if txn.partition().as_str().starts_with("due/") { self.before.lock().unwrap().take() } else { None };
-            if let Some(before) = before {
-                before.await;
-                self.happened.store(true, Ordering::SeqCst);
-            }
-            self.inner.commit(txn).await
-        })
-    }
-
-    fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
-        Box::pin(async { self.inner.ping().await.map(|_| None) })
-    }
-
-    fn collect(&self, _: Timestamp, limit: usize) -> BoxFuture<'_, Result<usize, StoreError>> {
-        Box::pin(self.inner.collect(limit))
-    }
-}
-
 async fn an_announcement_during_the_cleaning_wins(bench: Bench) {
     let queue = queue(&bench);
     let _ = queue.announce(&org(), bench.store.now()).await.unwrap();
     bench.advance(Duration::from_mins(10));
     // Between the cleaner's look and its commit, another process announces a job and brings it.
     let other = queue.clone();
-    let before: BoxFuture<'static, ()> = Box::pin(async move { push(&other, "a", other.store().now()).await });
-    let happened = Arc::new(AtomicBool::new(false));
-    let backend =
-        Interrupted { inner: bench.store.clone(), before: Mutex::new(Some(before)), happened: happened.clone() };
-    let cleaner = Store::new(Arc::new(backend), bench.clock.clone(), Arc::new(SeededRandom::new(7)));
-    let cleaning: Queue<Mail> = Queue::new(cleaner, "mail", LEASE);
+    let before = async move { push(&other, "a", other.store().now()).await };
+    let interrupted = Interrupted::new(&bench.store, "due/", before);
+    let cleaning: Queue<Mail> = Queue::new(interrupted.store(), "mail", LEASE);
     assert!(take(&cleaning, 10).await.is_empty());
-    assert!(happened.load(Ordering::SeqCst));
+    assert!(interrupted.happened());
     assert_eq!(ready(&queue).await, [org()]);
     assert_eq!(names(&take(&queue, 10).await), ["a"]);
 }

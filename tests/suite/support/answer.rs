@@ -96,8 +96,13 @@ impl Answer {
 
     /// The token of the forms on the page.
     pub(crate) fn csrf(&self) -> Option<String> {
+        self.hidden("csrf")
+    }
+
+    /// The value of the first hidden field of this name.
+    pub(crate) fn hidden(&self, name: &str) -> Option<String> {
         let html = std::str::from_utf8(&self.body).ok()?;
-        let (_, rest) = html.split_once("name=\"csrf\" value=\"")?;
+        let (_, rest) = html.split_once(&format!("name=\"{name}\" value=\""))?;
         Some(rest[..rest.find('"')?].to_owned())
     }
 }

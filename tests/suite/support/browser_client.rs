@@ -228,6 +228,12 @@ impl Browser {
         self.post_form(&path, &[]).await
     }
 
+    /// Opens the page of a run and presses one of its buttons to have mail sent again.
+    pub(crate) async fn resend(&mut self, run: &str, button: (&str, &str)) -> Answer {
+        let once = self.get(run).await.hidden("once").unwrap();
+        self.post_form(&format!("{run}/resend"), &[("once", &once), button]).await
+    }
+
     /// Comes by themselves and ends with a session.
     pub(crate) async fn sign_in_with_fly(&mut self, who: &str) {
         let tx = self.begin("/sign-in").await;

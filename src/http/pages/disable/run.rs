@@ -36,6 +36,8 @@ pub struct Reverted {
 pub struct RunPage {
     pub frame: OrganizationFrame,
     pub csrf: String,
+    /// Which rendering of the resend form this is: sent twice, it does what it does once.
+    pub once: String,
     /// Id of the run.
     pub run: String,
     pub progress: RunProgress,
@@ -52,6 +54,8 @@ pub struct RunPage {
     pub reverted: Option<Reverted>,
     /// Follow the run live; none when nothing is expected to change.
     pub live: bool,
+    /// The mail that goes out is mail that an admin had sent again.
+    pub again: bool,
     /// What was searched for, or empty.
     pub query: String,
     /// Filter by state of the mail.
@@ -87,6 +91,11 @@ impl RunPage {
         self.progress.state == RunState::Reverted
     }
 
+    /// Whether there is a button beside the row: not for who needs no mail any more, or has one on its way.
+    fn can_resend(&self, row: &RunRow) -> bool {
+        !self.is_reverted() && !row.ready && row.status.can_resend()
+    }
+
     /// Members without a password.
     fn not_ready(&self) -> u64 {
         self.counts().total.saturating_sub(self.counts().ready)
@@ -108,6 +117,12 @@ impl RunPage {
             progress: RunProgress::new(RunState::Mailing, none_failed, at(1_795_358_364), None),
             query: "o".into(),
             statuses: Choice::list(Self::STATUSES, "queued"),
+            ..mailing.clone()
+        };
+        let counts = Counts { total: 412, queued: 181, sent: 231, ready: 231, ..Counts::default() };
+        let again = Self {
+            progress: RunProgress::new(RunState::Mailing, counts, at(1_795_367_110), None),
+            again: true,
             ..mailing.clone()
         };
         let counts = Counts { total: 412, sent: 406, failed: 3, cancelled: 3, ready: 231, ..Counts::default() };
@@ -141,6 +156,7 @@ impl RunPage {
             ("mailing", mailing),
             ("switched", switched),
             ("none-failed", none_failed),
+            ("again", again),
             ("done", done),
             ("everyone-ready", everyone),
             ("reverted", reverted),
@@ -172,6 +188,7 @@ impl RunPage {
         Self {
             frame: OrganizationFrame::sample(Section::SignIn),
             csrf: SAMPLE_CSRF.into(),
+            once: "01kap4v3m2c8r6w1t9y5n7d0hq".into(),
             run: "01kap4t6zq8m".into(),
             progress: RunProgress::new(RunState::Mailing, counts, as_of, Some(Duration::from_secs(58))),
             switched_at: Stamp::moment(Timestamp::from_seconds(1_795_358_222)),
@@ -181,6 +198,7 @@ impl RunPage {
             link_lasts: "24 hours".into(),
             reverted: None,
             live: true,
+            again: false,
             query: String::new(),
             statuses: Choice::list(Self::STATUSES, ""),
             rows,

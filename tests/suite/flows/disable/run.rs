@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 
 use axum::body::Body;
 use axum::http::Request;
-use flybridge::domain::disable::{RowStatus, Totals};
+use flybridge::domain::disable::RowStatus;
 use flybridge::store::keys;
 use http_body_util::BodyExt as _;
 
+use super::totals;
 use crate::support::answer::Answer;
 use crate::support::app::TestApp;
-
-async fn totals(app: &TestApp, run: &str) -> Totals {
-    let id = run.rsplit('/').next().unwrap().parse().unwrap();
-    app.program.app.admin.disable.totals(&app.organization("saltmarsh-labs"), &id).await.unwrap()
-}
 
 /// How many rows of the ledger have each status.
 async fn ledger(app: &TestApp, run: &str) -> BTreeMap<&'static str, usize> {
@@ -168,37 +164,6 @@ async fn mail_that_had_left_is_kept_and_the_rest_is_cancelled() {
     let end = totals(&app, &run).await;
     assert_eq!((end.sent, end.cancelled), (sent, 8 - sent), "{end:?}");
     assert!(end.add_up());
-}
-
-#[tokio::test]
-async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
-    let app = TestApp::new().await;
-    let (mut ines, run) = app.leave().await;
-    let old = app.link_of("priya");
-    app.new_mails();
-    let priya = app.user("priya").await.id;
-    ines.get(&run).await;
-    let resend = format!("{run}/resend");
-    assert_eq!(ines.post_form(&resend, &[("member", priya.as_str())]).await.location(), run);
-    assert_eq!(ines.get(&run).await.element("run-queued").unwrap(), "1");
-    assert!(totals(&app, &run).await.add_up());
-    app.work().await;
-    let mails = app.new_mails();
-    assert_eq!(mails.len(), 1, "{mails:?}");
-    assert_eq!(mails[0].link(), old);
-    assert_eq!(ines.get(&run).await.attributes("data-state"), ["done"]);
-    app.settle_in("priya").await;
-    app.new_mails();
-    assert_eq!(ines.post_form(&resend, &[("all", "not-ready")]).await.location(), run);
-    app.work().await;
-    let again: Vec<String> = app.new_mails().into_iter().map(|mail| mail.to).collect();
-    assert_eq!(again.len(), 6, "{again:?}");
-    assert!(!again.iter().any(|to| to.contains(&app.address("priya")) || to.contains(&app.address("bram"))));
-    let before = app.dump();
-    for fields in [&[][..], &[("member", "nobody"), ("all", "failed")], &[("all", "everybody")]] {
-        assert_eq!(ines.post_form(&resend, fields).await.status, 400, "{fields:?}");
-    }
-    assert_eq!(app.dump(), before);
 }
 
 #[tokio::test]

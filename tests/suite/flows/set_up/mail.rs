@@ -84,9 +84,7 @@ async fn somebody_without_an_address_has_failed_from_the_start() {
     let tx = noor.begin("/sign-in").await;
     noor.fly(&tx, "noor").await;
     app.new_mails();
-    ines.get(&run).await;
-    let answer = ines.post_form(&format!("{run}/resend"), &[("all", "failed")]).await;
-    assert_eq!(answer.location(), run);
+    assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
     app.work().await;
     app.mail_to("noor").link();
     assert_eq!(row(&app, "saltmarsh-labs", &run, "noor").await.status, RowStatus::Sent);
@@ -201,8 +199,7 @@ async fn an_address_that_takes_no_mail_fails_with_the_reason_and_the_others_get_
     // The address is mended, and an admin has the mail sent again.
     sink.mend();
     let member = app.user("leo").await.id;
-    ines.get(&run).await;
-    assert_eq!(ines.post_form(&format!("{run}/resend"), &[("member", member.as_str())]).await.location(), run);
+    assert_eq!(ines.resend(&run, ("member", member.as_str())).await.location(), run);
     app.work().await;
     assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.status, RowStatus::Sent);
 }

@@ -52,8 +52,7 @@ async fn they_get_no_link_and_the_ledger_says_why() {
     // Once Fly.io names it again, an admin has the mail sent.
     named_again(&app, "leo", Role::Member).await;
     assert_eq!(app.member("leo", "saltmarsh-labs").await.absent_since, None);
-    ines.get(&run).await;
-    assert_eq!(ines.post_form(&format!("{run}/resend"), &[("all", "failed")]).await.location(), run);
+    assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
     app.work().await;
     app.mail_to("leo").link();
     app.settle_in("leo").await;
@@ -75,6 +74,26 @@ async fn a_password_they_have_opens_nothing_until_fly_names_the_organization_aga
     let tx = bram.begin(&app.sentry().authorize()).await;
     let sent = bram.password(&tx, &app.address("bram"), BRAMS_PASSWORD).await.sent_back();
     Tokens::of(&app.sentry().redeem(&sent["code"]).await);
+}
+
+#[tokio::test]
+async fn once_named_again_they_are_told_to_use_it_and_count_as_ready() {
+    let app = TestApp::new().await;
+    no_longer_named(&app, "bram").await;
+    let (mut ines, run) = app.leave().await;
+    assert_eq!(ines.get(&run).await.element("run-ready").unwrap(), "0");
+    named_again(&app, "bram", Role::Member).await;
+    app.new_mails();
+    for mails in [1, 0] {
+        assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
+        app.work().await;
+        let sent = app.new_mails();
+        assert_eq!(sent.iter().filter(|mail| mail.to.contains(&app.address("bram"))).count(), mails, "{sent:?}");
+        assert_eq!(sent.len(), mails);
+        assert_eq!(ines.get(&run).await.element("run-ready").unwrap(), "1");
+    }
+    let brams = row(&app, "saltmarsh-labs", &run, "bram").await;
+    assert_eq!((brams.status, brams.delivery), (RowStatus::Sent, Delivery::HasPassword));
 }
 
 #[tokio::test]

@@ -1,0 +1,261 @@
+//! One member in the ledger of a run: which mail they get, where it stands, and whether it may go out again.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::domain::ids::UserId;
+use crate::domain::member::Member;
+
+/// Where the mail to one member stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RowStatus {
+    Queued,
+    Sending,
+    Sent,
+    Failed,
+    Cancelled,
+}
+
+impl RowStatus {
+    pub const ALL: [Self; 5] = [Self::Queued, Self::Sending, Self::Sent, Self::Failed, Self::Cancelled];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Sending => "sending",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    #[must_use]
+    pub fn is_settled(self) -> bool {
+        matches!(self, Self::Sent | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// Which mail a member gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// A link to set a password.
+    SetUp,
+    /// "Sign in with the password you have."
+    HasPassword,
+    /// No address that takes mail.
+    Unreachable,
+}
+
+/// Why no mail goes to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreachable {
+    NoAddress,
+    /// Fly.io did not name the organization for the person when it was last asked: a link would let somebody back in
+    /// who may have been removed.
+    NotConfirmed,
+}
+
+impl Unreachable {
+    /// What to tell the admin.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::NoAddress => {
+                "Fly.io gave us no address. Ask them to set one at Fly.io and to sign in with Fly.io once, then resend."
+            }
+            Self::NotConfirmed => {
+                "Fly.io no longer named this organization for them. If they belong to it, ask them to sign in with \
+                 Fly.io once, then resend."
+            }
+        }
+    }
+}
+
+impl Delivery {
+    /// What `member` gets, and why nothing if nothing.
+    #[must_use]
+    pub fn of(member: &Member) -> (Self, Option<Unreachable>) {
+        match (&member.email, member.absent_since, member.has_password) {
+            (_, Some(_), _) => (Self::Unreachable, Some(Unreachable::NotConfirmed)),
+            (None, ..) => (Self::Unreachable, Some(Unreachable::NoAddress)),
+            (Some(_), None, true) => (Self::HasPassword, None),
+            (Some(_), None, false) => (Self::SetUp, None),
+        }
+    }
+}
+
+/// One member's line in the ledger of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub user: UserId,
+    pub name: String,
+    pub email: Option<String>,
+    pub delivery: Delivery,
+    pub status: RowStatus,
+    /// Deliveries tried since the row was last queued by the run or by an admin.
+    pub attempts: u32,
+    /// How often an admin had the mail sent again.
+    pub resends: u32,
+    /// When the status last changed.
+    pub at: Timestamp,
+    pub next_attempt_at: Option<Timestamp>,
+    /// Why it failed, waits or was cancelled, as a sentence for the admin.
+    pub detail: Option<String>,
+    /// When the person set a password, or had one.
+    pub ready_at: Option<Timestamp>,
+}
+
+impl Row {
+    /// A member's row as the fan-out writes it.
+    #[must_use]
+    pub fn new(member: &Member, now: Timestamp) -> Self {
+        let (delivery, unreachable) = Delivery::of(member);
+        Self {
+            user: member.user.clone(),
+            name: member.name.clone(),
+            email: member.email.clone(),
+            delivery,
+            status: if unreachable.is_some() { RowStatus::Failed } else { RowStatus::Queued },
+            attempts: 0,
+            resends: 0,
+            at: now,
+            next_attempt_at: None,
+            detail: unreachable.map(|why| why.sentence().to_owned()),
+            // A password of somebody who is not confirmed opens nothing.
+            ready_at: (member.has_password && member.absent_since.is_none()).then_some(now),
+        }
+    }
+
+    /// The row when its mail is queued once more, to the address that Fly.io last told. None when there is nothing to
+    /// send: the mail is on its way already, no address takes it, or the person has set a password.
+    #[must_use]
+    pub fn again(&self, member: &Member, now: Timestamp) -> Option<Self> {
+        let (delivery, unreachable) = Delivery::of(member);
+        if !self.status.is_settled() || self.ready_at.is_some() || unreachable.is_some() {
+            return None;
+        }
+        Some(Self {
+            delivery,
+            email: member.email.clone(),
+            status: RowStatus::Queued,
+            attempts: 0,
+            resends: self.resends + 1,
+            at: now,
+            next_attempt_at: None,
+            detail: None,
+            // Whom Fly.io confirms again may have had one all along.
+            ready_at: member.has_password.then_some(now),
+            ..self.clone()
+        })
+    }
+}
+
+/// Whom an admin wants mailed again. Nobody who has a password is among them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    Failed,
+    /// Everybody who was mailed and has not set a password.
+    NotReady,
+}
+
+impl Which {
+    /// Whether the admin meant this row at the time of asking. What has changed since was not what they saw: two who ask
+    /// for the same at once do not mail anybody twice.
+    #[must_use]
+    pub fn includes(self, row: &Row, asked_at: Timestamp) -> bool {
+        let fits = match self {
+            Self::Failed => row.status == RowStatus::Failed,
+            Self::NotReady => row.status.is_settled(),
+        };
+        fits && row.ready_at.is_none() && row.at <= asked_at
+    }
+
+    /// The word for forms and keys.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::NotReady => "not-ready",
+        }
+    }
+
+    /// For the audit log.
+    #[must_use]
+    pub fn as_phrase(self) -> &'static str {
+        match self {
+            Self::Failed => "all whose mail failed",
+            Self::NotReady => "all without a password",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::member::Role;
+
+    const NOW: Timestamp = Timestamp::from_seconds(7);
+
+    fn member(email: Option<&str>, absent: bool) -> Member {
+        Member {
+            user: "u1".parse().expect("an id"),
+            role: Role::Member,
+            name: "Sam".to_owned(),
+            email: email.map(str::to_owned),
+            has_password: false,
+            joined_at: NOW,
+            verified_at: NOW,
+            absent_since: absent.then_some(NOW),
+            last_sign_in: None,
+        }
+    }
+
+    #[test]
+    fn a_row_that_cannot_be_mailed_has_failed_from_the_start() {
+        for (email, absent) in [(None, false), (Some("sam@example.org"), true)] {
+            let row = Row::new(&member(email, absent), NOW);
+            assert_eq!((row.status, row.delivery), (RowStatus::Failed, Delivery::Unreachable));
+            assert!(row.detail.is_some());
+        }
+        assert_eq!(Row::new(&member(Some("sam@example.org"), false), NOW).delivery, Delivery::SetUp);
+    }
+
+    #[test]
+    fn a_mail_goes_out_again_to_the_address_that_is_known_now() {
+        let failed = Row::new(&member(None, false), NOW);
+        let later = Timestamp::from_seconds(9);
+        assert_eq!(failed.again(&member(None, false), later), None, "no address still");
+        assert_eq!(failed.again(&member(Some("sam@example.org"), true), later), None, "not confirmed");
+        let again = failed.again(&member(Some("sam@example.org"), false), later).expect("there is an address now");
+        assert_eq!((again.status, again.delivery, again.resends), (RowStatus::Queued, Delivery::SetUp, 1));
+        assert_eq!((again.email.as_deref(), again.detail.as_ref(), again.at), (Some("sam@example.org"), None, later));
+        assert_eq!(again.again(&member(Some("sam@example.org"), false), later), None, "it is on its way");
+        let with_password = Member { has_password: true, ..member(Some("sam@example.org"), false) };
+        let told = failed.again(&with_password, later).expect("they were not told yet");
+        assert_eq!((told.delivery, told.ready_at), (Delivery::HasPassword, Some(later)));
+        let told = Row { status: RowStatus::Sent, ..told };
+        assert_eq!(told.again(&with_password, later), None, "who has a password is not mailed again");
+    }
+
+    #[test]
+    fn who_is_meant_is_who_was_so_when_the_admin_asked() {
+        let row = |status, ready| {
+            let ready_at = if ready { Some(NOW) } else { None };
+            Row { status, ready_at, ..Row::new(&member(Some("sam@example.org"), false), NOW) }
+        };
+        let meant = |which: Which, asked_at| {
+            RowStatus::ALL.into_iter().filter(move |status| which.includes(&row(*status, false), asked_at))
+        };
+        assert_eq!(meant(Which::Failed, NOW).collect::<Vec<_>>(), [RowStatus::Failed]);
+        let settled = [RowStatus::Sent, RowStatus::Failed, RowStatus::Cancelled];
+        assert_eq!(meant(Which::NotReady, NOW).collect::<Vec<_>>(), settled);
+        for which in [Which::Failed, Which::NotReady] {
+            assert_eq!(meant(which, Timestamp::from_seconds(6)).count(), 0, "changed since");
+            assert!(RowStatus::ALL.into_iter().all(|status| !which.includes(&row(status, true), NOW)), "ready");
+        }
+    }
+}
