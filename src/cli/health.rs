@@ -19,7 +19,9 @@ pub async fn run(address: Option<SocketAddr>, file: Option<&Path>) -> Result<(),
     if answer.status().is_success() {
         return Ok(());
     }
-    Err(StartError::plain(format!("{url} answers {}", answer.status())))
+    let status = answer.status();
+    let why = answer.text().await.unwrap_or_default();
+    Err(StartError::plain(format!("{url} answers {status}: {why}")))
 }
 
 fn listening(file: &Path) -> Result<SocketAddr, StartError> {

@@ -53,7 +53,7 @@ impl Closed {
         match self {
             Self::NotMember => "not a member",
             Self::NotConfirmed => "Fly.io no longer names the organization for this person",
-            Self::OtherMethod => "that no longer opens this organization; shown the other way in",
+            Self::OtherMethod => "that does not open this organization; shown the other way in",
             Self::TooOld => "the sign-in is older than the last change of login method",
         }
     }

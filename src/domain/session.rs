@@ -25,6 +25,9 @@ pub struct Session {
     pub proof: Proof,
     /// The user's epoch at sign-in; the session is over when the user's has risen.
     pub epoch: u32,
+    /// The same for what was proven at Fly.io.
+    #[serde(default)]
+    pub fly_epoch: u32,
     pub created_at: Timestamp,
     pub seen_at: Timestamp,
 }
@@ -33,8 +36,7 @@ impl Session {
     /// Whether the session is one of `user`'s that nothing has ended since.
     #[must_use]
     pub fn still_counts(&self, user: &User) -> bool {
-        let proven_before = |refused_at| self.proof.auth_time < refused_at;
-        let refused = self.proof.method == LoginMethod::Fly && user.fly_refused_at.is_some_and(proven_before);
+        let refused = self.proof.method == LoginMethod::Fly && self.fly_epoch != user.fly_epoch;
         self.epoch == user.session_epoch && !refused
     }
 

@@ -21,9 +21,9 @@ pub struct User {
     pub organizations: Vec<OrganizationId>,
     /// Sessions of an older epoch are over. Rises when a password is set.
     pub session_epoch: u32,
-    /// When Fly.io last refused what we know the person by: a sign-in there from before then proves nothing any more.
+    /// Rises when Fly.io refuses what we know the person by: what they proved there before is over.
     #[serde(default)]
-    pub fly_refused_at: Option<Timestamp>,
+    pub fly_epoch: u32,
 }
 
 impl User {

@@ -28,7 +28,7 @@ use crate::domain::access::{Closed, opens, oversees};
 use crate::domain::disable::Run;
 use crate::domain::ids::{RunId, Slug};
 use crate::domain::member::{Member, Role};
-use crate::domain::organization::{Actor, Organization};
+use crate::domain::organization::{Actor, LoginMethod, Organization};
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::disable::click::Clicked;
@@ -193,11 +193,14 @@ fn run_path(slug: &str, run: &str) -> String {
 }
 
 fn only_admins(organization: &Organization) -> PageError {
-    let message = format!(
-        "Only admins of {} may open this page, and you are a member. Ask one of them. Has your role changed? Then sign in \
-             once more.",
-        organization.name
-    );
+    let name = &organization.name;
+    let message = format!("Only admins of {name} may open this page, and you are a member. Ask one of them.");
+    if organization.login_method != LoginMethod::Fly {
+        return PageError::new(StatusCode::FORBIDDEN, "For admins", message)
+            .action("Go on to the application", "/go");
+    }
+    // The role is Fly.io's to tell, and is read at each sign-in there.
+    let message = format!("{message} Has your role changed at Fly.io? Then sign in once more.");
     PageError::new(StatusCode::FORBIDDEN, "For admins", message)
         .action("Go on to the application", "/go")
         .action("Sign in again", "/sign-in")

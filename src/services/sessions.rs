@@ -44,7 +44,8 @@ impl Sessions {
     pub async fn begin(&self, user: &User, proof: Proof) -> Result<String, StoreError> {
         let token = Token::mint(TokenKind::Session, user.id.as_str(), self.store.random());
         let now = self.store.now();
-        let session = Session { proof, epoch: user.session_epoch, created_at: now, seen_at: now };
+        let session =
+            Session { proof, epoch: user.session_epoch, fly_epoch: user.fly_epoch, created_at: now, seen_at: now };
         let key = keys::session(&user.id, &token.hash());
         let mut txn = self.store.txn(keys::user_partition(&user.id));
         txn.put_until(&key, &session, session.expires_at(&self.rules))?;

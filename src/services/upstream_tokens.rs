@@ -10,7 +10,6 @@ use super::directory::FlyPerson;
 use super::upstream::UpstreamError;
 use super::upstream::fly::{Deadline, FlyConnector, FlyTokens};
 use super::vault::{Purpose, Vault};
-use crate::clock::Timestamp;
 use crate::domain::ids::{UpstreamUserId, UserId};
 use crate::domain::user::User;
 use crate::store::records::{Entry, Stored};
@@ -74,45 +73,54 @@ impl UpstreamTokens {
     /// What Fly.io says of the person now. When it does not accept their tokens, what they proved there before is void:
     /// sessions that began with it end, or each would go on making grants that Fly.io does not stand by.
     pub async fn ask(self: &Arc<Self>, user: &UserId) -> Result<FlyPerson, AskError> {
-        let asked_at = self.store.now();
-        let answer = self.ask_with_tokens(user).await;
+        let mut held = None;
+        let answer = self.ask_with_tokens(user, &mut held).await;
         if let Err(AskError::SignInAgain) = answer {
-            self.note_refusal(user, asked_at).await?;
+            self.note_refusal(user, held.as_deref()).await?;
         }
         answer
     }
 
-    /// A sign-in that was completed after `asked_at` is not what was refused.
-    async fn note_refusal(&self, user: &UserId, asked_at: Timestamp) -> Result<(), StoreError> {
+    /// Ends what `refused`, an access token, stood for; not a newer sign-in, whose tokens have replaced it meanwhile.
+    async fn note_refusal(&self, user: &UserId, refused: Option<&str>) -> Result<(), StoreError> {
         let key = keys::user(user);
         self.store
             .transact(|| async {
-                let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
-                if entry.value.fly_refused_at >= Some(asked_at) {
-                    return Ok(Attempt::Done(()));
-                }
-                let after = User { fly_refused_at: Some(asked_at), ..entry.value.clone() };
+                let (known, entry) = self.store.read_pair(&key, &keys::upstream::<SealedTokens>(user)).await?;
                 let mut txn = self.store.txn(keys::user_partition(user));
-                txn.check(&entry).put(&key, &after)?;
+                match &entry {
+                    Some(entry) => txn.check(entry),
+                    None => txn.check_absent(keys::upstream::<SealedTokens>(user).into_key()),
+                };
+                let held = entry.and_then(|entry| self.open(user, entry)).map(|held| held.tokens.access);
+                let Some(known) = known.filter(|_| held.as_deref() == refused) else { return Ok(Attempt::Done(())) };
+                let after = User { fly_epoch: known.value.fly_epoch + 1, ..known.value.clone() };
+                txn.check(&known).put(&key, &after)?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
             .await
     }
 
-    async fn ask_with_tokens(self: &Arc<Self>, user: &UserId) -> Result<FlyPerson, AskError> {
+    /// `held` becomes the access token that the answer is about.
+    async fn ask_with_tokens(
+        self: &Arc<Self>,
+        user: &UserId,
+        held: &mut Option<String>,
+    ) -> Result<FlyPerson, AskError> {
         let deadline = self.fly.deadline();
         let (known, entry) = self.store.read_pair(&keys::user(user), &keys::upstream(user)).await?;
         let fly_id = known.ok_or(AskError::SignInAgain)?.value.fly_id;
-        let tokens = entry.and_then(|entry| self.open(user, entry)).ok_or(AskError::SignInAgain)?.tokens;
-        let fresh = self.store.now() < tokens.expires_at;
-        let tokens = if fresh { tokens } else { self.renewed(user, tokens, deadline).await? };
-        match self.fly.person(&tokens, deadline).await {
-            Err(UpstreamError::Refused) => {
-                let tokens = self.renewed(user, tokens, deadline).await?;
-                themselves(self.fly.person(&tokens, deadline).await, &fly_id)
+        let mut tokens = entry.and_then(|entry| self.open(user, entry)).ok_or(AskError::SignInAgain)?.tokens;
+        *held = Some(tokens.access.clone());
+        if self.store.now() < tokens.expires_at {
+            match self.fly.person(&tokens, deadline).await {
+                Err(UpstreamError::Refused) => {}
+                other => return themselves(other, &fly_id),
             }
-            other => themselves(other, &fly_id),
         }
+        tokens = self.renewed(user, tokens, deadline).await?;
+        *held = Some(tokens.access.clone());
+        themselves(self.fly.person(&tokens, deadline).await, &fly_id)
     }
 
     /// [`Self::renew`] to its end even if nobody waits for it any more: a refresh token that was used up while its

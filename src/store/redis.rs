@@ -246,7 +246,8 @@ impl RedisStore {
         }
     }
 
-    /// Writes for real, on one node, and asks every primary for the time.
+    /// Writes for real, on one node, and asks every primary for the time, which tells that it lives; one time is enough to
+    /// know whether ours is far off.
     async fn probe(&self) -> Result<Option<Timestamp>, StoreError> {
         let mut write = redis::cmd("SET");
         let key = self.names.key(&Key::record(Partition::new("probe", "ping"), "ping"));

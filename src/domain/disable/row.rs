@@ -153,7 +153,7 @@ impl Row {
     }
 }
 
-/// Whom an admin wants mailed again. Nobody who has a password is among them.
+/// Whom an admin wants mailed again. Nobody who is ready is among them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
@@ -163,15 +163,15 @@ pub enum Which {
 }
 
 impl Which {
-    /// Whether the admin meant this row at the time of asking. What has changed since was not what they saw: two who ask
-    /// for the same at once do not mail anybody twice.
+    /// Whether the admin meant this row at the time of asking. Whose mail has left since then is not mailed twice by two
+    /// who ask for the same at once; what has failed since is mailed in any case.
     #[must_use]
     pub fn includes(self, row: &Row, asked_at: Timestamp) -> bool {
         let fits = match self {
             Self::Failed => row.status == RowStatus::Failed,
             Self::NotReady => row.status.is_settled(),
         };
-        fits && row.ready_at.is_none() && row.at <= asked_at
+        fits && row.ready_at.is_none() && (row.status == RowStatus::Failed || row.at <= asked_at)
     }
 
     /// The word for forms and keys.

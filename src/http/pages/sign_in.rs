@@ -126,6 +126,8 @@ pub struct NoLongerOpensPage {
     /// Name of the application that asked; none when somebody came by themselves.
     pub client: Option<String>,
     pub organization: String,
+    /// Others that Fly.io did not name this time.
+    pub unconfirmed: Vec<String>,
     /// The day of the switch: `22 November 2026`.
     pub since: String,
     /// The sign-in address of this person, whom Fly.io has just proven.
@@ -147,6 +149,7 @@ impl NoLongerOpensPage {
             tx_query: SAMPLE_TX.into(),
             client: Some("Sentry".into()),
             organization: "Saltmarsh Labs".into(),
+            unconfirmed: vec![],
             since: "22 November 2026".into(),
             email: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
             link_lasts: "24 hours".into(),
@@ -154,6 +157,7 @@ impl NoLongerOpensPage {
             all_ways: Some("/sign-in?tx=3v7k9m2p&all=1".into()),
         };
         let has_password = Self { set_password_now: false, ..now.clone() };
+        let unconfirmed = Self { unconfirmed: vec!["Harbour Tools".into()], ..now.clone() };
         let direct = Self {
             frame: Frame::new(false, ""),
             tx_query: String::new(),
@@ -161,7 +165,7 @@ impl NoLongerOpensPage {
             all_ways: Some("/sign-in".into()),
             ..now.clone()
         };
-        vec![("set-now", now), ("has-password", has_password), ("direct", direct)]
+        vec![("unconfirmed", unconfirmed), ("set-now", now), ("has-password", has_password), ("direct", direct)]
     }
 }
 
@@ -172,6 +176,12 @@ pub enum Way {
     Password,
     /// By a password that the person does not have yet and may set on the spot.
     SetPassword,
+    /// The same, once Fly.io has told anew who they are.
+    ProveFirst,
+    /// By a password, for which the person has no address to sign in with.
+    NoAddress,
+    /// Fly.io did not name the organization this time.
+    Unconfirmed,
 }
 
 /// An organization of the person that opens in another way.
@@ -195,6 +205,8 @@ pub struct ChoosePage {
     pub client: String,
     /// Who is signed in.
     pub person: String,
+    /// Their id, so that the answer is theirs.
+    pub person_id: String,
     /// What the present sign-in opens: at least one.
     pub opened: Vec<String>,
     /// What it does not: at least one.
@@ -212,6 +224,7 @@ impl ChoosePage {
             tx_query: SAMPLE_TX.into(),
             client: "Sentry".into(),
             person: "Jun Park".into(),
+            person_id: "01kap4t6zq8m".into(),
             opened: vec!["Harbour Tools".into()],
             others: vec![other("Saltmarsh Labs", Way::SetPassword)],
         };
@@ -224,7 +237,15 @@ impl ChoosePage {
             ],
             ..by_fly.clone()
         };
-        vec![("fly", by_fly), ("fly-with-password", has_password), ("password", by_password)]
+        let with = |way| Self { others: vec![other("Saltmarsh Labs", way)], ..by_fly.clone() };
+        vec![
+            ("prove-first", with(Way::ProveFirst)),
+            ("no-address", with(Way::NoAddress)),
+            ("unconfirmed", with(Way::Unconfirmed)),
+            ("fly", by_fly),
+            ("fly-with-password", has_password),
+            ("password", by_password),
+        ]
     }
 }
 

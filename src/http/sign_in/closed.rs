@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
-use super::finish::Finish;
+use super::finish::{Finish, is_unconfirmed_lately};
 use super::transaction::{Transaction, Transactions};
 use crate::domain::access::Closed;
 use crate::domain::authorize::{OAuthCode, OAuthError};
@@ -35,7 +35,7 @@ impl Finish {
             Some(left) if current.user.email.is_none() => {
                 Err(no_address(&left.organization.name, &transaction.query()))
             }
-            Some(left) => self.no_longer_opens(web, visitor, current, transaction, left).await,
+            Some(left) => self.no_longer_opens(web, visitor, current, transaction, (left, judged)).await,
             None => self.denied(web, transaction, judged),
         }
     }
@@ -47,9 +47,12 @@ impl Finish {
         visitor: &Visitor,
         current: &Current,
         transaction: &Transaction,
-        left: &Judged,
+        (left, judged): (&Judged, &[Judged]),
     ) -> Result<Response, PageError> {
         let tx_query = transaction.query();
+        let now = web.clock.now();
+        let unconfirmed =
+            judged.iter().filter(|j| is_unconfirmed_lately(j, now)).map(|j| j.organization.name.clone());
         let has_password = self.has_password(current).await?;
         let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
         let client = self.client_of(transaction);
@@ -58,6 +61,7 @@ impl Finish {
             csrf: web.csrf(visitor),
             client: client.as_ref().map(|client| client.name.clone()),
             organization: left.organization.name.clone(),
+            unconfirmed: unconfirmed.collect(),
             since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
             email: current.user.email.clone().unwrap_or_default(),
             link_lasts: web.link_lasts(),

@@ -1,12 +1,14 @@
 //! What follows a sign-in: the code for the client, our own page, or the page that says what to do instead.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::response::Response;
 
 use super::closed::check_email;
 use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
+use crate::clock::Timestamp;
 use crate::domain::access::{Closed, Proof, SeenOrganization};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
@@ -75,7 +77,7 @@ impl Finish {
             let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one hinted at");
             return Ok(Outcome::Code(back.error(&error)));
         }
-        if choice == Choice::Open && named.is_none() && judged.iter().any(opens_in_another_way) {
+        if choice == Choice::Open && named.is_none() && judged.iter().any(|j| may_be_wanted(j, self.store.now())) {
             return Ok(Outcome::Choose(judged));
         }
         let proof = Proof { organizations: opened, ..current.proof().clone() };
@@ -113,18 +115,26 @@ impl Finish {
         let mut response = match &transaction.errand {
             Errand::Page { path, .. } => see_other(path),
             Errand::Authorize(pending) => {
-                match self.code(web, current, pending, transaction.choice(), &transaction.query()).await? {
+                let choice = transaction.choice(current.proof().method);
+                match self.code(web, current, pending, choice, &transaction.query()).await? {
                     Outcome::Code(response) => response,
-                    // The transaction lives on. That page can be loaded again, which Fly.io's callback cannot.
-                    Outcome::Choose(_) => return Ok(see_other(&next::path(transaction))),
+                    Outcome::Choose(_) => return Self::go_on(web, visitor, transaction),
                     Outcome::Closed(judged) => {
                         self.note_closed(visitor, current, &judged).await?;
-                        return Ok(see_other(&next::path(transaction)));
+                        return Self::go_on(web, visitor, transaction);
                     }
                 }
             }
         };
         Transactions::new(web).drop(&transaction.id, &mut response);
+        Ok(response)
+    }
+
+    /// The transaction lives on, on a page that can be loaded again, which Fly.io's callback cannot.
+    fn go_on(web: &Web, visitor: &Visitor, transaction: &Transaction) -> Result<Response, PageError> {
+        let mut response = see_other(&next::path(transaction));
+        let signed_in = Transaction { signed_in: true, ..transaction.clone() };
+        Transactions::new(web).keep(&signed_in, visitor, &mut response)?;
         Ok(response)
     }
 
@@ -154,16 +164,29 @@ impl Finish {
         let hash = crate::domain::secret::TokenHash::of(state.as_bytes()).to_text();
         let key = keys::used_state::<UsedState>(&hash);
         let mut txn = self.store.txn(key.key().partition().clone());
-        let until = txn.now().plus(std::time::Duration::from_hours(1));
+        let until = txn.now().plus(Duration::from_hours(1));
         txn.check_absent(key.key().clone()).put_until(&key, &UsedState {}, until)?;
         Ok(self.store.commit(txn).await? == crate::store::Outcome::Committed)
     }
 }
 
-/// A member's organization that this sign-in does not open, and another would. Who goes on without a word ends at an
+/// Somebody whom Fly.io has not named for longer was removed there, rather than to be proven once more.
+const LATELY: Duration = Duration::from_hours(24);
+
+/// A member's organization that this sign-in does not open, and another might. Who goes on without a word ends at an
 /// application that says "no access" for as long as the session lasts.
-pub(super) fn opens_in_another_way(judged: &Judged) -> bool {
-    matches!(judged.verdict, Err(Closed::OtherMethod | Closed::TooOld))
+pub(super) fn may_be_wanted(judged: &Judged, now: Timestamp) -> bool {
+    match judged.verdict {
+        Err(Closed::OtherMethod | Closed::TooOld) => true,
+        Err(Closed::NotConfirmed) => is_unconfirmed_lately(judged, now),
+        Ok(_) | Err(Closed::NotMember) => false,
+    }
+}
+
+/// Fly.io has only just stopped to name the organization: it may want a sign-in with Google or GitHub first.
+pub(super) fn is_unconfirmed_lately(judged: &Judged, now: Timestamp) -> bool {
+    let since = judged.member.as_ref().and_then(|member| member.absent_since);
+    judged.verdict == Err(Closed::NotConfirmed) && since.is_some_and(|since| now < since.plus(LATELY))
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -105,7 +105,9 @@ async fn sign_in(
     fly.tokens.save(&admitted.user.id, tokens).await?;
     let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
     finish.directory.note_sign_in(&admitted.user, &proof, &visitor.address).await?;
-    web.begin_session(visitor, &admitted.user, proof).await
+    // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.
+    let user = finish.directory.user(&admitted.user.id).await?.map_or(admitted.user, |entry| entry.value);
+    web.begin_session(visitor, &user, proof).await
 }
 
 /// The way back leads into the same sign-in: nobody has to go to the application for a new one.

@@ -9,7 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
-use super::finish::{Choice, Finish, Outcome, opens_in_another_way};
+use super::finish::{Choice, Finish, Outcome, is_unconfirmed_lately, may_be_wanted};
 use super::page::SignInQuery;
 use super::transaction::{Pending, Transaction, Transactions};
 use crate::domain::organization::LoginMethod;
@@ -43,6 +43,8 @@ pub async fn get(
 #[serde(default)]
 pub struct Sent {
     csrf: String,
+    /// Who the page said is signed in.
+    person: String,
 }
 
 /// `POST /sign-in/next`: on with what the session opens.
@@ -54,7 +56,10 @@ pub async fn post(
     Form(form): Form<Sent>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
-    answer(&web, &finish, &visitor, &query, Choice::Made).await
+    // Somebody else may have signed in in another tab since: nobody goes on as a person the page did not name.
+    let current = web.session(&visitor).await?;
+    let same = current.is_some_and(|current| current.user.id.as_str() == form.person);
+    answer(&web, &finish, &visitor, &query, if same { Choice::Made } else { Choice::Open }).await
 }
 
 async fn answer(
@@ -80,7 +85,11 @@ async fn answer(
             let page = page(web, finish, visitor, (&current, pending, &transaction), &judged).await?;
             let mut response = Page::ok(page).into_response();
             response.extensions_mut().insert(FormTargets::of([pending.redirect_uri.as_str()]));
-            transactions.keep(&Transaction { has_chosen: true, ..transaction.clone() }, visitor, &mut response)?;
+            transactions.keep(
+                &Transaction { chosen_from: Some(current.proof().method), ..transaction.clone() },
+                visitor,
+                &mut response,
+            )?;
             Ok(response)
         }
         Outcome::Closed(judged) => finish.closed(web, visitor, &current, &transaction, &judged).await,
@@ -94,16 +103,15 @@ async fn page(
     (current, pending, transaction): (&Current, &Pending, &Transaction),
     judged: &[Judged],
 ) -> Result<ChoosePage, StoreError> {
-    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
-    let by_fly = current.proof().method == LoginMethod::Fly;
-    let may_set_one = fresh && by_fly && current.user.email.is_some() && !finish.has_password(current).await?;
+    let now = web.clock.now();
+    let by_password = way_by_password(web, finish, current).await?;
     let other = |judged: &Judged| OtherWay {
         organization: judged.organization.name.clone(),
         since: judged.organization.changed.as_ref().map(|change| when::day(change.at)),
         way: match judged.organization.login_method {
+            _ if is_unconfirmed_lately(judged, now) => Way::Unconfirmed,
             LoginMethod::Fly => Way::Fly,
-            LoginMethod::Password if may_set_one => Way::SetPassword,
-            LoginMethod::Password => Way::Password,
+            LoginMethod::Password => by_password,
         },
     };
     Ok(ChoosePage {
@@ -112,7 +120,21 @@ async fn page(
         tx_query: transaction.query(),
         client: finish.clients.get(pending.client.as_str()).map(|client| client.name.clone()).unwrap_or_default(),
         person: current.user.name.clone(),
+        person_id: current.user.id.to_string(),
         opened: judged.iter().filter(|j| j.verdict.is_ok()).map(|j| j.organization.name.clone()).collect(),
-        others: judged.iter().filter(|j| opens_in_another_way(j)).map(other).collect(),
+        others: judged.iter().filter(|j| may_be_wanted(j, now)).map(other).collect(),
     })
+}
+
+/// How the person gets into an organization that signs in with passwords.
+async fn way_by_password(web: &Web, finish: &Finish, current: &Current) -> Result<Way, StoreError> {
+    if finish.has_password(current).await? {
+        return Ok(Way::Password);
+    }
+    if current.user.email.is_none() {
+        return Ok(Way::NoAddress);
+    }
+    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+    let just_proven = fresh && current.proof().method == LoginMethod::Fly;
+    Ok(if just_proven { Way::SetPassword } else { Way::ProveFirst })
 }

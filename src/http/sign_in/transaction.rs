@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::domain::access::Proof;
 use crate::domain::authorize::{AuthorizationRequest, Prompt};
 use crate::domain::ids::{ClientId, UserId, random_text};
+use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
 use crate::http::web::{Visitor, Web};
 use crate::random::Random;
@@ -59,16 +60,20 @@ pub struct Transaction {
     pub errand: Errand,
     pub begun_at: Timestamp,
     pub fly: Option<FlyLeg>,
-    /// The person has seen which way opens which of their organizations: the way they take next is their choice.
+    /// The person has proven themselves for this request, whatever the clocks of two nodes say.
     #[serde(default)]
-    pub has_chosen: bool,
+    pub signed_in: bool,
+    /// The person was signed in in this way when they saw which way opens which of their organizations: another way that
+    /// they take then is their choice.
+    #[serde(default)]
+    pub chosen_from: Option<LoginMethod>,
 }
 
 impl Transaction {
     #[must_use]
     pub fn begin(errand: Errand, now: Timestamp, random: &dyn Random) -> Self {
         let id = random_text(random).chars().take(12).collect();
-        Self { id, errand, begun_at: now, fly: None, has_chosen: false }
+        Self { id, errand, begun_at: now, fly: None, signed_in: false, chosen_from: None }
     }
 
     #[must_use]
@@ -107,9 +112,10 @@ impl Transaction {
         }
     }
 
+    /// Whether a sign-in by `method` says which organization is wanted.
     #[must_use]
-    pub fn choice(&self) -> Choice {
-        if self.has_chosen { Choice::Made } else { Choice::Open }
+    pub fn choice(&self, method: LoginMethod) -> Choice {
+        if self.chosen_from.is_some_and(|before| before != method) { Choice::Made } else { Choice::Open }
     }
 
     /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`).
@@ -117,7 +123,7 @@ impl Transaction {
     pub fn accepts(&self, proof: &Proof) -> bool {
         let recent = |max_age| self.begun_at <= proof.auth_time.plus(max_age);
         let in_time = self.pending().and_then(|pending| pending.request.max_age).is_none_or(recent);
-        in_time && (!self.wants_new_sign_in() || proof.auth_time >= self.begun_at)
+        self.signed_in || (in_time && (!self.wants_new_sign_in() || proof.auth_time >= self.begun_at))
     }
 
     fn is_over(&self, now: Timestamp) -> bool {
@@ -197,7 +203,14 @@ impl<'a> Transactions<'a> {
 fn unreadable(id: &str) -> Option<Transaction> {
     let plain = id.len() <= 32 && id.bytes().all(|b| b.is_ascii_alphanumeric());
     let errand = Errand::Page { path: String::new(), again: false };
-    plain.then(|| Transaction { id: id.to_owned(), errand, begun_at: Timestamp::EPOCH, fly: None, has_chosen: true })
+    plain.then(|| Transaction {
+        id: id.to_owned(),
+        errand,
+        begun_at: Timestamp::EPOCH,
+        fly: None,
+        signed_in: false,
+        chosen_from: None,
+    })
 }
 
 fn name(id: &str) -> String {

@@ -245,6 +245,6 @@ fn merged(id: &UserId, person: &FlyPerson, seen: &[SeenOrganization], before: Op
         created_at: before.map_or(now, |user| user.created_at),
         organizations,
         session_epoch: before.map_or(0, |user| user.session_epoch),
-        fly_refused_at: before.and_then(|user| user.fly_refused_at),
+        fly_epoch: before.map_or(0, |user| user.fly_epoch),
     }
 }

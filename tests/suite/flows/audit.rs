@@ -10,7 +10,7 @@ use crate::support::relying_party::{Tokens, refused};
 
 const HOUR: Duration = Duration::from_hours(1);
 const UNNAMED: &str = "Fly.io no longer names the organization for this person";
-const OTHER: &str = "that no longer opens this organization; shown the other way in";
+const OTHER: &str = "that does not open this organization; shown the other way in";
 
 /// The refusals of an organization, oldest first: who, from where, what.
 async fn refusals(app: &TestApp, slug: &str) -> Vec<(String, Option<String>, String)> {

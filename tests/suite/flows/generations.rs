@@ -70,7 +70,8 @@ async fn an_organization_that_is_not_involved_goes_on() {
     let choose = jun.get(&sentry.authorize()).await.location();
     assert!(choose.starts_with("/sign-in/next?tx="), "{choose}");
     jun.get(&choose).await;
-    let sent = jun.post_form(&choose, &[]).await.sent_back();
+    let id = app.user("jun").await.id;
+    let sent = jun.post_form(&choose, &[("person", id.as_str())]).await.sent_back();
     let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
     let info = sentry.info(&tokens.access).await.json();
     assert_eq!(info["organizations"].as_array().unwrap().len(), 1);

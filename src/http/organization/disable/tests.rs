@@ -30,7 +30,7 @@ fn member(id: &str, name: &str, email: Option<&str>, has_password: bool) -> Memb
 
 fn session() -> Session {
     let proof = Proof { method: LoginMethod::Fly, auth_time: NOW, organizations: vec![] };
-    Session { proof, epoch: 0, created_at: NOW, seen_at: NOW }
+    Session { proof, epoch: 0, fly_epoch: 0, created_at: NOW, seen_at: NOW }
 }
 
 fn entered() -> Entered {
@@ -44,7 +44,7 @@ fn entered() -> Entered {
         created_at: NOW,
         organizations: vec![],
         session_epoch: 0,
-        fly_refused_at: None,
+        fly_epoch: 0,
     };
     let key = Key::record(Partition::new("user", "u1"), "session/x");
     let session = Entry { key, version: Version(1), expires_at: None, value: session() };

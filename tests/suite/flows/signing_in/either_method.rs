@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use flybridge::demo::world::BRAMS_PASSWORD;
+use flybridge::demo::world::{BRAMS_PASSWORD, Role};
 
+use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, PASSWORD, TestApp};
 use crate::support::browser_client::Browser;
 use crate::support::relying_party::{Rp, STATE, Tokens};
@@ -80,9 +81,31 @@ async fn go_on(browser: &mut Browser, tx: &str, opened: &[&str], others: &[&str]
     assert_eq!(page.status, 200, "{}", page.said());
     assert_eq!(page.element("choose-submit").unwrap(), format!("Go on with {}", opened.join(" and ")));
     assert!(others.iter().all(|name| page.text().contains(&format!("<h2>{name}</h2>"))), "{}", page.said());
-    let sent = browser.post_form(&path, &[]).await.sent_back();
+    let sent = browser.post_form(&path, &[("person", &person(&page))]).await.sent_back();
     assert_eq!(sent["state"], STATE);
     sent["code"].clone()
+}
+
+/// Who the page says is signed in.
+fn person(page: &Answer) -> String {
+    let html = page.text();
+    html.split_once("name=\"person\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned()
+}
+
+#[tokio::test]
+async fn nobody_goes_on_as_somebody_the_page_did_not_name() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let mut browser = app.browser();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let page = browser.fly(&tx, "jun").await;
+    let jun = person(&page);
+    let path = format!("/sign-in/next?tx={tx}");
+    for other in ["", "x", app.user("leo").await.id.as_str()] {
+        let page = browser.post_form(&path, &[("person", other)]).await;
+        assert!(page.shows("choose-form"), "{other}: {}", page.said());
+    }
+    assert!(browser.post_form(&path, &[("person", &jun)]).await.sent_back().contains_key("code"));
 }
 
 #[tokio::test]
@@ -118,6 +141,62 @@ async fn who_belongs_to_two_is_asked_which_instead_of_stuck_with_one() {
     assert_eq!(jun.get(&silent.authorize()).await.sent_back()["error"], "account_selection_required");
     let named = standard.request().with("organization", "harbour-tools");
     assert!(jun.get(&named.authorize()).await.sent_back().contains_key("code"));
+}
+
+#[tokio::test]
+async fn whoever_has_no_password_yet_proves_themselves_anew_and_sets_one() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let sentry = app.sentry();
+    let mut jun = app.browser();
+    jun.sign_in_with_fly("jun").await;
+    app.advance(Duration::from_mins(6));
+    let next = jun.get(&sentry.authorize()).await.location();
+    let tx = next.strip_prefix("/sign-in/next?tx=").unwrap().to_owned();
+    let page = jun.get(&next).await;
+    assert!(!page.shows("set-password-now") && page.text().contains("you have no password yet"), "{}", page.said());
+    // Also by way of the sign-in page.
+    jun.get(&format!("/sign-in?tx={tx}&all=1")).await;
+    let page = jun.fly(&tx, "jun").await;
+    assert!(page.shows("set-password-now"), "asked again, not sent past it: {}", page.said());
+    jun.get(&format!("/set-up/now?tx={tx}")).await;
+    let sent = jun.post_form(&format!("/set-up/now?tx={tx}"), &[("password", PASSWORD)]).await.sent_back();
+    let tokens = Tokens::of(&sentry.redeem(&sent["code"]).await);
+    let saltmarsh = app.organization("saltmarsh-labs");
+    assert_eq!(organizations(&sentry.info(&tokens.access).await.json()), [saltmarsh.as_str()]);
+    app.work().await;
+}
+
+#[tokio::test]
+async fn an_organization_that_fly_has_just_stopped_to_name_is_told_of_beside_the_others() {
+    let app = TestApp::new().await;
+    let sentry = app.sentry();
+    app.sentry().tokens(&mut app.browser(), "jun").await;
+    // Such as when Saltmarsh Labs wants a Google sign-in at Fly.io that has lapsed.
+    assert!(app.fly.change(|world| world.remove_member("jun", "saltmarsh-labs")));
+    let mut jun = app.browser();
+    let tx = jun.begin(&sentry.authorize()).await;
+    let page = jun.fly(&tx, "jun").await;
+    assert!(page.text().contains("Fly.io did not name Saltmarsh Labs"), "{}", page.said());
+    go_on(&mut jun, &tx, &["Harbour Tools"], &["Saltmarsh Labs"]).await;
+    // And the same where the other one has left.
+    assert!(
+        app.fly.change(|world| world.set_role("jun", "saltmarsh-labs", Role::Member)
+            && world.remove_member("jun", "harbour-tools"))
+    );
+    app.leave().await;
+    let mut jun = app.browser();
+    let tx = jun.begin(&sentry.authorize()).await;
+    let page = jun.fly(&tx, "jun").await;
+    assert_eq!(page.heading(), "Fly.io no longer opens this organization");
+    assert!(page.text().contains("Fly.io did not name Harbour Tools"), "{}", page.said());
+    // Who was removed is not asked for ever.
+    assert!(app.fly.change(|world| world.set_role("jun", "harbour-tools", Role::Member)));
+    assert!(app.fly.change(|world| world.remove_member("leo", "saltmarsh-labs")));
+    app.advance(Duration::from_hours(25));
+    let mut jun = app.browser();
+    let tx = jun.begin(&sentry.authorize()).await;
+    assert!(!jun.fly(&tx, "jun").await.text().contains("did not name"));
 }
 
 #[tokio::test]
