@@ -3,7 +3,9 @@
 pub mod authorize;
 pub mod client_auth;
 pub mod discovery;
+pub mod introspection;
 pub mod redirect;
+pub mod revocation;
 pub mod token;
 pub mod token_info;
 pub mod userinfo;

@@ -41,6 +41,8 @@ pub fn protocol() -> Vec<Route> {
         route("/.well-known/oauth-authorization-server", GET, get(oidc::discovery::discovery)),
         route("/oauth/jwks", GET, get(oidc::discovery::jwks)),
         route("/oauth/token", POST, post(oidc::token::post)),
+        route("/oauth/introspect", POST, post(oidc::introspection::post)),
+        route("/oauth/revoke", POST, post(oidc::revocation::post)),
         route("/oauth/token/info", GET, get(oidc::token_info::get)),
         route("/oauth/userinfo", BOTH, get(oidc::userinfo::get).post(oidc::userinfo::post)),
         route("/healthz", GET, get(readiness::healthz)),

@@ -4,6 +4,7 @@
 //! commit that used up what they were given for. Token texts are derived from the master key, the grant and a serial,
 //! so that a lost answer can be given again without being stored; the store holds hashes only.
 
+pub mod inspect;
 pub mod redeem;
 mod refresh;
 

@@ -43,7 +43,7 @@ impl Discovery {
     pub fn new(issuer: &Issuer) -> Result<Self, DiscoveryError> {
         let metadata = metadata(issuer).map_err(|e| DiscoveryError(e.to_string()))?;
         let mut document = serde_json::to_value(metadata).map_err(|e| DiscoveryError(e.to_string()))?;
-        add_members(&mut document);
+        add_members(&mut document, issuer);
         let body = serde_json::to_vec(&document).map_err(|e| DiscoveryError(e.to_string()))?;
         Ok(Self { etag: etag(&body), body: body.into() })
     }
@@ -79,9 +79,14 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     .set_request_uri_parameter_supported(Some(false)))
 }
 
-/// Members that the crate does not know: RFC 8414 (PKCE) and RFC 9207 (`iss` in answers).
-fn add_members(document: &mut Value) {
+/// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation) and RFC 9207 (`iss` in answers).
+fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
+        let methods = members.get("token_endpoint_auth_methods_supported").cloned().unwrap_or_default();
+        for (name, path) in [("introspection", "/oauth/introspect"), ("revocation", "/oauth/revoke")] {
+            members.insert(format!("{name}_endpoint"), json!(issuer.join(path)));
+            members.insert(format!("{name}_endpoint_auth_methods_supported"), methods.clone());
+        }
         members.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
         members.insert("authorization_response_iss_parameter_supported".to_owned(), json!(true));
         members.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));

@@ -62,9 +62,7 @@ pub async fn post(
 ) -> Result<Response, OAuthFailure> {
     check_carrier(&headers, query.as_deref())?;
     let form = Parameters::parse(&body);
-    form.check_once_each()?;
-    let client =
-        client_auth::authenticate(&endpoint.clients, &endpoint.limits, &visitor.address, &headers, &form).await?;
+    let client = endpoint.client(&visitor, &headers, &form).await?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
             let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
@@ -82,12 +80,12 @@ pub async fn post(
     endpoint.answer(&web, &client, issued).await
 }
 
-fn missing(what: &str) -> OAuthFailure {
+pub(super) fn missing(what: &str) -> OAuthFailure {
     OAuthFailure::new(OAuthCode::InvalidRequest, what)
 }
 
 /// The parameters come in a form body; a secret in a URL ends in logs (RFC 6749, section 2.3.1).
-fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
+pub(super) fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
         return Err(missing("the content type must be application/x-www-form-urlencoded"));
@@ -99,6 +97,17 @@ fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFa
 }
 
 impl TokenEndpoint {
+    /// The client that a form comes from, as every endpoint for clients asks it.
+    pub(super) async fn client(
+        &self,
+        visitor: &Visitor,
+        headers: &HeaderMap,
+        form: &Parameters,
+    ) -> Result<Arc<Client>, OAuthFailure> {
+        form.check_once_each()?;
+        client_auth::authenticate(&self.clients, &self.limits, &visitor.address, headers, form).await
+    }
+
     async fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
         let user = self.directory.user(&issued.grant.user).await?.ok_or_else(|| missing("the person is gone"))?.value;
         let now = web.clock.now();

@@ -111,10 +111,15 @@ impl Grants {
             let lost = now.since(*replaced_at) < REUSE_WINDOW;
             return if lost { Presented::JustReplaced } else { Presented::UsedBefore };
         }
+        if self.is_of_chain(grant, refresh, token) { Presented::UsedBefore } else { Presented::Unknown }
+    }
+
+    /// Whether the token is the current one of the grant or one of those it replaced.
+    pub(super) fn is_of_chain(&self, grant: &Grant, refresh: &Refresh, token: &Token) -> bool {
+        let hash = token.hash();
         let older = refresh.serial.saturating_sub(RECOGNIZED)..refresh.serial;
-        let known =
-            older.map(|serial| self.derive(TokenKind::RefreshToken, grant, serial)).any(|old| old.hash() == hash);
-        if known { Presented::UsedBefore } else { Presented::Unknown }
+        hash == refresh.current
+            || older.into_iter().any(|serial| self.derive(TokenKind::RefreshToken, grant, serial).hash() == hash)
     }
 
     /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed".

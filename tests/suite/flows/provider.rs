@@ -10,6 +10,8 @@ mod client_auth;
 mod discovery;
 #[path = "provider/id_token.rs"]
 mod id_token;
+#[path = "provider/introspection.rs"]
+mod introspection;
 #[path = "provider/openid_client.rs"]
 mod openid_client;
 #[path = "provider/refresh.rs"]

@@ -49,7 +49,7 @@ pub(crate) const STATE: &str = "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978
 pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
 
 impl Parameters {
-    fn of(pairs: &[(&str, &str)]) -> Self {
+    pub(crate) fn of(pairs: &[(&str, &str)]) -> Self {
         Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
@@ -178,10 +178,23 @@ impl Rp {
 
     /// Sends a token request, proving itself as it is registered to.
     pub(crate) async fn token(&self, parameters: Parameters) -> Answer {
+        self.form("/oauth/token", parameters).await
+    }
+
+    /// Sends a form to an endpoint for clients, proving itself as it is registered to.
+    pub(crate) async fn form(&self, path: &str, parameters: Parameters) -> Answer {
         if self.basic {
-            return self.token_with(&parameters, &[("authorization", &self.basic_header())]).await;
+            return self.form_with(path, &parameters, &[("authorization", &self.basic_header())]).await;
         }
-        self.token_with(&parameters.and("client_id", self.id).and("client_secret", &self.secret), &[]).await
+        self.form_with(path, &parameters.and("client_id", self.id).and("client_secret", &self.secret), &[]).await
+    }
+
+    pub(crate) async fn introspect(&self, token: &str) -> Answer {
+        self.form("/oauth/introspect", Parameters::of(&[("token", token)])).await
+    }
+
+    pub(crate) async fn give_back(&self, token: &str) -> Answer {
+        self.form("/oauth/revoke", Parameters::of(&[("token", token)])).await
     }
 
     /// `Basic`, form-encoded inside (RFC 6749, section 2.3.1).
@@ -192,7 +205,11 @@ impl Rp {
 
     /// Sends a token request exactly like this.
     pub(crate) async fn token_with(&self, parameters: &Parameters, headers: &[(&str, &str)]) -> Answer {
-        let mut request = Request::post("/oauth/token").header("content-type", "application/x-www-form-urlencoded");
+        self.form_with("/oauth/token", parameters, headers).await
+    }
+
+    pub(crate) async fn form_with(&self, path: &str, parameters: &Parameters, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

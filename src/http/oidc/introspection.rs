@@ -1,0 +1,71 @@
+//! `POST /oauth/introspect` (RFC 7662): whether a token of the asking client is good, and what it stands for.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::json;
+
+use super::token::{TokenEndpoint, check_carrier, missing};
+use crate::domain::claims::OrganizationClaim;
+use crate::domain::ids::UserId;
+use crate::domain::parameters::Parameters;
+use crate::domain::secret::TokenKind;
+use crate::http::error::OAuthFailure;
+use crate::http::web::{Visitor, Web};
+use crate::services::access::Judged;
+use crate::services::grants::inspect::Active;
+
+/// RFC 7662, section 2.2. Everything else is `{"active":false}`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    active: bool,
+    iss: &'a str,
+    client_id: &'a str,
+    sub: &'a UserId,
+    scope: String,
+    /// Only of an access token (RFC 7662 names the type of RFC 6749, section 5.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    iat: i64,
+    exp: i64,
+    /// What the token opens at this moment.
+    organizations: Vec<OrganizationClaim>,
+}
+
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: String,
+) -> Result<Response, OAuthFailure> {
+    check_carrier(&headers, query.as_deref())?;
+    let form = Parameters::parse(&body);
+    let client = endpoint.client(&visitor, &headers, &form).await?;
+    // A hint about the kind is not needed: the token says it (RFC 7662, section 2.1).
+    let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok(match endpoint.grants.introspect(&client, token).await? {
+        Some(active) => (no_store, Json(answer(&web, &active))).into_response(),
+        None => (no_store, Json(json!({ "active": false }))).into_response(),
+    })
+}
+
+fn answer<'a>(web: &'a Web, active: &'a Active) -> Answer<'a> {
+    Answer {
+        active: true,
+        iss: web.issuer.as_str(),
+        client_id: active.grant.client.as_str(),
+        sub: &active.grant.user,
+        scope: active.scope.to_string(),
+        token_type: (active.kind == TokenKind::AccessToken).then_some("Bearer"),
+        iat: active.issued_at.as_seconds(),
+        exp: active.expires_at.as_seconds(),
+        organizations: active.opened.iter().filter_map(Judged::claim).collect(),
+    }
+}
