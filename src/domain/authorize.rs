@@ -148,6 +148,33 @@ impl OAuthError {
     }
 }
 
+/// How the answer travels back through the browser.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    /// In the query of the redirect URI (OAuth 2.0 Multiple Response Type Encoding Practices, section 2.1).
+    #[default]
+    Query,
+    /// In a form that the browser posts to it (OAuth 2.0 Form Post Response Mode).
+    FormPost,
+}
+
+impl ResponseMode {
+    /// Before anything can be answered: an error goes back in the mode that was asked for, so one that we do not speak
+    /// leaves no way to answer.
+    ///
+    /// # Errors
+    /// One sentence about the mode for the person at our own page.
+    pub fn check(parameters: &Parameters) -> Result<Self, &'static str> {
+        match parameters.one("response_mode") {
+            Ok(Some("form_post")) => Ok(Self::FormPost),
+            // A repeated one is answered as any other repeated parameter, in the mode that is the default.
+            Ok(None | Some("query")) | Err(_) => Ok(Self::Query),
+            Ok(Some(_)) => Err("It wants its answer in a form we do not support."),
+        }
+    }
+}
+
 /// How the person is to be asked (OIDC Core, section 3.1.2.1, `prompt`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -163,6 +190,8 @@ pub enum Prompt {
 /// A request that passed every check that needs nothing but the client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorizationRequest {
+    #[serde(default)]
+    pub response_mode: ResponseMode,
     pub scope: Scope,
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
@@ -187,6 +216,7 @@ impl AuthorizationRequest {
         let nonce = check_nonce(parameters)?;
         let text = |name: &str| parameters.one(name).map(|value| value.map(|v| v.chars().take(512).collect()));
         Ok(Self {
+            response_mode: ResponseMode::check(parameters).unwrap_or_default(),
             scope,
             nonce,
             code_challenge,

@@ -72,9 +72,16 @@ impl Client {
     pub fn verify_redirect(&self, uri: &str) -> Option<VerifiedRedirect> {
         self.redirect_uris.iter().find(|known| known.as_str() == uri).map(|known| VerifiedRedirect(known.clone()))
     }
+
+    /// The same for where a person is sent after signing out (RP-Initiated Logout, section 3).
+    #[must_use]
+    pub fn verify_post_logout(&self, uri: &str) -> Option<VerifiedRedirect> {
+        let mut registered = self.post_logout_redirect_uris.iter();
+        registered.find(|known| known.as_str() == uri).map(|known| VerifiedRedirect(known.clone()))
+    }
 }
 
-/// A redirect URI that the client registered. Only [`Client::verify_redirect`] makes one.
+/// A redirect URI that the client registered. Only a [`Client`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedRedirect(String);
 

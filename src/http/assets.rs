@@ -1,4 +1,4 @@
-//! The style, the icon and the one script, embedded in the binary. Their URLs carry a hash of the content, so a browser
+//! The style, the icon and the scripts, embedded in the binary. Their URLs carry a hash of the content, so a browser
 //! may keep them for as long as it likes and still sees a new version at once.
 
 use std::fmt::Write as _;
@@ -47,6 +47,10 @@ static LIVE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("live", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/live.js"))
 });
 
+static SUBMIT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("submit", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/submit.js"))
+});
+
 /// URL of the style sheet.
 #[must_use]
 pub fn style_url() -> &'static str {
@@ -65,10 +69,16 @@ pub fn live_url() -> &'static str {
     &LIVE.url
 }
 
+/// URL of the script that sends the form of an answer to an application.
+#[must_use]
+pub fn submit_url() -> &'static str {
+    &SUBMIT.url
+}
+
 /// The asset at a URL path such as `/assets/flybridge.0123456789abcdef.css`; none for another hash or name.
 #[must_use]
 pub fn asset(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*ICON, &*LIVE].into_iter().find(|asset| asset.url == path)
+    [&*STYLE, &*ICON, &*LIVE, &*SUBMIT].into_iter().find(|asset| asset.url == path)
 }
 
 /// Answers [`ROUTE`].

@@ -4,6 +4,7 @@ pub mod authorize;
 pub mod client_auth;
 pub mod discovery;
 pub mod introspection;
+pub mod logout;
 pub mod redirect;
 pub mod revocation;
 pub mod token;

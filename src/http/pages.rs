@@ -3,6 +3,7 @@
 
 pub mod disable;
 pub mod error;
+pub mod form_post;
 pub mod organization;
 pub mod setup;
 pub mod sign_in;
@@ -234,6 +235,7 @@ pub fn samples() -> Vec<Sample> {
         .chain(render("forgot-sent", setup::ForgotSentPage::samples()))
         .chain(render("sign-out", sign_out::SignOutPage::samples()))
         .chain(render("signed-out", sign_out::SignedOutPage::samples()))
+        .chain(render("form-post", form_post::FormPostPage::samples()))
         .chain(render("error", error::ErrorPage::samples()))
         .collect()
 }

@@ -61,7 +61,7 @@ fn bytes(headers: &HeaderMap) -> usize {
 
 /// Whether the address is one that programs speak to, not people.
 fn is_for_programs(path: &str) -> bool {
-    path != "/oauth/authorize"
+    !["/oauth/authorize", "/oauth/logout"].contains(&path)
         && ["/oauth/", "/.well-known/", "/healthz", "/readyz"].iter().any(|start| path.starts_with(start))
 }
 

@@ -56,6 +56,7 @@ pub fn protocol() -> Vec<Route> {
 pub fn entrances() -> Vec<Route> {
     vec![
         route("/oauth/authorize", BOTH, get(oidc::authorize::get).post(oidc::authorize::post)),
+        route("/oauth/logout", BOTH, get(oidc::logout::get).post(oidc::logout::post)),
         route(fly::CALLBACK, GET, get(fly::callback)),
         route("/set-up/{token}", GET, get(set_up::open)),
         route("/go", GET, get(sign_out::go)),

@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 
 use super::web::Web;
+use crate::domain::client::VerifiedRedirect;
 
 /// Where the forms of a page may lead beside ourselves, by way of a redirect: browsers hold `form-action` against
 /// redirects too. A handler puts it into the extensions of its answer.
@@ -24,12 +25,31 @@ impl FormTargets {
         texts.dedup();
         Self(texts)
     }
+
+    fn with_ourselves(&self) -> String {
+        std::iter::once("'self'").chain(self.0.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// For a page whose one form leads elsewhere and nowhere else: the origin of a verified redirect.
+#[derive(Debug, Clone)]
+pub struct OnlyFormTarget(String);
+
+impl OnlyFormTarget {
+    #[must_use]
+    pub fn of(redirect: &VerifiedRedirect) -> Self {
+        let origin = url::Url::parse(redirect.as_str()).map(|url| url.origin().ascii_serialization());
+        Self(origin.unwrap_or_else(|_| "'none'".to_owned()))
+    }
 }
 
 pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let targets = response.extensions_mut().remove::<FormTargets>().unwrap_or_default();
-    let policy = policy(&targets);
+    let policy = match response.extensions_mut().remove::<OnlyFormTarget>() {
+        Some(OnlyFormTarget(origin)) => policy(&origin),
+        None => policy(&targets.with_ourselves()),
+    };
     let headers = response.headers_mut();
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
@@ -55,12 +75,7 @@ pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) ->
     response
 }
 
-fn policy(targets: &FormTargets) -> String {
-    let mut form_action = "'self'".to_owned();
-    for target in &targets.0 {
-        form_action.push(' ');
-        form_action.push_str(target);
-    }
+fn policy(form_action: &str) -> String {
     format!(
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
          object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action {form_action}"
@@ -75,6 +90,6 @@ mod tests {
     fn form_targets_are_origins() {
         let targets = FormTargets::of(["https://sentry.example/auth/sso/", "https://sentry.example/x", "nonsense"]);
         assert_eq!(targets.0, ["https://sentry.example"]);
-        assert!(policy(&targets).ends_with("form-action 'self' https://sentry.example"));
+        assert!(policy(&targets.with_ourselves()).ends_with("form-action 'self' https://sentry.example"));
     }
 }

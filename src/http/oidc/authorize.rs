@@ -11,7 +11,7 @@ use super::Clients;
 use super::redirect::{Back, see_other};
 use crate::clock::Timestamp;
 use crate::domain::access::Proof;
-use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prompt};
+use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prompt, ResponseMode};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::UserId;
 use crate::domain::parameters::Parameters;
@@ -64,10 +64,9 @@ impl Endpoint<'_> {
         let redirect = verify_redirect(&parameters, &client)?;
         // From here errors go back to the client.
         let state = parameters.one("state").ok().flatten().filter(|_| parameters.check_text().is_ok());
-        let back = Back { redirect: &redirect, state, issuer: &web.issuer };
-        if let Err(error) = check_response_mode(&parameters) {
-            return Err(PageError::client(Some(&client), error, "response_mode"));
-        }
+        let mode = ResponseMode::check(&parameters)
+            .map_err(|error| PageError::client(Some(&client), error, "response_mode"))?;
+        let back = Back { redirect: &redirect, client: &client, mode, state, web };
         let checked = AuthorizationRequest::check(&parameters, &client);
         let (request, hinted) = match checked.and_then(|request| Ok((request, self.hinted(&parameters)?))) {
             Ok(checked) => checked,
@@ -175,15 +174,6 @@ fn verify_redirect(parameters: &Parameters, client: &Client) -> Result<VerifiedR
                 "redirect_uri is not registered",
             ),
         },
-    }
-}
-
-/// An answer in a form we do not speak cannot be sent, errors included.
-fn check_response_mode(parameters: &Parameters) -> Result<(), &'static str> {
-    match parameters.one("response_mode") {
-        // A repeated one is answered as any other repeated parameter, in the form that is the default.
-        Ok(None | Some("query")) | Err(_) => Ok(()),
-        Ok(Some(_)) => Err("It wants its answer in a form we do not support."),
     }
 }
 

@@ -67,7 +67,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     .set_token_endpoint(Some(TokenUrl::new(issuer.join("/oauth/token"))?))
     .set_userinfo_endpoint(Some(UserInfoUrl::new(issuer.join("/oauth/userinfo"))?))
     .set_scopes_supported(Some(scopes))
-    .set_response_modes_supported(Some(vec![CoreResponseMode::Query]))
+    .set_response_modes_supported(Some(vec![CoreResponseMode::Query, CoreResponseMode::FormPost]))
     .set_grant_types_supported(Some(vec![CoreGrantType::AuthorizationCode, CoreGrantType::RefreshToken]))
     .set_token_endpoint_auth_methods_supported(Some(vec![
         CoreClientAuthMethod::ClientSecretBasic,
@@ -79,7 +79,8 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     .set_request_uri_parameter_supported(Some(false)))
 }
 
-/// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation) and RFC 9207 (`iss` in answers).
+/// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9207 (`iss` in
+/// answers) and RP-Initiated Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
         let methods = members.get("token_endpoint_auth_methods_supported").cloned().unwrap_or_default();
@@ -87,6 +88,7 @@ fn add_members(document: &mut Value, issuer: &Issuer) {
             members.insert(format!("{name}_endpoint"), json!(issuer.join(path)));
             members.insert(format!("{name}_endpoint_auth_methods_supported"), methods.clone());
         }
+        members.insert("end_session_endpoint".to_owned(), json!(issuer.join("/oauth/logout")));
         members.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
         members.insert("authorization_response_iss_parameter_supported".to_owned(), json!(true));
         members.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));

@@ -4,15 +4,20 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use url::Url;
 
-use crate::config::Issuer;
-use crate::domain::authorize::OAuthError;
-use crate::domain::client::VerifiedRedirect;
+use crate::domain::authorize::{OAuthError, ResponseMode};
+use crate::domain::client::{Client, VerifiedRedirect};
+use crate::http::pages::Page;
+use crate::http::pages::form_post::FormPostPage;
+use crate::http::security_headers::OnlyFormTarget;
+use crate::http::web::Web;
 
-/// Where an answer goes: only a verified redirect, with the state byte for byte.
+/// Where an answer goes and how: only to a verified redirect, with the state byte for byte.
 pub struct Back<'a> {
     pub redirect: &'a VerifiedRedirect,
+    pub client: &'a Client,
+    pub mode: ResponseMode,
     pub state: Option<&'a str>,
-    pub issuer: &'a Issuer,
+    pub web: &'a Web,
 }
 
 impl Back<'_> {
@@ -27,22 +32,36 @@ impl Back<'_> {
         self.send(&[("error", error.code.as_str()), ("error_description", &error.description)])
     }
 
+    fn send(&self, answer: &[(&str, &str)]) -> Response {
+        let state = self.state.map(|state| ("state", state));
+        let issuer = ("iss", self.web.issuer.as_str());
+        let all = answer.iter().copied().chain(state).chain([issuer]);
+        match self.mode {
+            ResponseMode::Query => self.redirect(all),
+            ResponseMode::FormPost => self.post(all),
+        }
+    }
+
     /// 303, so that a POST is not repeated at the client (RFC 9700, section 4.12).
-    fn send(&self, parameters: &[(&str, &str)]) -> Response {
+    fn redirect<'p>(&self, parameters: impl Iterator<Item = (&'p str, &'p str)>) -> Response {
         let Ok(mut url) = Url::parse(self.redirect.as_str()) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
-        {
-            let mut query = url.query_pairs_mut();
-            for (name, value) in parameters {
-                query.append_pair(name, value);
-            }
-            if let Some(state) = self.state {
-                query.append_pair("state", state);
-            }
-            query.append_pair("iss", self.issuer.as_str());
-        }
+        url.query_pairs_mut().extend_pairs(parameters);
         see_other(url.as_str())
+    }
+
+    /// A page whose form the browser posts (OAuth 2.0 Form Post Response Mode, section 2).
+    fn post<'p>(&self, parameters: impl Iterator<Item = (&'p str, &'p str)>) -> Response {
+        let page = FormPostPage {
+            frame: self.web.frame(""),
+            client: self.client.name.clone(),
+            action: self.redirect.as_str().to_owned(),
+            fields: parameters.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        };
+        let mut response = Page::ok(page).into_response();
+        response.extensions_mut().insert(OnlyFormTarget::of(self.redirect));
+        response
     }
 }
 

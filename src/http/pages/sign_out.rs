@@ -10,8 +10,8 @@ use super::{Action, Frame, SAMPLE_CSRF};
 pub struct SignOutPage {
     pub frame: Frame,
     pub csrf: String,
-    /// `?tx=<id>` of the request that waits for the answer, or empty.
-    pub tx_query: String,
+    /// What follows the answer, sealed; empty when nothing does.
+    pub then: String,
     pub person: String,
     /// `Fly.io` or `email and password`.
     pub method: String,
@@ -27,13 +27,13 @@ impl SignOutPage {
         let asked = Self {
             frame: Frame::sample(),
             csrf: SAMPLE_CSRF.into(),
-            tx_query: String::new(),
+            then: "AQIDBA".into(),
             person: "Ines Marlow".into(),
             method: "Fly.io".into(),
             since: "14:34".into(),
             client: Some("Sentry".into()),
         };
-        let own = Self { client: None, method: "email and password".into(), ..asked.clone() };
+        let own = Self { client: None, then: String::new(), method: "email and password".into(), ..asked.clone() };
         vec![("client", asked), ("own", own)]
     }
 }

@@ -4,14 +4,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 
 use super::finish::{Finish, is_unconfirmed_lately};
-use super::transaction::{Transaction, Transactions};
+use super::transaction::Transaction;
 use crate::domain::access::Closed;
-use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
 use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
 use crate::http::error::PageError;
-use crate::http::oidc::redirect::Back;
 use crate::http::pages::sign_in::NoLongerOpensPage;
 use crate::http::pages::{Page, when};
 use crate::http::security_headers::FormTargets;
@@ -78,14 +76,7 @@ impl Finish {
     /// The person may not go on, and it is not because the organization left Fly.io.
     fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
         let Explained { title, message, by_fly } = explain(judged, transaction.organization().is_some());
-        let client = self.client_of(transaction);
-        if let (Some(client), Some(pending)) = (&client, transaction.pending())
-            && !client.denials_on_own_page
-            && let Some(redirect) = client.verify_redirect(&pending.redirect_uri)
-        {
-            let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
-            let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person may not enter"));
-            Transactions::new(web).drop(&transaction.id, &mut response);
+        if let Some(response) = self.deny(web, transaction, "the person may not enter") {
             return Ok(response);
         }
         let query = transaction.query();

@@ -15,7 +15,7 @@ use crate::domain::client::Client;
 use crate::domain::ids::OrganizationId;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
-use crate::http::oidc::redirect::{Back, see_other};
+use crate::http::oidc::redirect::see_other;
 use crate::http::web::{Visitor, Web};
 use crate::services::access::{Judged, judge};
 use crate::services::directory::{Directory, Refusal};
@@ -71,7 +71,7 @@ impl Finish {
         if opened.is_empty() {
             return Ok(Outcome::Closed(judged));
         }
-        let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
+        let back = pending.back(web, &client, &redirect);
         if pending.hinted.as_ref().is_some_and(|hinted| *hinted != current.user.id) {
             // OIDC Core, section 3.1.2.1: an error when somebody else signs in than the hint says.
             let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one hinted at");
@@ -152,6 +152,18 @@ impl Finish {
     /// Whether the person could sign in with a password.
     pub(super) async fn has_password(&self, current: &Current) -> Result<bool, StoreError> {
         Ok(self.store.read(&keys::credential(&current.user.id)).await?.is_some())
+    }
+
+    /// Tells the client that the person may not go on, and ends the transaction; None for a client whose denials stay on
+    /// our own page, and where there is none.
+    pub(super) fn deny(&self, web: &Web, transaction: &Transaction, why: &str) -> Option<Response> {
+        let pending = transaction.pending()?;
+        let client = self.client_of(transaction).filter(|client| !client.denials_on_own_page)?;
+        let redirect = client.verify_redirect(&pending.redirect_uri)?;
+        let mut response =
+            pending.back(web, &client, &redirect).error(&OAuthError::new(OAuthCode::AccessDenied, why));
+        Transactions::new(web).drop(&transaction.id, &mut response);
+        Some(response)
     }
 
     #[must_use]

@@ -12,12 +12,11 @@ use super::finish::Finish;
 use super::page::SignInQuery;
 use super::transaction::{FlyLeg, Transaction, Transactions};
 use crate::domain::access::Proof;
-use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
 use crate::http::error::PageError;
-use crate::http::oidc::redirect::{Back, see_other};
+use crate::http::oidc::redirect::see_other;
 use crate::http::pages::Page;
 use crate::http::pages::sign_in::DeniedPage;
 use crate::http::web::{Visitor, Web};
@@ -139,14 +138,7 @@ fn refused(
         return Err(PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing")))
             .action("Start again", format!("/sign-in{}", transaction.query())));
     }
-    let client = finish.client_of(transaction);
-    if let (Some(client), Some(pending)) = (&client, transaction.pending())
-        && !client.denials_on_own_page
-        && let Some(redirect) = client.verify_redirect(&pending.redirect_uri)
-    {
-        let back = Back { redirect: &redirect, state: pending.state.as_deref(), issuer: &web.issuer };
-        let mut response = back.error(&OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io"));
-        transactions.drop(&transaction.id, &mut response);
+    if let Some(response) = finish.deny(web, transaction, "the person said no at Fly.io") {
         return Ok(response);
     }
     // To a page that can be loaded again: this address works once.

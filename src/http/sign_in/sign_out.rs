@@ -8,13 +8,17 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::finish::Finish;
+use crate::domain::client::VerifiedRedirect;
 use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
+use crate::http::oidc::Clients;
+use crate::http::oidc::logout::Then;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_out::{SignOutPage, SignedOutPage};
 use crate::http::pages::{Page, when};
 use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
+use crate::services::sessions::Current;
 
 /// `GET /sign-out`: asks; nothing changes on a GET.
 pub async fn ask(
@@ -23,37 +27,55 @@ pub async fn ask(
     visitor: Visitor,
 ) -> Result<Response, PageError> {
     let Some(current) = web.session(&visitor).await? else { return Ok(see_other("/signed-out")) };
-    let page = SignOutPage {
+    let mut response = Page::ok(question(&web, &visitor, &current, (None, String::new()))).into_response();
+    response.extensions_mut().insert(targets(&finish.clients, None));
+    Ok(response)
+}
+
+/// "Sign out?": for `client`, when one asks, and with what follows the answer.
+#[must_use]
+pub fn question(
+    web: &Web,
+    visitor: &Visitor,
+    current: &Current,
+    (client, then): (Option<String>, String),
+) -> SignOutPage {
+    SignOutPage {
         frame: web.frame(""),
-        csrf: web.csrf(&visitor),
-        tx_query: String::new(),
+        csrf: web.csrf(visitor),
+        then,
         person: current.user.name.clone(),
         method: match current.proof().method {
             LoginMethod::Fly => "Fly.io".to_owned(),
             LoginMethod::Password => "email and password".to_owned(),
         },
         since: when::recent(current.proof().auth_time, web.clock.now()),
-        client: None,
-    };
-    let mut response = Page::ok(page).into_response();
-    // "Stay signed in" goes on to the application.
-    let home = finish.clients.with_home().and_then(|client| client.home.as_ref()).map(url::Url::as_str);
-    response.extensions_mut().insert(FormTargets::of(home));
-    Ok(response)
+        client,
+    }
+}
+
+/// Where the answer leads: "Stay signed in" goes on to the application, "Sign out" to where the client wants it.
+#[must_use]
+pub fn targets(clients: &Clients, redirect: Option<&VerifiedRedirect>) -> FormTargets {
+    let home = clients.with_home().and_then(|client| client.home.as_ref()).map(url::Url::as_str);
+    FormTargets::of(home.into_iter().chain(redirect.map(VerifiedRedirect::as_str)))
 }
 
 #[derive(Deserialize)]
-pub struct Answer {
+pub struct Sent {
     #[serde(default)]
     csrf: String,
     #[serde(default)]
     answer: String,
+    #[serde(default)]
+    then: String,
 }
 
 pub async fn answer(
     State(web): State<Arc<Web>>,
+    State(clients): State<Arc<Clients>>,
     visitor: Visitor,
-    Form(form): Form<Answer>,
+    Form(form): Form<Sent>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
     if form.answer == "no" {
@@ -62,7 +84,8 @@ pub async fn answer(
     if let Some(current) = web.session(&visitor).await? {
         web.sessions.end(&current).await?;
     }
-    Ok(web.without_session(see_other("/signed-out")))
+    let next = Then::open(&form.then, &web, &clients).unwrap_or_else(|| see_other("/signed-out"));
+    Ok(web.without_session(next))
 }
 
 pub async fn signed_out(State(web): State<Arc<Web>>, State(finish): State<Arc<Finish>>) -> Response {

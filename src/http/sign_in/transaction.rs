@@ -10,9 +10,11 @@ use super::finish::Choice;
 use crate::clock::Timestamp;
 use crate::domain::access::Proof;
 use crate::domain::authorize::{AuthorizationRequest, Prompt};
+use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::{ClientId, UserId, random_text};
 use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
+use crate::http::oidc::redirect::Back;
 use crate::http::web::{Visitor, Web};
 use crate::random::Random;
 use crate::services::vault::Purpose;
@@ -34,6 +36,14 @@ pub struct Pending {
     pub request: AuthorizationRequest,
     /// The only person the client wants back, when it said so (`id_token_hint`).
     pub hinted: Option<UserId>,
+}
+
+impl Pending {
+    /// The way back to the client, whose redirect URI has been verified once more.
+    #[must_use]
+    pub fn back<'a>(&'a self, web: &'a Web, client: &'a Client, redirect: &'a VerifiedRedirect) -> Back<'a> {
+        Back { redirect, client, mode: self.request.response_mode, state: self.state.as_deref(), web }
+    }
 }
 
 /// What the sign-in is for.

@@ -52,6 +52,8 @@ fn matrix() -> Vec<Row> {
         ("/oauth/userinfo", Method::POST, [Unauthorized; 5]),
         ("/oauth/authorize", Method::GET, [Page(400); 5]),
         ("/oauth/authorize", Method::POST, [Page(400); 5]),
+        ("/oauth/logout", Method::GET, [On, In, In, In, On]),
+        ("/oauth/logout", Method::POST, [On; 5]),
         ("/connectors/fly/callback", Method::GET, [Page(400); 5]),
         ("/set-up/{token}", Method::GET, [On; 5]),
         ("/go", Method::GET, [On; 5]),

@@ -8,10 +8,14 @@ mod authorize_session;
 mod client_auth;
 #[path = "provider/discovery.rs"]
 mod discovery;
+#[path = "provider/form_post.rs"]
+mod form_post;
 #[path = "provider/id_token.rs"]
 mod id_token;
 #[path = "provider/introspection.rs"]
 mod introspection;
+#[path = "provider/logout.rs"]
+mod logout;
 #[path = "provider/openid_client.rs"]
 mod openid_client;
 #[path = "provider/refresh.rs"]

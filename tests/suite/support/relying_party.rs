@@ -30,6 +30,7 @@ id = "standard"
 name = "Grafana"
 secret = ["the secret of standard", "another secret of standard"]
 redirect_uris = ["https://rp.test/cb", "https://rp.test/cb2?keep=a%20b"]
+post_logout_redirect_uris = ["https://rp.test/signed-out"]
 [[clients]]
 id = "es256"
 name = "Grafana"

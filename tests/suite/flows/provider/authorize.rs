@@ -163,10 +163,12 @@ async fn response_type_missing_or_anything_but_code() {
 }
 
 #[tokio::test]
-async fn response_mode_query_works_and_an_unknown_one_is_a_page() {
+async fn response_mode_query_and_form_post_work_and_an_unknown_one_is_a_page() {
     let app = TestApp::new().await;
     let request = app.standard().request();
-    expect_sign_in(&app, &request.clone().with("response_mode", "query")).await;
+    for mode in ["query", "form_post"] {
+        expect_sign_in(&app, &request.clone().with("response_mode", mode)).await;
+    }
     for mode in ["fragment", "web_message", "QUERY"] {
         expect_page(&app, &request.clone().with("response_mode", mode)).await;
     }

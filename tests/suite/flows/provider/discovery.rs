@@ -29,7 +29,7 @@ async fn the_document_under_both_forms() {
         "jwks_uri": format!("{ISSUER}/oauth/jwks"),
         "scopes_supported": ["openid", "profile", "email", "offline_access", "organizations", "read"],
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256", "RS256"],
@@ -38,6 +38,7 @@ async fn the_document_under_both_forms() {
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "end_session_endpoint": format!("{ISSUER}/oauth/logout"),
         "claims_supported": [
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "name", "email",
             "email_verified", "organizations",

@@ -1,0 +1,185 @@
+//! `/oauth/logout` (OpenID Connect RP-Initiated Logout 1.0): an application asks that the person be signed out here too.
+//!
+//! Whoever holds an `id_token` of the session may end it at once. Everybody else is a page that anybody can link to, so
+//! the person is asked. Nothing leads anywhere but to an address that the client registered.
+
+use std::sync::Arc;
+
+use axum::extract::{RawForm, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use serde::{Deserialize, Serialize};
+
+use super::Clients;
+use super::redirect::see_other;
+use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::ids::{ClientId, UserId};
+use crate::domain::parameters::Parameters;
+use crate::http::error::PageError;
+use crate::http::pages::Page;
+use crate::http::sign_in::sign_out;
+use crate::http::web::{Visitor, Web};
+use crate::services::signing::{Expected, Expiry, SigningKeys};
+use crate::services::vault::Purpose;
+
+const SEAL: &str = "logout";
+
+/// `GET /oauth/logout`
+pub async fn get(
+    State(web): State<Arc<Web>>,
+    State(clients): State<Arc<Clients>>,
+    State(signing): State<Arc<SigningKeys>>,
+    visitor: Visitor,
+    RawQuery(query): RawQuery,
+) -> Result<Response, PageError> {
+    let parameters = Parameters::parse(&query.unwrap_or_default());
+    let asked = Asked::check(&parameters, &web, &clients, &signing)?;
+    let Some(current) = web.session(&visitor).await? else { return Ok(asked.done()) };
+    if asked.person.as_ref() == Some(&current.user.id) {
+        web.sessions.end(&current).await?;
+        return Ok(web.without_session(asked.done()));
+    }
+    let then = asked.then.as_ref().map(|then| then.seal(&web)).transpose()?.unwrap_or_default();
+    let page = sign_out::question(&web, &visitor, &current, (asked.client.map(|client| client.name.clone()), then));
+    let mut response = Page::ok(page).into_response();
+    response.extensions_mut().insert(sign_out::targets(&clients, asked.redirect.as_ref()));
+    Ok(response)
+}
+
+/// `POST /oauth/logout`: the same parameters in the body. A browser sends no cookies along when another site posts, but
+/// it does when it is sent on from there by a GET.
+pub async fn post(RawForm(body): RawForm) -> Result<Response, PageError> {
+    let text = std::str::from_utf8(&body).ok().filter(|text| Parameters::parse(text).check_text().is_ok());
+    let Some(text) = text else { return Err(refused(None, "What it sent is not text.", "the body is not UTF-8")) };
+    let query: String = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(url::form_urlencoded::parse(text.as_bytes()))
+        .finish();
+    Ok(see_other(&format!("/oauth/logout?{query}")))
+}
+
+/// What stands in an `id_token` that is shown again.
+#[derive(Deserialize)]
+struct Hint {
+    sub: UserId,
+    aud: String,
+}
+
+/// A request for signing out whose parts fit together.
+struct Asked {
+    /// Whose session the client means.
+    person: Option<UserId>,
+    client: Option<Arc<Client>>,
+    redirect: Option<VerifiedRedirect>,
+    then: Option<Then>,
+}
+
+/// Where the person goes on afterwards. It travels sealed through the question.
+#[derive(Serialize, Deserialize)]
+pub struct Then {
+    client: ClientId,
+    uri: String,
+    state: Option<String>,
+}
+
+impl Asked {
+    fn check(
+        parameters: &Parameters,
+        web: &Web,
+        clients: &Clients,
+        signing: &SigningKeys,
+    ) -> Result<Self, PageError> {
+        let repeated = || refused(None, "It said something twice.", "a parameter is repeated");
+        parameters.check_text().map_err(|error| refused(None, "What it sent is not text.", &error.description))?;
+        parameters.check_once_each().map_err(|_| repeated())?;
+        let one = |name| parameters.one(name).map_err(|_| repeated());
+        let hint = one("id_token_hint")?.map(|text| read_hint(text, web, signing)).transpose()?;
+        let client = find_client(one("client_id")?, hint.as_ref(), clients)?;
+        let redirect = match (one("post_logout_redirect_uri")?, &client) {
+            (None, _) => None,
+            (Some(uri), Some(client)) => Some(client.verify_post_logout(uri).ok_or_else(|| {
+                let message =
+                    "The address it wants you back at is not one it has registered, so we do not send you there.";
+                refused(Some(client), message, "post_logout_redirect_uri is not registered")
+            })?),
+            (Some(_), None) => {
+                let message = "It did not say which application it is, so we cannot send you back.";
+                return Err(refused(None, message, "post_logout_redirect_uri without id_token_hint or client_id"));
+            }
+        };
+        let state = one("state")?.map(str::to_owned);
+        let then = redirect.as_ref().zip(client.as_ref()).map(|(redirect, client)| Then {
+            client: client.id.clone(),
+            uri: redirect.as_str().to_owned(),
+            state,
+        });
+        Ok(Self { person: hint.map(|hint| hint.sub), client, redirect, then })
+    }
+
+    fn done(&self) -> Response {
+        match (&self.redirect, &self.then) {
+            (Some(redirect), Some(then)) => leave(redirect, then.state.as_deref()),
+            _ => see_other("/signed-out"),
+        }
+    }
+}
+
+impl Then {
+    fn seal(&self, web: &Web) -> Result<String, PageError> {
+        let plain = serde_json::to_vec(self).map_err(|_| PageError::stale_form())?;
+        Ok(web.vault.seal_text(Purpose::CookieSeal, SEAL, &plain, &*web.random))
+    }
+
+    /// The way on after the question, if it is one that we sealed and that is still registered.
+    #[must_use]
+    pub fn open(sealed: &str, web: &Web, clients: &Clients) -> Option<Response> {
+        let plain = web.vault.open_text(Purpose::CookieSeal, SEAL, sealed).ok()?;
+        let then: Self = serde_json::from_slice(plain.expose()).ok()?;
+        let redirect = clients.get(then.client.as_str())?.verify_post_logout(&then.uri)?;
+        Some(leave(&redirect, then.state.as_deref()))
+    }
+}
+
+/// To the client, with its state byte for byte (RP-Initiated Logout, section 3).
+fn leave(redirect: &VerifiedRedirect, state: Option<&str>) -> Response {
+    let Ok(mut url) = url::Url::parse(redirect.as_str()) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if let Some(state) = state {
+        url.query_pairs_mut().append_pair("state", state);
+    }
+    see_other(url.as_str())
+}
+
+fn read_hint(text: &str, web: &Web, signing: &SigningKeys) -> Result<Hint, PageError> {
+    let issuer = web.issuer.as_str();
+    let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
+    signing.verify::<Hint>(text, &expected).map_err(|error| {
+        let message = "It showed us a sign-in that we did not give out.";
+        refused(None, message, &format!("id_token_hint: {error}"))
+    })
+}
+
+/// The client that asks: named by `client_id`, by the hint, or by both alike.
+fn find_client(
+    named: Option<&str>,
+    hint: Option<&Hint>,
+    clients: &Clients,
+) -> Result<Option<Arc<Client>>, PageError> {
+    let hinted = hint.map(|hint| hint.aud.as_str());
+    if let (Some(named), Some(hinted)) = (named, hinted)
+        && named != hinted
+    {
+        let message = "It showed us a sign-in at another application.";
+        return Err(refused(None, message, "client_id is not the audience of id_token_hint"));
+    }
+    let Some(id) = named.or(hinted) else { return Ok(None) };
+    match clients.get(id) {
+        Some(client) => Ok(Some(client)),
+        None => Err(refused(None, "It is not registered here.", "client_id is unknown")),
+    }
+}
+
+fn refused(client: Option<&Client>, message: &str, detail: &str) -> PageError {
+    PageError::client(client, format!("{message} You are not signed out."), detail)
+        .action("Sign out here", "/sign-out")
+}
