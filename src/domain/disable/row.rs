@@ -254,7 +254,8 @@ mod tests {
         let settled = [RowStatus::Sent, RowStatus::Failed, RowStatus::Cancelled];
         assert_eq!(meant(Which::NotReady, NOW).collect::<Vec<_>>(), settled);
         for which in [Which::Failed, Which::NotReady] {
-            assert_eq!(meant(which, Timestamp::from_seconds(6)).count(), 0, "changed since");
+            let since = meant(which, Timestamp::from_seconds(6)).collect::<Vec<_>>();
+            assert_eq!(since, [RowStatus::Failed], "mailed since, and not again; failed since, and in any case");
             assert!(RowStatus::ALL.into_iter().all(|status| !which.includes(&row(status, true), NOW)), "ready");
         }
     }
