@@ -49,6 +49,9 @@ pub enum OrganizationsCommand {
     },
 }
 
+/// Fly.io pays for a year; ten are surely a slip, such as a date.
+const MOST_DAYS: u32 = 3_650;
+
 /// Longer than any name that fits into a page's heading or a mail's subject.
 const MAX_NAME: usize = 100;
 
@@ -71,9 +74,10 @@ impl PlanArgument {
     fn parse(text: &str) -> Result<Self, String> {
         match text.split_once(':') {
             Some(("sponsored", days)) => {
-                days.parse().map(Self::Sponsored).map_err(|_| format!("{days:?} is no number of days"))
+                let few = days.parse().ok().filter(|days| *days <= MOST_DAYS);
+                few.map(Self::Sponsored).ok_or_else(|| format!("{days:?} is no number of days from 0 to {MOST_DAYS}"))
             }
-            Some(("paid", name)) if !name.is_empty() => Ok(Self::Paid(name.to_owned())),
+            Some(("paid", plan)) => name(plan).map(Self::Paid),
             _ => Err("write sponsored:DAYS or paid:NAME".to_owned()),
         }
     }

@@ -48,6 +48,8 @@ const SENTRY_OIDC: Preset = Preset {
     require_pkce: false,
     claims_in_id_token: true,
     denials_on_own_page: true,
+    // Sentry asks every hour whether the person still belongs, and signs out whom it cannot ask about.
+    always_refresh_token: true,
     ..STANDARD
 };
 

@@ -34,7 +34,7 @@ use crate::services::disable::Disable;
 use crate::services::disable::click::Clicked;
 use crate::services::sessions::Current;
 use crate::services::upstream_tokens::UpstreamTokens;
-use crate::store::Store;
+use crate::store::{Store, keys};
 
 /// Event streams at once; whoever comes later has a page without live numbers.
 pub const MAX_STREAMS: usize = 200;
@@ -71,7 +71,7 @@ pub struct Entered {
     pub member: Member,
 }
 
-/// Not let in: a redirect to the sign-in, or a page that says why.
+/// Not let in: a way to sign in, or a page that says why.
 pub enum NotEntered {
     SignIn(Box<Response>),
     Refused(PageError),
@@ -122,10 +122,53 @@ impl Admin {
             Err(Closed::NotConfirmed) if current.session.value.is_fresh(web.sessions.rules(), web.clock.now()) => {
                 Err(not_confirmed(&organization).into())
             }
+            // Nor would this one, however they prove themselves.
+            Err(_) if member.role == Role::Member => Err(only_admins(&organization).into()),
+            Err(Closed::OtherMethod) if organization.login_method == LoginMethod::Password => {
+                Err(self.needs_password(web, visitor, &current, &organization, path).await?)
+            }
             Err(Closed::OtherMethod | Closed::TooOld | Closed::NotConfirmed) => {
                 Err(sign_in(web, visitor, path, false)?)
             }
         }
+    }
+
+    /// For an admin whom Fly.io has proven, at a page that opens by password since the organization left.
+    async fn needs_password(
+        &self,
+        web: &Web,
+        visitor: &Visitor,
+        current: &Current,
+        organization: &Organization,
+        path: &str,
+    ) -> Result<NotEntered, PageError> {
+        let errand = Errand::Page { path: path.to_owned(), again: false };
+        let transaction = Transaction::begin(errand, web.clock.now(), &*web.random);
+        let query = transaction.query();
+        let has_password = self.store.read(&keys::credential(&current.user.id)).await?.is_some();
+        let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
+        let message = format!(
+            "{} signs in with email and password now, and this page opens for an admin who has signed in that way. You \
+             are signed in with Fly.io, which still opens the page of the switch and lets you turn Fly.io on again.",
+            organization.name
+        );
+        let page = PageError::new(StatusCode::FORBIDDEN, "Fly.io no longer opens this page", message);
+        let page = match (has_password, fresh) {
+            (true, _) => page.action("Sign in with your password", format!("/sign-in{query}")),
+            (false, true) => page.action("Set a password now", format!("/set-up/now{query}")),
+            (false, false) => page
+                .action("Continue with Fly.io and set a password", format!("/sign-in/fly{query}"))
+                .action("Send me a link", format!("/forgot{query}")),
+        };
+        let page = match &organization.run {
+            Some(run) => {
+                page.action("Look at the switch", format!("/organizations/{}/auth/disable/{run}", organization.slug))
+            }
+            None => page,
+        };
+        let mut response = page.into_response();
+        Transactions::new(web).keep(&transaction, visitor, &mut response)?;
+        Ok(NotEntered::SignIn(Box::new(response)))
     }
 
     /// The run that an address names, with what an admin of another organization would see of it: nothing.

@@ -425,7 +425,7 @@ fn presets_of_clients() {
     let oidc = client("preset = \"sentry-oidc\"");
     assert_eq!((oidc.token_auth, oidc.algorithm), (TokenAuth::ClientSecretPost, SigningAlgorithm::Rs256));
     assert!(!oidc.require_pkce && oidc.require_openid && oidc.claims_in_id_token);
-    assert!(!oidc.always_refresh_token && oidc.denials_on_own_page);
+    assert!(oidc.always_refresh_token && oidc.denials_on_own_page);
     assert_eq!(oidc.subject, Subject::UserId);
     let fly = client("preset = \"sentry-fly\"");
     assert_eq!(fly.token_auth, TokenAuth::ClientSecretPost);

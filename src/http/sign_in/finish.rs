@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 
-use super::closed::check_email;
+use super::closed::{check_email, has_what_it_needs};
 use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::clock::Timestamp;
@@ -114,6 +114,9 @@ impl Finish {
     ) -> Result<Response, PageError> {
         let mut response = match &transaction.errand {
             Errand::Page { path, .. } => see_other(path),
+            Errand::Authorize(_) if !self.is_complete(current, transaction) => {
+                return Self::go_on(web, visitor, transaction);
+            }
             Errand::Authorize(pending) => {
                 let choice = transaction.choice(current.proof().method);
                 match self.code(web, current, pending, choice, &transaction.query()).await? {
@@ -147,6 +150,11 @@ impl Finish {
             self.directory.note_refusal(&current.user, &judged.organization.id, refusal).await?;
         }
         Ok(())
+    }
+
+    /// Whether the client gets what it cannot do without.
+    fn is_complete(&self, current: &Current, transaction: &Transaction) -> bool {
+        self.client_of(transaction).is_none_or(|client| has_what_it_needs(&client, &current.user))
     }
 
     /// Whether the person could sign in with a password.

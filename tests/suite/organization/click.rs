@@ -61,7 +61,8 @@ async fn one_click_and_the_second_lead_to_one_run() {
     // The session that clicked opens the run, and no longer the settings.
     assert_eq!(world.get(&ines, &first.location).await.status, StatusCode::OK);
     let settings = world.get(&ines, &format!("{BASE}/auth")).await;
-    assert!(settings.location.starts_with("/sign-in?tx="), "{}", settings.location);
+    assert_eq!(settings.status, StatusCode::FORBIDDEN);
+    assert!(settings.text.contains("Fly.io no longer opens this page"), "{}", settings.text);
 }
 
 /// Each refusal by itself: what is sent, what comes back, and that nothing has changed.

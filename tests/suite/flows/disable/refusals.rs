@@ -5,7 +5,7 @@ use flybridge::demo::world::{BRAMS_PASSWORD, Role};
 use flybridge::domain::organization::LoginMethod;
 
 use crate::support::answer::Answer;
-use crate::support::app::{ISSUER, TestApp};
+use crate::support::app::{ISSUER, PASSWORD, TestApp};
 use crate::support::browser_client::Browser;
 
 const DISABLE: &str = "/organizations/saltmarsh-labs/auth/disable";
@@ -202,4 +202,40 @@ async fn turning_fly_on_again_is_guarded_in_the_same_way() {
     let organization = app.organization("saltmarsh-labs");
     let now = app.program.directory.organization(&organization).await.unwrap().unwrap().value;
     assert_eq!(now.login_method, LoginMethod::Password);
+}
+
+#[tokio::test]
+async fn whoever_comes_with_fly_to_what_has_left_it_is_told_what_to_do() {
+    let app = TestApp::new().await;
+    let (_, run) = app.leave().await;
+    // A member: it is not the way in that is missing.
+    for path in [run.as_str(), "/organizations/saltmarsh-labs/auth/enable", "/organizations/saltmarsh-labs/auth"] {
+        let mut leo = signed_in(&app, "leo").await;
+        let page = leo.get(path).await;
+        assert_eq!((page.status.as_u16(), page.heading().as_str()), (403, "For admins"), "{path}: {}", page.said());
+    }
+    // An admin without a password sets one on the spot and is back.
+    let path = "/organizations/saltmarsh-labs/auth";
+    let mut chloe = signed_in(&app, "chloe").await;
+    let page = chloe.get(path).await;
+    assert_eq!((page.status.as_u16(), page.heading().as_str()), (403, "Fly.io no longer opens this page"));
+    assert_eq!(page.element("error-id").as_deref(), Some(page.header("x-request-id")));
+    let links = page.attributes("href");
+    let now = links.iter().find(|href| href.starts_with("/set-up/now?tx=")).unwrap();
+    assert!(links.contains(&run), "{links:?}");
+    chloe.get(now).await;
+    assert_eq!(chloe.post_form(now, &[("password", PASSWORD)]).await.location(), path);
+    assert_eq!(chloe.get(path).await.status, 200);
+    app.work().await;
+    // With a password: to the form, and back.
+    let mut chloe = signed_in(&app, "chloe").await;
+    let page = chloe.get(path).await;
+    let sign_in = page.attributes("href").into_iter().find(|href| href.starts_with("/sign-in?tx=")).unwrap();
+    let tx = sign_in.strip_prefix("/sign-in?tx=").unwrap();
+    assert_eq!(chloe.password(tx, &app.address("chloe"), PASSWORD).await.location(), path);
+    // A sign-in of some time ago.
+    let mut ines = signed_in(&app, "ines").await;
+    app.advance(std::time::Duration::from_mins(6));
+    let page = ines.get(path).await;
+    assert!(page.attributes("href").iter().any(|href| href.starts_with("/sign-in/fly?tx=")), "{}", page.said());
 }
