@@ -1,12 +1,14 @@
 //! The configuration: what it takes, what it refuses and how it says so.
 
+#[path = "config/clients.rs"]
+mod clients;
+#[path = "config/secrets.rs"]
+mod secrets;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flybridge::config::{
-    AcceptedLoss, Backend, Config, ConfigError, DEFAULTS, ForwardedHeader, MailTransport, SmtpSecurity,
-};
-use flybridge::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+use flybridge::config::{AcceptedLoss, Backend, Config, ConfigError, DEFAULTS, ForwardedHeader, MailTransport};
 use flybridge::domain::password::HashParameters;
 
 const MASTER: &str = "u0Jf3mTn1wYd8QhR5sVbZ6xKcA2eLpGi7oUy9tMrNkE=";
@@ -268,105 +270,6 @@ fn variables_that_name_no_key_are_refused() {
 }
 
 #[test]
-fn master_keys_come_as_a_list_so_that_they_can_rotate() {
-    let hex = "9f2c41d07be35a6688f1c3e0245d7a19b6cc0e83f17d52a94be06f38d1a7c25e";
-    let both = format!("{MASTER},{hex}");
-    let config = load_with(LEAST, &[("FLYBRIDGE_KEYS__MASTER", &both)]).unwrap();
-    assert_eq!(format!("{:?}", config.keys.master), "[2 master keys]");
-    let config = load(&least_with("keys", &format!("master = [\"{MASTER}\", \"{hex}\"]"))).unwrap();
-    assert_eq!(format!("{:?}", config.keys.master), "[2 master keys]");
-    let twice = format!("{MASTER},{MASTER}");
-    let error = load_with(LEAST, &[("FLYBRIDGE_KEYS__MASTER", &twice)]).expect_err("refused").to_string();
-    assert!(error.contains("given twice. Keep each key once"), "{error}");
-}
-
-#[test]
-fn secrets_come_from_files_too() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path.display().to_string()
-    };
-    let master = write("master", &format!("# the new one\n{MASTER}\n\n"));
-    let fly = write("fly", "fly-secret-from-a-file\n");
-    let smtp = write("smtp", "pw\r\n");
-    let client = write("client", "client-secret-from-a-file");
-    let text = format!(
-        r#"
-        [server]
-        issuer = "https://login.example.com"
-        [keys]
-        master_file = "{master}"
-        [fly]
-        client_id = "fly-client"
-        client_secret_file = "{fly}"
-        [mail]
-        transport = "smtp"
-        from = "login@example.com"
-        [mail.smtp]
-        host = "smtp.example.com"
-        username = "flybridge"
-        password_file = "{smtp}"
-        [[clients]]
-        id = "sentry"
-        name = "Sentry"
-        secret_file = "{client}"
-        secret_sha256 = "{}"
-        redirect_uris = "https://sentry.example.com/auth/sso/"
-        "#,
-        "ab".repeat(32)
-    );
-    let config = load(&text).unwrap();
-    assert_eq!(format!("{:?}", config.keys.master), "[1 master keys]");
-    assert_eq!(config.fly.client_secret.expose(), "fly-secret-from-a-file");
-    let MailTransport::Smtp(smtp) = &config.mail.transport else { panic!("SMTP was configured") };
-    assert_eq!(smtp.password.as_ref().unwrap().expose(), "pw");
-    assert_eq!((smtp.security, smtp.port), (SmtpSecurity::Implicit, 465));
-    assert_eq!(config.clients[0].secrets.len(), 2);
-    assert_eq!(config.clients[0].secrets[1], [0xab; 32]);
-    // A secret in the environment replaces the file of a lower layer instead of clashing with it.
-    let config = load_with(&text, &[("FLYBRIDGE_FLY__CLIENT_SECRET", "from-the-environment")]).unwrap();
-    assert_eq!(config.fly.client_secret.expose(), "from-the-environment");
-}
-
-#[test]
-fn a_secret_file_that_cannot_be_read_is_named() {
-    let text = LEAST.replace("client_secret = \"fly-client-secret-0123\"", "client_secret_file = \"/nowhere/fly\"");
-    let shown = problem(&text);
-    assert!(shown.starts_with("fly.client_secret_file"), "{shown}");
-    assert!(shown.contains("/nowhere/fly cannot be read"), "{shown}");
-}
-
-#[test]
-fn secrets_never_show() {
-    let text = format!("{LEAST}{CLIENT}\n[store]\nurl = \"redis://user:redis-password-1@host\"\n");
-    let text = text.replace(
-        "transport = \"file\"",
-        "transport = \"smtp\"\nsmtp = { host = \"h\", username = \"u\", password = \"smtp-password-1\" }",
-    );
-    let shown = format!("{:?}", load(&text).unwrap());
-    let spoilt =
-        text.replace("fly-client-secret-0123", "tiny-secret").replace("client-secret-0123456789", "small-secret");
-    let error = load(&spoilt.replace(MASTER, "secret-master")).expect_err("refused");
-    assert_eq!(error.problems.len(), 3, "{error}");
-    for secret in [
-        "fly-client-secret-0123",
-        "client-secret-0123456789",
-        "redis-password-1",
-        "smtp-password-1",
-        MASTER,
-        "tiny-secret",
-        "small-secret",
-        "secret-master",
-    ] {
-        assert!(!shown.contains(secret), "{secret} is in {shown}");
-        assert!(!error.to_string().contains(secret), "{secret} is in {error}");
-        assert!(!format!("{error:?}").contains(secret), "{secret} is in {error:?}");
-    }
-}
-
-#[test]
 fn addresses_of_stores() {
     let store = |lines: &str| load(&least_with("store", lines)).unwrap().store;
     let sqlite = store("url = \"sqlite:/var/lib/fb.db\"").backend;
@@ -411,63 +314,6 @@ fn mail_leaves_in_clear_text_on_loopback_only() {
     assert!(smtp("host = \"mailpit\"\nsecurity = \"starttls\"").is_ok());
     assert!(refused("host = \"mailpit\"\nsecurity = \"none\"").contains("would go out in clear text"));
     assert!(refused("host = \"h\"\nusername = \"u\"").contains("of username and password one is missing"));
-}
-
-#[test]
-fn presets_of_clients() {
-    let client = |lines: &str| load(&format!("{LEAST}{CLIENT}{lines}")).unwrap().clients.remove(0);
-    let standard = client("");
-    assert_eq!((standard.token_auth, standard.algorithm), (TokenAuth::ClientSecretBasic, SigningAlgorithm::Rs256));
-    assert!(standard.require_pkce && standard.require_openid);
-    assert!(!standard.claims_in_id_token && !standard.always_refresh_token && !standard.denials_on_own_page);
-    assert_eq!(standard.subject, Subject::UserId);
-    assert_eq!(standard, client("preset = \"standard\""));
-    let oidc = client("preset = \"sentry-oidc\"");
-    assert_eq!((oidc.token_auth, oidc.algorithm), (TokenAuth::ClientSecretPost, SigningAlgorithm::Rs256));
-    assert!(!oidc.require_pkce && oidc.require_openid && oidc.claims_in_id_token);
-    assert!(oidc.always_refresh_token && oidc.denials_on_own_page);
-    assert_eq!(oidc.subject, Subject::UserId);
-    let fly = client("preset = \"sentry-fly\"");
-    assert_eq!(fly.token_auth, TokenAuth::ClientSecretPost);
-    assert!(!fly.require_pkce && !fly.require_openid && fly.always_refresh_token && fly.denials_on_own_page);
-    assert_eq!(fly.subject, Subject::FlyUserId);
-    let own = client("preset = \"sentry-fly\"\nrequire_pkce = true\nalgorithm = \"ES256\"\nsubject = \"user_id\"");
-    assert!(own.require_pkce && own.always_refresh_token);
-    assert_eq!((own.algorithm, own.subject), (SigningAlgorithm::Es256, Subject::UserId));
-}
-
-#[test]
-fn a_client_is_known_by_the_digest_of_its_secret() {
-    let client = load(&format!("{LEAST}{CLIENT}")).unwrap().clients.remove(0);
-    // printf %s client-secret-0123456789 | sha256sum
-    let digest = "c580a98efcac28b25a6fdf4c43d4e8b40c50827e2e7b405241330ad93f4c36bd";
-    let hex = client.secrets[0].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
-    assert_eq!(hex, digest);
-}
-
-#[test]
-fn clients_that_cannot_be_are_refused() {
-    for (from, to, part) in [
-        ("https://sentry.example.com/auth/sso/", "http://sentry.example.com/", "clear text on the network"),
-        ("https://sentry.example.com/auth/sso/", "https://*.example.com/", "wildcard"),
-        ("https://sentry.example.com/auth/sso/", "https://sentry.example.com/#x", "has a fragment"),
-        ("https://sentry.example.com/auth/sso/", "/auth/sso/", "not an absolute address"),
-        ("https://sentry.example.com/auth/sso/", "https://sentry.example.com/a b", "must be encoded"),
-        ("\"https://sentry.example.com/auth/sso/\"", "", "the list is empty"),
-        ("client-secret-0123456789", "changeme", "the secret has 8 characters"),
-        ("secret = ", "secret_sha256 = ", "not a SHA-256 digest"),
-        ("id = \"sentry-fly\"", "id = \"sentry fly\"", "1 to 64 characters"),
-        ("name = \"Sentry\"", "", "clients[0].name"),
-    ] {
-        let shown = problem(&format!("{LEAST}{}", CLIENT.replace(from, to)));
-        assert!(shown.starts_with("clients[0].") && shown.contains(part), "{to}: {shown}");
-    }
-    assert!(problem(&format!("{LEAST}{CLIENT}{CLIENT}")).contains("clients[1].id"));
-    assert!(problem(&format!("clients = 1\n{LEAST}")).contains("[[clients]]"));
-    let many = "secret = [\"secret-number-one-1\", \"secret-number-two-2\", \"secret-number-three-3\", \
-                \"secret-number-four-4\", \"secret-number-five-5\"]";
-    let text = CLIENT.replace("secret = \"client-secret-0123456789\"", many);
-    assert!(problem(&format!("{LEAST}{text}")).contains("this client has 5 secrets"));
 }
 
 #[test]

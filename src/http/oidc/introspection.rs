@@ -9,10 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
-use super::token::{TokenEndpoint, check_carrier, missing};
+use super::token::{TokenEndpoint, missing};
 use crate::domain::claims::OrganizationClaim;
 use crate::domain::ids::UserId;
-use crate::domain::parameters::Parameters;
 use crate::domain::secret::TokenKind;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
@@ -44,9 +43,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    check_carrier(&headers, query.as_deref())?;
-    let form = Parameters::parse(&body);
-    let client = endpoint.client(&visitor, &headers, &form).await?;
+    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
     // A hint about the kind is not needed: the token says it (RFC 7662, section 2.1).
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];

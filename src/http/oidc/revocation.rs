@@ -5,8 +5,7 @@ use std::sync::Arc;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 
-use super::token::{TokenEndpoint, check_carrier, missing};
-use crate::domain::parameters::Parameters;
+use super::token::{TokenEndpoint, missing};
 use crate::http::error::OAuthFailure;
 use crate::http::web::Visitor;
 
@@ -18,9 +17,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<StatusCode, OAuthFailure> {
-    check_carrier(&headers, query.as_deref())?;
-    let form = Parameters::parse(&body);
-    let client = endpoint.client(&visitor, &headers, &form).await?;
+    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     endpoint.grants.give_back(&client, token).await?;
     Ok(StatusCode::OK)

@@ -60,9 +60,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    check_carrier(&headers, query.as_deref())?;
-    let form = Parameters::parse(&body);
-    let client = endpoint.client(&visitor, &headers, &form).await?;
+    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
             let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
@@ -85,7 +83,7 @@ pub(super) fn missing(what: &str) -> OAuthFailure {
 }
 
 /// The parameters come in a form body; a secret in a URL ends in logs (RFC 6749, section 2.3.1).
-pub(super) fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
+fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
         return Err(missing("the content type must be application/x-www-form-urlencoded"));
@@ -97,15 +95,18 @@ pub(super) fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<
 }
 
 impl TokenEndpoint {
-    /// The client that a form comes from, as every endpoint for clients asks it.
-    pub(super) async fn client(
+    /// A form, and the client that it comes from: what every endpoint for clients begins with.
+    pub(super) async fn form(
         &self,
         visitor: &Visitor,
         headers: &HeaderMap,
-        form: &Parameters,
-    ) -> Result<Arc<Client>, OAuthFailure> {
+        (query, body): (Option<&str>, &str),
+    ) -> Result<(Arc<Client>, Parameters), OAuthFailure> {
+        check_carrier(headers, query)?;
+        let form = Parameters::parse(body);
         form.check_once_each()?;
-        client_auth::authenticate(&self.clients, &self.limits, &visitor.address, headers, form).await
+        let client = client_auth::authenticate(&self.clients, &self.limits, &visitor.address, headers, &form).await?;
+        Ok((client, form))
     }
 
     async fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
