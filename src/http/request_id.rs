@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::random::Random;
 use crate::telemetry::RequestId;
 
-const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// Stands in every answer.
+pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What the layer needs.
 #[derive(Clone)]

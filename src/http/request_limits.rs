@@ -9,14 +9,21 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::error::{OAuthFailure, PageError};
-use super::server::LateBody;
+use super::server::{LateBody, Unreadable};
 use super::web::Web;
 use crate::domain::authorize::{OAuthCode, OAuthError};
 
-/// The layer that refuses an address or a header that is too long (RFC 9110, section 15.5.15; RFC 6585, section 5).
+/// The layer that refuses an address or a header that is too long (RFC 9110, section 15.5.15; RFC 6585, section 5), and
+/// answers for the connection where it could not read a request.
 ///
-/// The connection reads twice the header it lets through here, since what it refuses itself gets no page.
+/// The connection reads twice the header it lets through here, so that programs get their refusal in JSON.
 pub async fn sizes(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+    if let Some(Unreadable(status)) = request.extensions().get() {
+        return match *status {
+            StatusCode::BAD_REQUEST => no_request().into_response(),
+            status => on_a_page(status),
+        };
+    }
     let address = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let too_large = if address > web.limits.max_url {
         Some(StatusCode::URI_TOO_LONG)
@@ -82,6 +89,12 @@ fn in_json(status: StatusCode) -> Response {
     };
     let error = OAuthError::new(OAuthCode::InvalidRequest, what);
     OAuthFailure { status, ..OAuthFailure::from(error) }.into_response()
+}
+
+fn no_request() -> PageError {
+    let message = "What was sent is no request of HTTP/1.1, the language that this address speaks. Nothing has changed. \
+                   Open the address in a browser.";
+    PageError::new(StatusCode::BAD_REQUEST, "We cannot read that", message).action("Go to signing in", "/sign-in")
 }
 
 fn on_a_page(status: StatusCode) -> Response {

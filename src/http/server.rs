@@ -1,11 +1,11 @@
 //! Connections driven by hand: what one may cost in time and memory, and how all of them end.
 
 mod exchange;
+mod refusal;
 mod timed;
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use crate::clock::Clock;
 use crate::config::ServerLimits;
 use exchange::Exchange;
 pub use exchange::LateBody;
+use refusal::Refusals;
+pub use refusal::Unreadable;
 use timed::{NeverTimer, TimedStream};
 
 /// The other end of the connection, among the extensions of each request. Behind a proxy it is the proxy.
@@ -150,26 +152,27 @@ impl Server {
         // Fails only when the connection is gone already.
         let _ = stream.set_nodelay(true);
         let timed = TimedStream::new(stream, &self.limits, Arc::clone(&self.clock));
+        let refusals = Refusals::new(self.router.clone(), &self.limits, Arc::clone(&self.clock));
         let exchange = Exchange::new(self.router, PeerAddress(peer), self.limits, self.clock, timed.activity());
         let service = service_fn(move |request| exchange.clone().answer(request));
         // A header within twice its limit reaches the router, which refuses it with a page.
         let readable = 2 * self.limits.max_header;
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .timer(NeverTimer)
             .header_read_timeout(self.limits.header_timeout)
             .max_header_size(readable)
             .max_buf_size(readable.max(64 * 1024))
             .serve_connection(TokioIo::new(timed), service);
-        let mut connection = pin!(connection);
         let mut phase = self.phase;
         loop {
             tokio::select! {
                 biased;
-                ended = connection.as_mut() => {
-                    match ended {
-                        Err(error) if error.is_parse() => tracing::info!(%peer, %error, "refused before it could be read"),
-                        Err(error) => tracing::debug!(%error, "a connection ended early"),
-                        Ok(()) => {}
+                ended = &mut connection => {
+                    let refused = connection.into_parts().io.into_inner().into_refused();
+                    match (ended, refused) {
+                        (Err(error), Some((stream, status))) => refusals.answer(stream, status, &error).await,
+                        (Err(error), None) => tracing::debug!(%error, "a connection ended early"),
+                        (Ok(()), _) => {}
                     }
                     break;
                 }
@@ -177,7 +180,7 @@ impl Server {
                     if changed.is_err() || *phase.borrow_and_update() == Phase::Cutting {
                         break;
                     }
-                    connection.as_mut().graceful_shutdown();
+                    std::pin::Pin::new(&mut connection).graceful_shutdown();
                 }
             }
         }

@@ -6,13 +6,15 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::middleware::from_fn;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
 use axum::routing::{get, post};
 use axum::{Extension, Router};
 use flybridge::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use flybridge::config::ServerLimits;
 use flybridge::http::request_limits;
-use flybridge::http::server::{Drained, PeerAddress, bind, serve};
+use flybridge::http::server::{Drained, PeerAddress, Unreadable, bind, serve};
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -157,7 +159,7 @@ async fn handlers_know_the_peer() {
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_by_its_name() {
-    let server = start(hello(), LIMITS).await;
+    let server = start(with_words(hello()), LIMITS).await;
     let long_header = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(2 * LIMITS.max_header));
     let many_headers = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "x: y\r\n".repeat(200));
     let too_long = LIMITS.max_body + 1;
@@ -186,13 +188,54 @@ async fn what_is_too_large_is_refused_by_its_name() {
 
 #[tokio::test]
 async fn a_header_that_drips_in_ends_with_408() {
-    let mut server = start(hello(), LIMITS).await;
+    let mut server = start(with_words(hello()), LIMITS).await;
     let mut stream = server.send("GET / HTTP/1.1\r\nhos").await;
     server.wait_for_sleep(LIMITS.header_timeout).await;
     server.advance(Duration::from_secs(6));
     stream.write_all(b"t: x\r\n").await.unwrap();
     server.advance(Duration::from_secs(4));
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\n"));
+    drop(stream);
+    assert_eq!(server.stop().await, Drained::Wholly);
+}
+
+/// Answers in place of a request that there is not, in words that name the reason.
+fn with_words(router: Router) -> Router {
+    router.layer(from_fn(async |request: Request, next: Next| match request.extensions().get() {
+        Some(Unreadable(status)) => {
+            (*status, [("x-reason", "told")], format!("no request: {status}")).into_response()
+        }
+        None => next.run(request).await,
+    }))
+}
+
+#[tokio::test]
+async fn the_router_words_what_the_connection_refuses() {
+    let mut server = start(with_words(hello()), LIMITS).await;
+    let far_too_long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(40 * LIMITS.max_header));
+    let words = |status: &str, answer: &str| {
+        let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+        assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\nconnection: close\r\n")), "{head}");
+        assert!(
+            head.contains("\r\nx-reason: told") && head.contains(&format!("content-length: {}", body.len())),
+            "{head}"
+        );
+        assert_eq!(body, format!("no request: {status}"));
+    };
+    words("431 Request Header Fields Too Large", &server.ask(&far_too_long).await);
+    words("400 Bad Request", &server.ask("nonsense\r\n\r\n").await);
+    words("400 Bad Request", &server.ask("\u{16}\u{3}\u{1}\u{2}a TLS client\r\n\r\n").await);
+    let mut stream = server.send("GET / HTTP/1.1\r\nhos").await;
+    server.wait_for_sleep(LIMITS.header_timeout).await;
+    server.advance(LIMITS.header_timeout);
+    words("408 Request Timeout", &rest(&mut stream).await);
+    drop(stream);
+    // After a request that was answered, too.
+    let mut stream = server.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    answer(&mut stream, "hello").await;
+    stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
+    words("400 Bad Request", &rest(&mut stream).await);
+    drop(stream);
     assert_eq!(server.stop().await, Drained::Wholly);
 }
 
@@ -230,7 +273,7 @@ async fn a_clock_that_is_set_back_holds_no_connection_open() {
     let address = listeners[0].local_addr().unwrap();
     let limits = ServerLimits { header_timeout: Duration::from_millis(20), ..LIMITS };
     let clock = Arc::new(Backwards(AtomicI64::new(0)));
-    tokio::spawn(serve(listeners, hello(), limits, clock, std::future::pending()));
+    tokio::spawn(serve(listeners, with_words(hello()), limits, clock, std::future::pending()));
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhos").await.unwrap();
     assert!(rest(&mut stream).await.starts_with("HTTP/1.1 408 "));

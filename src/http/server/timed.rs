@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
 use futures_util::future::BoxFuture;
 use hyper::rt::{Sleep, Timer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::ServerLimits;
-
-/// What a peer gets that began a request and did not end its header in time (RFC 9110, section 15.5.9).
-const REQUEST_TIMEOUT: &[u8] =
-    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\ncache-control: no-store\r\n\r\n";
+use crate::http::request_id;
 
 /// What the exchange tells the stream about requests. A short one begins and ends between two reads, hence the count.
 #[derive(Debug, Clone, Default)]
@@ -85,6 +83,8 @@ pub(super) struct TimedStream<S> {
     /// Since when a write is stuck, as its deadline.
     stuck: Option<Timestamp>,
     writing: Alarm,
+    /// Why there is no request to answer. Writing fails then, which ends the connection for hyper.
+    refused: Option<StatusCode>,
 }
 
 impl<S> TimedStream<S> {
@@ -102,11 +102,26 @@ impl<S> TimedStream<S> {
             reading: Alarm::default(),
             stuck: None,
             writing: Alarm::default(),
+            refused: None,
         }
     }
 
     pub(super) fn activity(&self) -> Activity {
         self.activity.clone()
+    }
+
+    /// The stream of a peer whose request could not be read, and why; it has had no answer yet.
+    pub(super) fn into_refused(self) -> Option<(S, StatusCode)> {
+        let status = self.refused?;
+        Some((self.stream, status))
+    }
+
+    /// Whether these bytes are not to be written: somebody with more to say answers instead.
+    fn is_refused(&mut self, bytes: &[u8]) -> bool {
+        if self.refused.is_none() && !self.activity.is_busy() {
+            self.refused = bare_refusal(bytes);
+        }
+        self.refused.is_some()
     }
 
     /// Progress or failure of a write, or the deadline of one that is stuck.
@@ -153,10 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedStream<S> {
         if matches!(this.expecting, Expecting::Request(_)) {
             return Poll::Ready(Ok(()));
         }
-        if this.stuck.is_none() {
-            // Tried once: whoever does not send is not owed more.
-            let _ = Pin::new(&mut this.stream).poll_write(cx, REQUEST_TIMEOUT);
-        }
+        this.refused = Some(StatusCode::REQUEST_TIMEOUT);
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
@@ -164,6 +176,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TimedStream<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.is_refused(buf) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+        }
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
         this.watch_write(written, cx)
     }
@@ -174,6 +189,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.is_refused(bufs.first().map_or(&[], |buf| buf)) {
+            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+        }
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         this.watch_write(written, cx)
     }
@@ -193,6 +211,16 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
         let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
         this.watch_write(shut, cx)
     }
+}
+
+/// The status of an answer that hyper gives by itself to what is no request, or to a header longer than it reads. Such
+/// an answer has no body, and unlike every answer of ours no id.
+fn bare_refusal(bytes: &[u8]) -> Option<StatusCode> {
+    let head = std::str::from_utf8(bytes).ok()?.strip_prefix("HTTP/1.1 ")?;
+    let refused =
+        [StatusCode::BAD_REQUEST, StatusCode::URI_TOO_LONG, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE].into_iter();
+    let status = refused.into_iter().find(|status| head.starts_with(status.as_str()))?;
+    (head.contains("content-length: 0\r\n") && !head.contains(request_id::HEADER.as_str())).then_some(status)
 }
 
 /// A timer that is only set when somebody has to wait, and not set anew when the deadline merely moves back: a busy

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use flybridge::http::routes::{self, Route};
+use flybridge::http::server::Unreadable;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
@@ -84,6 +85,18 @@ async fn an_address_that_is_too_long_is_414_and_a_header_is_431() {
         }
     }
     assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn what_is_no_request_gets_a_page_too() {
+    let app = TestApp::new().await;
+    for status in [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE]
+    {
+        let request = Request::builder().extension(Unreadable(status)).body(Body::empty()).unwrap();
+        let answer = send(&app.router, request).await;
+        assert_eq!(answer.status, status);
+        a_page_with_its_id(&answer, status.as_str());
+    }
 }
 
 #[tokio::test]
