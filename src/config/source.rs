@@ -134,13 +134,18 @@ pub(super) fn merge(base: &mut Table, over: Table) {
     }
 }
 
-/// Puts the variables `FLYBRIDGE_<SECTION>__<KEY>` on top. Names without `__` (such as `FLYBRIDGE_CONFIG`) are not ours.
+/// Puts the variables `FLYBRIDGE_<SECTION>__<KEY>` on top. Of names without `__` those that begin with a section are
+/// refused, since somebody meant a key; others (such as the `FLYBRIDGE_PORT` that Kubernetes sets) are not ours.
 ///
 /// A client is named by its id in capitals, with `_` for `-`: `FLYBRIDGE_CLIENTS__SENTRY_FLY__SECRET`.
 pub(super) fn overlay(root: &mut Table, variables: impl IntoIterator<Item = (String, String)>, problems: &Problems) {
     for (variable, value) in variables {
-        let Some(path) = variable.strip_prefix(PREFIX).filter(|path| path.contains("__")) else { continue };
+        let Some(path) = variable.strip_prefix(PREFIX) else { continue };
         let path = path.to_ascii_lowercase();
+        if !path.contains("__") {
+            refuse_single(root, &path, Origin::Environment { variable: variable.clone() }, problems);
+            continue;
+        }
         let keys: Vec<&str> = path.split("__").collect();
         let origin = Origin::Environment { variable: variable.clone() };
         let entry = Entry { value: Value::Text(Zeroizing::new(value)), origin: origin.clone() };
@@ -161,6 +166,40 @@ pub(super) fn overlay(root: &mut Table, variables: impl IntoIterator<Item = (Str
             }
         }
     }
+}
+
+/// A key's name with one underscore after its section, which would change nothing without anybody noticing.
+fn refuse_single(root: &Table, path: &str, origin: Origin, problems: &Problems) {
+    let within = |section: &str| {
+        let key = path.strip_prefix(&section.replace("__", "_"))?.strip_prefix('_')?;
+        (!is_of_kubernetes(key)).then(|| format!("{section}__{key}").to_ascii_uppercase())
+    };
+    let mut sections = vec!["clients".to_owned()];
+    list_sections(root, "", &mut sections);
+    // The longest is the innermost.
+    sections.sort_by_key(|section| std::cmp::Reverse(section.len()));
+    if let Some(meant) = sections.iter().find_map(|section| within(section)) {
+        let meant = meant.replacen("CLIENTS__", "CLIENTS__<ID>__", 1);
+        let remedy = format!("Two underscores stand after each section: {PREFIX}{meant}");
+        let reason = "this variable names no key and would have no effect";
+        problems.add(path, Some(origin), Wrong::new(reason, remedy));
+    }
+}
+
+/// Names of all sections as variables have them, such as `mail__smtp`.
+fn list_sections(table: &Table, before: &str, names: &mut Vec<String>) {
+    for (name, entry) in table {
+        if let Value::Table(inner) = &entry.value {
+            let name = format!("{before}{name}");
+            list_sections(inner, &format!("{name}__"), names);
+            names.push(name);
+        }
+    }
+}
+
+/// Variables that Kubernetes sets in each container for a service such as `flybridge-store`.
+fn is_of_kubernetes(key: &str) -> bool {
+    key.starts_with("service_host") || key.starts_with("service_port") || key == "port" || key.starts_with("port_")
 }
 
 fn client_table<'a>(root: &'a mut Table, wanted: &str) -> Option<&'a mut Table> {

@@ -240,6 +240,9 @@ fn the_environment_wins_over_the_file() {
         ("FLYBRIDGE_MAIL__SMTP__HOST", "mail.example.com"),
         ("FLYBRIDGE_CLIENTS__SENTRY_FLY__NAME", "Errors"),
         ("FLYBRIDGE_TEST_ARTIFACTS", "not a setting: there is no section in it"),
+        ("FLYBRIDGE_PORT", "tcp://10.0.0.1:8080"),
+        ("FLYBRIDGE_STORE_SERVICE_HOST", "set by Kubernetes for a service flybridge-store"),
+        ("FLYBRIDGE_STORE_PORT_6379_TCP_ADDR", "likewise"),
         ("OTHER__KEY", "not ours"),
     ];
     let config = load_with(&format!("{LEAST}{CLIENT}"), &variables).unwrap();
@@ -263,6 +266,11 @@ fn variables_that_name_no_key_are_refused() {
         ("FLYBRIDGE_MAIL__SMTP", "does not name a key of a section"),
         ("FLYBRIDGE_CLIENTS__NOBODY__SECRET", "there is no client of this id"),
         ("FLYBRIDGE_SERVER__", "does not name a key of a section"),
+        ("FLYBRIDGE_SERVER_ISSUER", "each section: FLYBRIDGE_SERVER__ISSUER"),
+        ("FLYBRIDGE_SERVER_MAX_URL", "each section: FLYBRIDGE_SERVER__MAX_URL"),
+        ("FLYBRIDGE_MAIL_SMTP_HOST", "each section: FLYBRIDGE_MAIL__SMTP__HOST"),
+        ("FLYBRIDGE_SETUP_LINKS_LIFETIME", "each section: FLYBRIDGE_SETUP_LINKS__LIFETIME"),
+        ("FLYBRIDGE_CLIENTS_SENTRY_SECRET", "each section: FLYBRIDGE_CLIENTS__<ID>__SENTRY_SECRET"),
     ] {
         let error = load_with(LEAST, &[(variable, "value")]).expect_err(variable).to_string();
         assert!(error.contains(part), "{variable}: {error}");
