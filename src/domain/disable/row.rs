@@ -101,6 +101,8 @@ pub struct Row {
     pub resends: u32,
     /// When the status last changed.
     pub at: Timestamp,
+    /// When a queued mail is tried next; while it is being sent, when it is taken up again if nobody tells how that
+    /// ended. Nothing earlier than now: as soon as possible.
     pub next_attempt_at: Option<Timestamp>,
     /// Why it failed, waits or was cancelled, as a sentence for the admin.
     pub detail: Option<String>,

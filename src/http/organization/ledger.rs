@@ -1,5 +1,7 @@
 //! The ledger of a run as its page, its event stream and its JSON show it.
 
+use std::time::Duration;
+
 use super::listing::{LOOK, ListQuery, Needle, Piece, Sorted, look};
 use super::pace::Tries;
 use super::{Admin, view};
@@ -33,8 +35,7 @@ impl Ledger {
         let mut last_try = None;
         let rows = keys::rows(&run.organization, &run.id);
         look(&admin.store, &rows, |row: Row| {
-            let waits = row.status == RowStatus::Queued;
-            last_try = last_try.max(row.next_attempt_at.filter(|at| waits && *at > now));
+            last_try = last_try.max(next_try(&row, now));
             if filter.fits(&row) {
                 sorted.offer(order(&row, over), || row);
             }
@@ -52,6 +53,19 @@ impl Ledger {
             piece.pager(query, |n| format!("{n} of {}, in no particular order", thousands(view::count(run.members))));
         Ok(Self { rows: piece.found, pager, tries: Tries::Unknown })
     }
+}
+
+/// A mail that is said to be on its way for longer than this was most likely left by a process that died.
+const LONG: Duration = Duration::from_secs(10);
+
+/// When a mail that has to wait is tried next.
+fn next_try(row: &Row, now: Timestamp) -> Option<Timestamp> {
+    let waits = match row.status {
+        RowStatus::Queued => true,
+        RowStatus::Sending => now.since(row.at) >= LONG,
+        RowStatus::Sent | RowStatus::Failed | RowStatus::Cancelled => false,
+    };
+    row.next_attempt_at.filter(|at| waits && *at > now)
 }
 
 /// Which rows were asked for.
@@ -144,8 +158,6 @@ fn ordinal(n: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::member::{Member, Role};
 
@@ -194,6 +206,19 @@ mod tests {
         assert!(!Filter::new(&query("leo", "sent")).fits(&row));
         assert!(!Filter::new(&query("priya", "failed")).fits(&row));
         assert!(Filter::new(&query("", "no such state")).fits(&row), "an unknown filter filters nothing");
+    }
+
+    #[test]
+    fn who_has_to_wait_and_until_when() {
+        let later = |seconds| CLICK.plus(Duration::from_secs(seconds));
+        let row = |status| Row { next_attempt_at: Some(later(180)), ..row("Leo", status, false) };
+        let queued = row(RowStatus::Queued);
+        assert_eq!(next_try(&queued, later(0)), Some(later(180)));
+        assert_eq!(next_try(&queued, later(180)), None, "it is due");
+        let sending = row(RowStatus::Sending);
+        assert_eq!(next_try(&sending, later(9)), None, "it is most likely being sent right now");
+        assert_eq!(next_try(&sending, later(10)), Some(later(180)), "left behind by a process that died");
+        assert_eq!(next_try(&row(RowStatus::Sent), later(10)), None);
     }
 
     #[test]

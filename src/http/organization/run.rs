@@ -49,7 +49,8 @@ pub async fn get(
         progress: progress(&run, &totals, &Pace::new(&run, ledger.tries), now),
         switched_at: Stamp::moment(run.started_at),
         by: run.by.name.clone(),
-        finished_at: run.mailed_at.map(|at| finished_at(at, run.started_at)),
+        finished_at: run.mailed_at.map(|at| ended_at(at, run.started_at)),
+        again_at: again_at(&run).map(|at| ended_at(at, run.started_at)),
         took: run.mailed_at.map(|at| took(at.since(run.started_at))).unwrap_or_default(),
         link_lasts: web.link_lasts(),
         reverted: reverted(&run.state, &entered.organization),
@@ -64,9 +65,17 @@ pub async fn get(
 }
 
 /// The time of day, with the day when it is not that of the click.
-fn finished_at(at: Timestamp, started_at: Timestamp) -> Stamp {
+fn ended_at(at: Timestamp, started_at: Timestamp) -> Stamp {
     let (end, start) = (Stamp::day(at), Stamp::day(started_at));
     if end == start { Stamp::clock(at) } else { Stamp::moment(at) }
+}
+
+/// When mailing ended, if it was not for the first time.
+fn again_at(run: &Run) -> Option<Timestamp> {
+    match run.state {
+        RunState::Done { at } => run.mailed_at.filter(|first| *first != at).and(Some(at)),
+        _ => None,
+    }
 }
 
 /// When the run was undone, and by whom as far as the organization still tells: it remembers its last change only.
@@ -213,7 +222,7 @@ mod tests {
 
     #[test]
     fn the_end_names_its_day_when_it_is_another() {
-        assert_eq!(finished_at(AT.plus(Duration::from_secs(221)), AT).text, "14:40:43");
-        assert_eq!(finished_at(AT.plus(Duration::from_hours(12)), AT).text, "23 November 2026, 02:37:02");
+        assert_eq!(ended_at(AT.plus(Duration::from_secs(221)), AT).text, "14:40:43");
+        assert_eq!(ended_at(AT.plus(Duration::from_hours(12)), AT).text, "23 November 2026, 02:37:02");
     }
 }

@@ -82,12 +82,18 @@ impl Disable {
 
     /// Notes that the mails of these jobs are being sent, in the commit that takes the jobs.
     pub async fn mark_sending(&self, mut taking: Taking<Outgoing>) -> Result<Taking<Outgoing>, StoreError> {
-        let ids: Vec<RowId> = taking.jobs.iter().filter_map(|job| RowId::of(&job.payload().mail)).collect();
-        let wanted: Vec<_> = ids.iter().map(RowId::key).collect();
+        let ids: Vec<(RowId, Timestamp)> =
+            taking.jobs.iter().filter_map(|job| Some((RowId::of(&job.payload().mail)?, job.lease_until()))).collect();
+        let wanted: Vec<_> = ids.iter().map(|(id, _)| id.key()).collect();
         let rows = self.store.read_all(&wanted).await?;
-        for (id, entry) in ids.iter().zip(rows) {
+        for ((id, lease_until), entry) in ids.iter().zip(rows) {
             let Some(entry) = entry.filter(|entry| entry.value.status == RowStatus::Queued) else { continue };
-            let row = Row { status: RowStatus::Sending, at: taking.txn.now(), ..entry.value.clone() };
+            let row = Row {
+                status: RowStatus::Sending,
+                at: taking.txn.now(),
+                next_attempt_at: Some(*lease_until),
+                ..entry.value.clone()
+            };
             recount(&mut taking.txn, &id.organization, &id.run, RowStatus::Queued, RowStatus::Sending);
             taking.txn.check(&entry).put(&id.key(), &row)?;
         }

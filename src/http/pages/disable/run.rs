@@ -45,8 +45,10 @@ pub struct RunPage {
     pub switched_at: Stamp,
     /// Who clicked.
     pub by: String,
-    /// When the last mail left, once the run is done: `14:40:43`.
+    /// When the last mail left, once the run is done: `14:40:43`. Mail that an admin had sent again is not meant.
     pub finished_at: Option<Stamp>,
+    /// When mailing was over again after an admin had mail sent once more.
+    pub again_at: Option<Stamp>,
     /// How long the run took, once it is done: `3 minutes 41 seconds`.
     pub took: String,
     /// How long a set-up link works: `24 hours`.
@@ -137,6 +139,7 @@ impl RunPage {
             live: false,
             ..mailing.clone()
         };
+        let resent = Self { again_at: Some(Stamp::moment(at(1_795_448_100))), ..done.clone() };
         let counts = Counts { total: 9, sent: 9, ready: 9, ..Counts::default() };
         let everyone = Self {
             progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
@@ -158,6 +161,7 @@ impl RunPage {
             ("none-failed", none_failed),
             ("again", again),
             ("done", done),
+            ("done-again", resent),
             ("everyone-ready", everyone),
             ("reverted", reverted),
         ]
@@ -194,6 +198,7 @@ impl RunPage {
             switched_at: Stamp::moment(Timestamp::from_seconds(1_795_358_222)),
             by: "Ines Marlow".into(),
             finished_at: None,
+            again_at: None,
             took: String::new(),
             link_lasts: "24 hours".into(),
             reverted: None,

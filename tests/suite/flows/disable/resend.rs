@@ -45,6 +45,8 @@ async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
     let old = app.link_of("priya");
     app.new_mails();
     let priya = app.user("priya").await.id;
+    assert!(!ines.get(&run).await.element("run-state").unwrap().contains("sent again"));
+    app.advance(Duration::from_mins(20));
     assert_eq!(ines.resend(&run, ("member", priya.as_str())).await.location(), run);
     let page = ines.get(&run).await;
     assert_eq!(page.element("run-queued").unwrap(), "1");
@@ -54,7 +56,10 @@ async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
     let mails = app.new_mails();
     assert_eq!(mails.len(), 1, "{mails:?}");
     assert_eq!(mails[0].link(), old);
-    assert_eq!(ines.get(&run).await.attributes("data-state"), ["done"]);
+    let page = ines.get(&run).await;
+    assert_eq!(page.attributes("data-state"), ["done"]);
+    let state = page.element("run-state").unwrap();
+    assert!(state.contains("Mail that was sent again after that was through at"), "{state}");
     app.settle_in("priya").await;
     app.new_mails();
     assert_eq!(ines.resend(&run, ("all", "not-ready")).await.location(), run);
