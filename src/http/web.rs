@@ -193,7 +193,8 @@ fn is_browser_id(text: &str) -> bool {
 }
 
 /// The layer before every form: only our own pages may post. `Sec-Fetch-Site` decides where the browser sends it,
-/// `Origin` elsewhere; a browser that sends neither still needs the form token.
+/// `Origin` elsewhere. The form token decides for a browser that sends neither, or `null`: that is what our own pages
+/// give for an origin, since they ask for no referrer (Fetch, section 3.2).
 pub async fn same_site_posts(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     if *request.method() == Method::POST && !is_same_site(request.headers(), &web) {
         return PageError::stale_form().detail("a form from another site").into_response();
@@ -206,7 +207,7 @@ fn is_same_site(headers: &HeaderMap, web: &Web) -> bool {
         return site == "same-origin" || site == "none";
     }
     match headers.get("origin") {
-        Some(origin) => origin.as_bytes() == web.issuer.as_str().as_bytes(),
+        Some(origin) => origin == "null" || origin.as_bytes() == web.issuer.as_str().as_bytes(),
         None => true,
     }
 }
