@@ -4,6 +4,7 @@ pub mod assets;
 pub mod client_address;
 pub mod cookies;
 pub mod error;
+pub mod leaving;
 pub mod oidc;
 pub mod organization;
 pub mod pages;

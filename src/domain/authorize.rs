@@ -104,6 +104,9 @@ pub enum OAuthCode {
     AccountSelectionRequired,
     TemporarilyUnavailable,
     ServerError,
+    /// RFC 6750, section 3.1.
+    InvalidToken,
+    InsufficientScope,
     RequestNotSupported,
     RequestUriNotSupported,
     RegistrationNotSupported,
@@ -125,6 +128,8 @@ impl OAuthCode {
             Self::AccountSelectionRequired => "account_selection_required",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
+            Self::InvalidToken => "invalid_token",
+            Self::InsufficientScope => "insufficient_scope",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",

@@ -25,6 +25,13 @@ impl Parameters {
         Self { pairs: pairs.filter(|(_, value)| !value.is_empty()).collect(), is_text: is_text(text) }
     }
 
+    /// A form's text as the query of an address, with the same parameters in the same order. None when it is not UTF-8.
+    #[must_use]
+    pub fn as_query(form: &str) -> Option<String> {
+        let pairs = url::form_urlencoded::parse(form.as_bytes());
+        is_text(form).then(|| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+    }
+
     /// Whether everything decodes to UTF-8. What does not could not be given back byte for byte.
     pub fn check_text(&self) -> Result<(), OAuthError> {
         if self.is_text {

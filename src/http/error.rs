@@ -108,6 +108,16 @@ impl PageError {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "Not in this way", message).action("Go to signing in", "/sign-in")
     }
 
+    /// A fault of the program itself.
+    #[must_use]
+    pub fn failed() -> Self {
+        let message = "Something went wrong on our side. What you sent may have been saved or not. Look again, and repeat \
+                       it if needed: nothing happens twice.";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "That went wrong", message)
+            .side(Side::Ours)
+            .action("Start again", "/sign-in")
+    }
+
     /// A client's mistake for which it must not be redirected to (RFC 6749, section 4.1.2.1). Where it is known, the way
     /// back leads to its home.
     #[must_use]
@@ -201,13 +211,16 @@ pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: 
     keep(response.headers(), rendered)
 }
 
-/// What the failed handler and the router said besides: cookies to clear, the methods that an address takes.
+/// What the failed handler and the router said besides: cookies to clear, the methods that an address takes, who may
+/// read the answer.
 fn keep(said: &HeaderMap, mut rendered: Response) -> Response {
     for cookie in said.get_all(header::SET_COOKIE) {
         rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
-    if let Some(allowed) = said.get(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allowed.clone());
+    for name in [header::ALLOW, header::ACCESS_CONTROL_ALLOW_ORIGIN] {
+        if let Some(value) = said.get(&name) {
+            rendered.headers_mut().insert(name, value.clone());
+        }
     }
     rendered
 }
@@ -242,8 +255,8 @@ impl PageError {
 pub struct OAuthFailure {
     pub status: StatusCode,
     pub error: OAuthError,
-    /// The client used the `Authorization` header, so the answer names the scheme.
-    pub basic: bool,
+    /// For the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+    pub challenge: Option<&'static str>,
     pub retry_after: Option<Duration>,
 }
 
@@ -256,19 +269,20 @@ impl OAuthFailure {
     fn unavailable(description: &str) -> Self {
         let error = OAuthError::new(OAuthCode::TemporarilyUnavailable, description);
         let retry_after = Some(Duration::from_secs(5));
-        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, basic: false, retry_after }
+        Self { status: StatusCode::SERVICE_UNAVAILABLE, error, challenge: None, retry_after }
     }
 }
 
 impl From<OAuthError> for OAuthFailure {
     fn from(error: OAuthError) -> Self {
         let status = match error.code {
-            OAuthCode::InvalidClient => StatusCode::UNAUTHORIZED,
+            OAuthCode::InvalidClient | OAuthCode::InvalidToken => StatusCode::UNAUTHORIZED,
+            OAuthCode::InsufficientScope => StatusCode::FORBIDDEN,
             OAuthCode::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
             OAuthCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self { status, error, basic: false, retry_after: None }
+        Self { status, error, challenge: None, retry_after: None }
     }
 }
 
@@ -317,8 +331,8 @@ impl OAuthFailure {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::PRAGMA, HeaderValue::from_static("no-cache"));
-        if self.basic && self.status == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"flybridge\""));
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs()));

@@ -4,6 +4,7 @@
 pub mod disable;
 pub mod error;
 pub mod form_post;
+pub mod leave;
 pub mod organization;
 pub mod setup;
 pub mod sign_in;
@@ -236,6 +237,7 @@ pub fn samples() -> Vec<Sample> {
         .chain(render("sign-out", sign_out::SignOutPage::samples()))
         .chain(render("signed-out", sign_out::SignedOutPage::samples()))
         .chain(render("form-post", form_post::FormPostPage::samples()))
+        .chain(render("leave", leave::LeavePage::samples()))
         .chain(render("error", error::ErrorPage::samples()))
         .collect()
 }

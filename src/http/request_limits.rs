@@ -1,12 +1,14 @@
 //! What one request may cost, and the answers to those that cost more or cannot be read: a page for a person, JSON for
 //! a program, always with the id of the request.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::FutureExt as _;
 
 use super::error::{OAuthFailure, PageError};
 use super::server::{LateBody, Unreadable};
@@ -61,6 +63,15 @@ pub async fn rejections(request: Request, next: Next) -> Response {
     refused
 }
 
+/// The layer that makes an answer of a panic in a handler.
+pub async fn panics(request: Request, next: Next) -> Response {
+    let programs = is_for_programs(request.uri().path());
+    AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
+        tracing::error!("the request ended in a panic");
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, programs)
+    })
+}
+
 /// Bytes of the fields as they came: name, colon, space, value and line end.
 fn bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
@@ -78,6 +89,7 @@ fn refusal(status: StatusCode, for_programs: bool) -> Response {
 
 fn in_json(status: StatusCode) -> Response {
     let what = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => "something went wrong on our side, try again",
         StatusCode::METHOD_NOT_ALLOWED => "this address takes another method, see the Allow header",
         StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than any request to this address",
         StatusCode::URI_TOO_LONG => {
@@ -87,7 +99,8 @@ fn in_json(status: StatusCode) -> Response {
         StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time, send the request again",
         _ => "the request cannot be read",
     };
-    let error = OAuthError::new(OAuthCode::InvalidRequest, what);
+    let ours = status.is_server_error();
+    let error = OAuthError::new(if ours { OAuthCode::ServerError } else { OAuthCode::InvalidRequest }, what);
     OAuthFailure { status, ..OAuthFailure::from(error) }.into_response()
 }
 
@@ -101,6 +114,7 @@ fn on_a_page(status: StatusCode) -> Response {
     let (title, message) = match status {
         StatusCode::NOT_FOUND => return PageError::not_found().into_response(),
         StatusCode::METHOD_NOT_ALLOWED => return PageError::wrong_method().into_response(),
+        StatusCode::INTERNAL_SERVER_ERROR => return PageError::failed().into_response(),
         StatusCode::PAYLOAD_TOO_LARGE => {
             ("That was too much", "What you sent is longer than anything this page asks for. Nothing has changed.")
         }

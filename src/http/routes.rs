@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::{from_fn, from_fn_with_state, map_response};
 use axum::routing::{MethodRouter, get, post};
 
 use super::error::{PageError, render_errors};
@@ -16,7 +16,7 @@ use super::request_limits;
 use super::sign_in::{fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
-use super::{assets, oidc, readiness, security_headers};
+use super::{assets, leaving, oidc, readiness, security_headers};
 
 /// One row of the table.
 pub struct Route {
@@ -28,6 +28,13 @@ pub struct Route {
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
 const BOTH: &[Method] = &[Method::GET, Method::POST];
+
+const AND_OPTIONS: &[Method] = &[Method::GET, Method::POST, Method::OPTIONS];
+
+fn userinfo() -> MethodRouter<App> {
+    let methods = get(oidc::userinfo::get).post(oidc::userinfo::post).options(oidc::userinfo::preflight);
+    methods.layer(map_response(oidc::userinfo::readable_everywhere))
+}
 
 fn route(path: &'static str, methods: &'static [Method], handler: MethodRouter<App>) -> Route {
     Route { path, methods, handler }
@@ -44,7 +51,7 @@ pub fn protocol() -> Vec<Route> {
         route("/oauth/introspect", POST, post(oidc::introspection::post)),
         route("/oauth/revoke", POST, post(oidc::revocation::post)),
         route("/oauth/token/info", GET, get(oidc::token_info::get)),
-        route("/oauth/userinfo", BOTH, get(oidc::userinfo::get).post(oidc::userinfo::post)),
+        route("/oauth/userinfo", AND_OPTIONS, userinfo()),
         route("/healthz", GET, get(readiness::healthz)),
         route("/readyz", GET, get(readiness::readyz)),
         route(assets::ROUTE, GET, get(assets::serve)),
@@ -59,7 +66,6 @@ pub fn entrances() -> Vec<Route> {
         route("/oauth/logout", BOTH, get(oidc::logout::get).post(oidc::logout::post)),
         route(fly::CALLBACK, GET, get(fly::callback)),
         route("/set-up/{token}", GET, get(set_up::open)),
-        route("/go", GET, get(sign_out::go)),
     ]
 }
 
@@ -68,6 +74,7 @@ pub fn entrances() -> Vec<Route> {
 pub fn pages() -> Vec<Route> {
     vec![
         route("/", GET, get(sign_out::go)),
+        route("/go", GET, get(sign_out::go)),
         route("/sign-in", GET, get(page::get)),
         route("/sign-in/password", POST, post(password::post)),
         route("/sign-in/fly", GET, get(fly::go)),
@@ -98,7 +105,9 @@ fn table(routes: Vec<Route>) -> Router<App> {
 /// The router with every layer, outermost last.
 pub fn router(app: &App) -> Router {
     let web = Arc::clone(&app.web);
-    let forms = table(pages()).layer(from_fn_with_state(Arc::clone(&web), same_site_posts));
+    let forms = table(pages())
+        .layer(from_fn_with_state(Arc::clone(&web), leaving::layer))
+        .layer(from_fn_with_state(Arc::clone(&web), same_site_posts));
     let browsers = forms
         .merge(table(entrances()))
         .layer(from_fn_with_state(Arc::clone(&web), know_browser))
@@ -110,6 +119,7 @@ pub fn router(app: &App) -> Router {
         .layer(DefaultBodyLimit::max(web.limits.max_body))
         .layer(from_fn_with_state(Arc::clone(&web), request_limits::sizes))
         .layer(from_fn(request_limits::rejections))
+        .layer(from_fn(request_limits::panics))
         .layer(from_fn_with_state(Arc::clone(&web), render_errors))
         .layer(from_fn_with_state(Arc::clone(&web), security_headers::layer))
         .layer(from_fn_with_state(ids, request_id::layer))

@@ -10,27 +10,6 @@ use axum::response::Response;
 use super::web::Web;
 use crate::domain::client::VerifiedRedirect;
 
-/// Where the forms of a page may lead beside ourselves, by way of a redirect: browsers hold `form-action` against
-/// redirects too. A handler puts it into the extensions of its answer.
-#[derive(Debug, Clone, Default)]
-pub struct FormTargets(pub Vec<String>);
-
-impl FormTargets {
-    /// The origins of `urls`.
-    #[must_use]
-    pub fn of<'a>(urls: impl IntoIterator<Item = &'a str>) -> Self {
-        let origins = urls.into_iter().filter_map(|url| url::Url::parse(url).ok()).map(|url| url.origin());
-        let mut texts: Vec<String> = origins.filter(url::Origin::is_tuple).map(|o| o.ascii_serialization()).collect();
-        texts.sort();
-        texts.dedup();
-        Self(texts)
-    }
-
-    fn with_ourselves(&self) -> String {
-        std::iter::once("'self'").chain(self.0.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
-    }
-}
-
 /// For a page whose one form leads elsewhere and nowhere else: the origin of a verified redirect.
 #[derive(Debug, Clone)]
 pub struct OnlyFormTarget(String);
@@ -45,10 +24,9 @@ impl OnlyFormTarget {
 
 pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
-    let targets = response.extensions_mut().remove::<FormTargets>().unwrap_or_default();
     let policy = match response.extensions_mut().remove::<OnlyFormTarget>() {
         Some(OnlyFormTarget(origin)) => policy(&origin),
-        None => policy(&targets.with_ourselves()),
+        None => policy("'self'"),
     };
     let headers = response.headers_mut();
     let fixed = [
@@ -80,16 +58,4 @@ fn policy(form_action: &str) -> String {
         "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'; \
          object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action {form_action}"
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn form_targets_are_origins() {
-        let targets = FormTargets::of(["https://sentry.example/auth/sso/", "https://sentry.example/x", "nonsense"]);
-        assert_eq!(targets.0, ["https://sentry.example"]);
-        assert!(policy(&targets.with_ourselves()).ends_with("form-action 'self' https://sentry.example"));
-    }
 }

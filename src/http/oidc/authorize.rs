@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRef, RawQuery, State};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -19,48 +20,60 @@ use crate::http::error::PageError;
 use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::http::sign_in::{closed, next};
+use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 
 /// `GET /oauth/authorize`
 pub async fn get(
-    State(web): State<Arc<Web>>,
-    State(clients): State<Arc<Clients>>,
-    State(finish): State<Arc<Finish>>,
-    State(signing): State<Arc<SigningKeys>>,
+    State(endpoint): State<Endpoint>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let endpoint = Endpoint { web: &web, clients: &clients, finish: &finish, signing: &signing };
     endpoint.authorize(&visitor, &query.unwrap_or_default()).await
 }
 
 /// `POST /oauth/authorize`: the same parameters in the body, and the same result (OIDC Core, section 3.1.2.1).
+///
+/// A browser sends no cookies along when another site posts, but it does when it is sent on from there by a GET, and
+/// only then is its session found. What is too long for an address has to do without.
 pub async fn post(
-    State(web): State<Arc<Web>>,
-    State(clients): State<Arc<Clients>>,
-    State(finish): State<Arc<Finish>>,
-    State(signing): State<Arc<SigningKeys>>,
+    State(endpoint): State<Endpoint>,
     visitor: Visitor,
+    headers: HeaderMap,
     body: String,
 ) -> Result<Response, PageError> {
-    let endpoint = Endpoint { web: &web, clients: &clients, finish: &finish, signing: &signing };
+    if !headers.contains_key(header::COOKIE)
+        && let Some(query) = Parameters::as_query(&body)
+    {
+        let address = format!("/oauth/authorize?{query}");
+        if address.len() <= endpoint.web.limits.max_url {
+            return Ok(see_other(&address));
+        }
+    }
     endpoint.authorize(&visitor, &body).await
 }
 
 /// What the endpoint works with.
-struct Endpoint<'a> {
-    web: &'a Web,
-    clients: &'a Clients,
-    finish: &'a Finish,
-    signing: &'a SigningKeys,
+pub struct Endpoint {
+    web: Arc<Web>,
+    clients: Arc<Clients>,
+    finish: Arc<Finish>,
+    signing: Arc<SigningKeys>,
 }
 
-impl Endpoint<'_> {
+impl FromRef<App> for Endpoint {
+    fn from_ref(app: &App) -> Self {
+        let App { web, clients, finish, signing, .. } = app.clone();
+        Self { web, clients, finish, signing }
+    }
+}
+
+impl Endpoint {
     async fn authorize(&self, visitor: &Visitor, text: &str) -> Result<Response, PageError> {
-        let web = self.web;
+        let web = &*self.web;
         let parameters = Parameters::parse(text);
-        let client = find_client(&parameters, self.clients)?;
+        let client = find_client(&parameters, &self.clients)?;
         let redirect = verify_redirect(&parameters, &client)?;
         // From here errors go back to the client.
         let state = parameters.one("state").ok().flatten().filter(|_| parameters.check_text().is_ok());
@@ -115,7 +128,7 @@ impl Endpoint<'_> {
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
             return Ok(None);
         }
-        self.finish.code(self.web, &current, pending, Choice::Open, "").await.map(Some)
+        self.finish.code(&self.web, &current, pending, Choice::Open, "").await.map(Some)
     }
 
     /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago

@@ -22,6 +22,9 @@ struct Presented {
     method: TokenAuth,
 }
 
+/// For a client that used the `Authorization` header (RFC 6749, section 5.2).
+const BASIC: &str = "Basic realm=\"flybridge\"";
+
 /// The client that the request comes from.
 pub async fn authenticate(
     clients: &Clients,
@@ -31,8 +34,8 @@ pub async fn authenticate(
     form: &Parameters,
 ) -> Result<Arc<Client>, OAuthFailure> {
     let presented = presented(headers, form)?;
-    let basic = presented.method == TokenAuth::ClientSecretBasic;
-    let refuse = |why: &str| OAuthFailure { basic, ..OAuthFailure::new(OAuthCode::InvalidClient, why) };
+    let challenge = (presented.method == TokenAuth::ClientSecretBasic).then_some(BASIC);
+    let refuse = |why: &str| OAuthFailure { challenge, ..OAuthFailure::new(OAuthCode::InvalidClient, why) };
     let bad = || refuse("the client is unknown or did not prove itself");
     let client = clients.get(&presented.id);
     let known = client.as_ref().map(|_| presented.id.as_str());
@@ -57,7 +60,7 @@ fn presented(headers: &HeaderMap, form: &Parameters) -> Result<Presented, OAuthF
             return Err(OAuthFailure::new(OAuthCode::InvalidRequest, "two ways of client authentication at once"));
         }
         let basic = value.to_str().ok().and_then(read_basic).ok_or_else(|| OAuthFailure {
-            basic: true,
+            challenge: Some(BASIC),
             ..OAuthFailure::new(OAuthCode::InvalidClient, "the Authorization header is not Basic as in RFC 6749")
         })?;
         if id.is_some_and(|id| id != basic.id) {

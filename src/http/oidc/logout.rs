@@ -41,20 +41,16 @@ pub async fn get(
     }
     let then = asked.then.as_ref().map(|then| then.seal(&web)).transpose()?.unwrap_or_default();
     let page = sign_out::question(&web, &visitor, &current, (asked.client.map(|client| client.name.clone()), then));
-    let mut response = Page::ok(page).into_response();
-    response.extensions_mut().insert(sign_out::targets(&clients, asked.redirect.as_ref()));
-    Ok(response)
+    Ok(Page::ok(page).into_response())
 }
 
 /// `POST /oauth/logout`: the same parameters in the body. A browser sends no cookies along when another site posts, but
 /// it does when it is sent on from there by a GET.
 pub async fn post(RawForm(body): RawForm) -> Result<Response, PageError> {
-    let text = std::str::from_utf8(&body).ok().filter(|text| Parameters::parse(text).check_text().is_ok());
-    let Some(text) = text else { return Err(refused(None, "What it sent is not text.", "the body is not UTF-8")) };
-    let query: String = url::form_urlencoded::Serializer::new(String::new())
-        .extend_pairs(url::form_urlencoded::parse(text.as_bytes()))
-        .finish();
-    Ok(see_other(&format!("/oauth/logout?{query}")))
+    match std::str::from_utf8(&body).ok().and_then(Parameters::as_query) {
+        Some(query) => Ok(see_other(&format!("/oauth/logout?{query}"))),
+        None => Err(refused(None, "What it sent is not text.", "the body is not UTF-8")),
+    }
 }
 
 /// What stands in an `id_token` that is shown again.

@@ -23,13 +23,10 @@ pub async fn get(
     State(clients): State<Arc<Clients>>,
     headers: HeaderMap,
 ) -> Result<Response, OAuthFailure> {
-    let authenticated = match bearer(&grants, &headers, None).await? {
-        Ok(authenticated) => authenticated,
-        Err(refusal) => return Ok(refusal.into_response()),
-    };
+    let authenticated = bearer(&grants, &headers, None).await?;
     let grant = &authenticated.grant;
     let (Some(user), Some(client)) = (directory.user(&grant.user).await?, clients.get(grant.client.as_str())) else {
-        return Ok(Refusal::Invalid.into_response());
+        return Err(Refusal::Invalid.into());
     };
     let user = user.value;
     let id = match client.subject {

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::domain::authorize::{Scope, ScopeValue};
+use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{OrganizationClaim, PersonClaims, UserInfo};
 use crate::domain::parameters::Parameters;
 use crate::domain::user::User;
@@ -22,7 +22,7 @@ pub async fn get(
     State(directory): State<Arc<Directory>>,
     headers: HeaderMap,
 ) -> Result<Response, OAuthFailure> {
-    userinfo(&grants, &directory, &headers, None).await.map(readable_everywhere)
+    userinfo(&grants, &directory, &headers, None).await
 }
 
 /// `POST /oauth/userinfo`: the token in the header or in the form (RFC 6750, section 2.2).
@@ -34,11 +34,23 @@ pub async fn post(
 ) -> Result<Response, OAuthFailure> {
     let form = Parameters::parse(&body);
     let token = form.one("access_token")?.map(str::to_owned);
-    userinfo(&grants, &directory, &headers, token).await.map(readable_everywhere)
+    userinfo(&grants, &directory, &headers, token).await
 }
 
-/// Clients that run in a browser read userinfo from their own origin; `token/info` is for servers.
-fn readable_everywhere(mut response: Response) -> Response {
+/// `OPTIONS /oauth/userinfo`: a browser asks before it sends an `Authorization` header to another origin (Fetch,
+/// section 3.3.7).
+pub async fn preflight() -> Response {
+    let allowed = [
+        (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type")),
+        (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
+    ];
+    (StatusCode::NO_CONTENT, allowed).into_response()
+}
+
+/// The layer of userinfo: clients that run in a browser read it from their own origin, refusals too. `token/info` is for
+/// servers.
+pub async fn readable_everywhere(mut response: Response) -> Response {
     response.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     response
 }
@@ -49,16 +61,13 @@ async fn userinfo(
     headers: &HeaderMap,
     in_form: Option<String>,
 ) -> Result<Response, OAuthFailure> {
-    let authenticated = match bearer(grants, headers, in_form).await? {
-        Ok(authenticated) => authenticated,
-        Err(refusal) => return Ok(refusal.into_response()),
-    };
+    let authenticated = bearer(grants, headers, in_form).await?;
     let scope = &authenticated.token.scope;
     if !scope.contains(ScopeValue::OpenId) {
-        return Ok(Refusal::Scope.into_response());
+        return Err(Refusal::Scope.into());
     }
     let Some(user) = directory.user(&authenticated.grant.user).await? else {
-        return Ok(Refusal::Invalid.into_response());
+        return Err(Refusal::Invalid.into());
     };
     let person = person_claims(&user.value, scope, &authenticated.opened);
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
@@ -88,34 +97,26 @@ pub enum Refusal {
     Scope,
 }
 
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let (status, challenge) = match self {
-            Self::Missing => (StatusCode::UNAUTHORIZED, "Bearer realm=\"flybridge\""),
-            Self::Invalid => (
-                StatusCode::UNAUTHORIZED,
+impl From<Refusal> for OAuthFailure {
+    fn from(refusal: Refusal) -> Self {
+        let (code, description, challenge) = match refusal {
+            Refusal::Missing => (OAuthCode::InvalidRequest, "No access token", "Bearer realm=\"flybridge\""),
+            Refusal::Invalid => (
+                OAuthCode::InvalidToken,
+                "The access token is invalid",
                 "Bearer realm=\"flybridge\", error=\"invalid_token\", error_description=\"The access token is invalid\"",
             ),
-            Self::Scope => {
-                (StatusCode::FORBIDDEN, "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"openid\"")
-            }
+            Refusal::Scope => (
+                OAuthCode::InsufficientScope,
+                "The scope openid is needed",
+                "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"openid\"",
+            ),
         };
-        let body = match self {
-            Self::Missing => {
-                serde_json::json!({ "error": "invalid_request", "error_description": "No access token" })
-            }
-            Self::Invalid => {
-                serde_json::json!({ "error": "invalid_token", "error_description": "The access token is invalid" })
-            }
-            Self::Scope => {
-                serde_json::json!({ "error": "insufficient_scope", "error_description": "The scope openid is needed" })
-            }
-        };
-        let headers = [
-            (header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge)),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ];
-        (status, headers, Json(body)).into_response()
+        let failure = Self { challenge: Some(challenge), ..Self::new(code, description) };
+        match refusal {
+            Refusal::Missing => Self { status: StatusCode::UNAUTHORIZED, ..failure },
+            Refusal::Invalid | Refusal::Scope => failure,
+        }
     }
 }
 
@@ -124,7 +125,7 @@ pub async fn bearer(
     grants: &Grants,
     headers: &HeaderMap,
     in_form: Option<String>,
-) -> Result<Result<Authenticated, Refusal>, OAuthFailure> {
+) -> Result<Authenticated, OAuthFailure> {
     let in_header = headers.get(header::AUTHORIZATION).map(|value| {
         let text = value.to_str().unwrap_or_default();
         let (scheme, token) = text.split_once(' ').unwrap_or_default();
@@ -132,8 +133,8 @@ pub async fn bearer(
     });
     let token = match (in_header, in_form) {
         (Some(token), None) | (None, Some(token)) => token,
-        (None, None) => return Ok(Err(Refusal::Missing)),
-        (Some(_), Some(_)) => return Ok(Err(Refusal::Invalid)),
+        (None, None) => return Err(Refusal::Missing.into()),
+        (Some(_), Some(_)) => return Err(Refusal::Invalid.into()),
     };
-    Ok(grants.authenticate(&token).await?.ok_or(Refusal::Invalid))
+    grants.authenticate(&token).await?.ok_or_else(|| Refusal::Invalid.into())
 }

@@ -37,7 +37,7 @@ pub async fn get(
         // The one answer after which a browser does not connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let Ok(room) = Arc::clone(&admin.streams).try_acquire_owned() else { return Ok(full()) };
+    let Ok(room) = Arc::clone(&admin.streams).try_acquire_owned() else { return Ok(full(&visitor)) };
     let follower = Follower::new(Arc::clone(&admin), Arc::clone(&web.clock), &run, room).await?;
     let mut response = Sse::new(follower.stream()).into_response();
     let headers = response.headers_mut();
@@ -47,9 +47,10 @@ pub async fn get(
     Ok(response)
 }
 
-fn full() -> Response {
+fn full(visitor: &Visitor) -> Response {
     tracing::warn!("there is no room for another event stream");
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")]).into_response()
+    let body = Json(json!({ "error": "too_many_streams", "request_id": visitor.request_id }));
+    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "60")], body).into_response()
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -127,7 +128,7 @@ async fn enter(
             Ok((entered, run))
         }
         Err(NotEntered::SignIn(_)) => {
-            let body = Json(json!({ "error": "sign_in_required" }));
+            let body = Json(json!({ "error": "sign_in_required", "request_id": visitor.request_id }));
             let headers = [(header::CACHE_CONTROL, "no-store")];
             Err(NotEntered::SignIn(Box::new((StatusCode::UNAUTHORIZED, headers, body).into_response())))
         }

@@ -21,7 +21,6 @@ use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::setup::{Asked, DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::sign_in::closed::no_address;
 use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::page::SignInQuery;
@@ -256,9 +255,6 @@ async fn now_form(
             .await?;
     if let Some(transaction) = transaction {
         form.tx_query = transaction.query();
-        // Where the sign-in goes on to, which may be another application than the one people come to by themselves.
-        let back = transaction.pending().map(|pending| pending.redirect_uri.as_str());
-        form.targets.0.extend(FormTargets::of(back).0);
     }
     Ok(form)
 }
@@ -278,7 +274,6 @@ struct SetUpForm {
     replaces: bool,
     policy: Policy,
     client: Option<String>,
-    targets: FormTargets,
 }
 
 impl SetUpForm {
@@ -291,10 +286,6 @@ impl SetUpForm {
     ) -> Result<Self, PageError> {
         let replaces = finish.store.read(&keys::credential(&user.id)).await?.is_some();
         let client = finish.clients.with_home();
-        let urls = client.iter().flat_map(|c| {
-            let home = c.home.iter().map(url::Url::as_str);
-            c.redirect_uris.iter().map(String::as_str).chain(home)
-        });
         Ok(Self {
             tx_query: String::new(),
             origin,
@@ -303,7 +294,6 @@ impl SetUpForm {
             replaces,
             policy: set_up.policy,
             client: client.map(|client| client.name.clone()),
-            targets: FormTargets::of(urls),
         })
     }
 
@@ -336,9 +326,7 @@ impl SetUpForm {
             contact_email: String::new(),
             contact_error: None,
         };
-        let mut response = Page::with_status(status, page).into_response();
-        response.extensions_mut().insert(self.targets);
-        response
+        Page::with_status(status, page).into_response()
     }
 }
 

@@ -12,7 +12,6 @@ use crate::domain::user::User;
 use crate::http::error::PageError;
 use crate::http::pages::sign_in::NoLongerOpensPage;
 use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
 use crate::services::access::Judged;
 use crate::services::sessions::Current;
@@ -67,10 +66,7 @@ impl Finish {
             all_ways: Some(format!("/sign-in{tx_query}&all=1")),
             tx_query,
         };
-        let mut response = Page::with_status(StatusCode::FORBIDDEN, page).into_response();
-        let back = transaction.pending().map(|pending| pending.redirect_uri.as_str());
-        response.extensions_mut().insert(FormTargets::of(back));
-        Ok(response)
+        Ok(Page::with_status(StatusCode::FORBIDDEN, page).into_response())
     }
 
     /// The person may not go on, and it is not because the organization left Fly.io.

@@ -17,7 +17,6 @@ use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_in::{ChoosePage, OtherWay, Way};
 use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
 use crate::services::access::Judged;
 use crate::services::sessions::Current;
@@ -84,7 +83,6 @@ async fn answer(
         Outcome::Choose(judged) => {
             let page = page(web, finish, visitor, (&current, pending, &transaction), &judged).await?;
             let mut response = Page::ok(page).into_response();
-            response.extensions_mut().insert(FormTargets::of([pending.redirect_uri.as_str()]));
             transactions.keep(
                 &Transaction { chosen_from: Some(current.proof().method), ..transaction.clone() },
                 visitor,

@@ -13,7 +13,6 @@ use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_in::{Offer, SignInNotice, SignInPage};
 use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
 use crate::store::StoreError;
 
@@ -66,7 +65,6 @@ pub struct Form {
     offer: Offer,
     client: Option<String>,
     tx_query: String,
-    targets: FormTargets,
 }
 
 impl Form {
@@ -83,21 +81,14 @@ impl Form {
                 LoginMethod::Password => Offer::Password { organization, since: since.unwrap_or_default() },
             }
         });
-        // A page of ours leads to a client too, by way of its home.
         let client = finish.client_of(transaction);
-        let home = finish.clients.with_home().filter(|_| transaction.pending().is_none());
         let hinted = transaction.pending().and_then(|pending| pending.request.login_hint.clone());
-        let redirect = transaction.pending().map(|pending| pending.redirect_uri.clone());
-        let home_urls =
-            home.iter().flat_map(|c| c.redirect_uris.iter().cloned().chain(c.home.iter().map(ToString::to_string)));
-        let urls: Vec<String> = redirect.into_iter().chain(home_urls).collect();
         Ok(Self {
             notice: None,
             email: hinted.filter(|hint| hint.contains('@')).unwrap_or_default(),
             offer,
             client: client.map(|client| client.name.clone()),
             tx_query: transaction.query(),
-            targets: FormTargets::of(urls.iter().map(String::as_str)),
         })
     }
 
@@ -114,8 +105,6 @@ impl Form {
             all_ways: narrowed.then(|| format!("/sign-in{}&all=1", self.tx_query)),
             tx_query: self.tx_query,
         };
-        let mut response = Page::ok(page).into_response();
-        response.extensions_mut().insert(self.targets);
-        response
+        Page::ok(page).into_response()
     }
 }

@@ -8,7 +8,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::finish::Finish;
-use crate::domain::client::VerifiedRedirect;
 use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
@@ -16,20 +15,13 @@ use crate::http::oidc::logout::Then;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_out::{SignOutPage, SignedOutPage};
 use crate::http::pages::{Page, when};
-use crate::http::security_headers::FormTargets;
 use crate::http::web::{Visitor, Web};
 use crate::services::sessions::Current;
 
 /// `GET /sign-out`: asks; nothing changes on a GET.
-pub async fn ask(
-    State(web): State<Arc<Web>>,
-    State(finish): State<Arc<Finish>>,
-    visitor: Visitor,
-) -> Result<Response, PageError> {
+pub async fn ask(State(web): State<Arc<Web>>, visitor: Visitor) -> Result<Response, PageError> {
     let Some(current) = web.session(&visitor).await? else { return Ok(see_other("/signed-out")) };
-    let mut response = Page::ok(question(&web, &visitor, &current, (None, String::new()))).into_response();
-    response.extensions_mut().insert(targets(&finish.clients, None));
-    Ok(response)
+    Ok(Page::ok(question(&web, &visitor, &current, (None, String::new()))).into_response())
 }
 
 /// "Sign out?": for `client`, when one asks, and with what follows the answer.
@@ -52,13 +44,6 @@ pub fn question(
         since: when::recent(current.proof().auth_time, web.clock.now()),
         client,
     }
-}
-
-/// Where the answer leads: "Stay signed in" goes on to the application, "Sign out" to where the client wants it.
-#[must_use]
-pub fn targets(clients: &Clients, redirect: Option<&VerifiedRedirect>) -> FormTargets {
-    let home = clients.with_home().and_then(|client| client.home.as_ref()).map(url::Url::as_str);
-    FormTargets::of(home.into_iter().chain(redirect.map(VerifiedRedirect::as_str)))
 }
 
 #[derive(Deserialize)]

@@ -50,6 +50,7 @@ fn matrix() -> Vec<Row> {
         ("/oauth/token/info", Method::GET, [Unauthorized; 5]),
         ("/oauth/userinfo", Method::GET, [Unauthorized; 5]),
         ("/oauth/userinfo", Method::POST, [Unauthorized; 5]),
+        ("/oauth/userinfo", Method::OPTIONS, [In; 5]),
         ("/oauth/authorize", Method::GET, [Page(400); 5]),
         ("/oauth/authorize", Method::POST, [Page(400); 5]),
         ("/oauth/logout", Method::GET, [On, In, In, In, On]),
@@ -154,7 +155,8 @@ fn request(path: &str, method: &Method, csrf: &str) -> Request<Body> {
 fn judge(answer: &Answer) -> Gets {
     let location = answer.header("location");
     match answer.status.as_u16() {
-        200 => In,
+        200 if answer.shows("go-on") => On,
+        200 | 204 => In,
         303 if location.starts_with("/sign-in") => SignIn,
         303 => On,
         401 => Unauthorized,

@@ -34,9 +34,13 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|e| panic!("{e}: {self:?}"))
     }
 
-    /// Where a 303 leads.
+    /// Where a 303 leads, or the page that goes on by itself after a form.
     #[track_caller]
     pub(crate) fn location(&self) -> String {
+        if self.status == StatusCode::OK && self.shows("go-on") {
+            let refresh = self.attributes("content").pop().unwrap();
+            return refresh.strip_prefix("0; url=").unwrap().to_owned();
+        }
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{}", self.said());
         self.header("location").to_owned()
     }

@@ -86,7 +86,15 @@ impl Browser {
     fn sign(&mut self, request: &mut Request<Body>) {
         let now = self.clock.now();
         self.cookies.retain(|_, cookie| cookie.ends.is_none_or(|ends| now < ends));
-        let pairs: Vec<String> = self.cookies.iter().map(|(name, c)| format!("{name}={}", c.value)).collect();
+        // Cookies of SameSite=Lax do not go along when another site posts.
+        let from_elsewhere = request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site");
+        let held_back = |cookie: &Cookie| {
+            from_elsewhere
+                && request.method() == Method::POST
+                && !cookie.attributes.iter().any(|attribute| attribute == "samesite=none")
+        };
+        let sent = self.cookies.iter().filter(|(_, cookie)| !held_back(cookie));
+        let pairs: Vec<String> = sent.map(|(name, c)| format!("{name}={}", c.value)).collect();
         if !pairs.is_empty() {
             request.headers_mut().insert(header::COOKIE, pairs.join("; ").parse().unwrap());
         }

@@ -17,7 +17,13 @@ async fn ask(app: &TestApp, request: &Parameters) -> [Answer; 2] {
         .header("sec-fetch-site", "cross-site")
         .body(Body::from(request.encode()))
         .unwrap();
-    [send(&app.router, get).await, send(&app.router, post).await]
+    let mut posted = send(&app.router, post).await;
+    // Sent on to the same by GET, so that a browser has its cookies with it.
+    if let Some(query) = posted.header("location").strip_prefix("/oauth/authorize?") {
+        let again = Request::get(format!("/oauth/authorize?{query}")).body(Body::empty()).unwrap();
+        posted = send(&app.router, again).await;
+    }
+    [send(&app.router, get).await, posted]
 }
 
 async fn expect_page(app: &TestApp, request: &Parameters) {

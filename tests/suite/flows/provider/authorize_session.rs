@@ -98,7 +98,8 @@ async fn a_post_from_the_client_finds_the_session_of_the_browser() {
     let fields: Vec<(&str, &str)> = request.0.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let headers = [("origin", "https://rp.test"), ("sec-fetch-site", "cross-site")];
     let answer = browser.post_bare("/oauth/authorize", &fields, &headers).await;
-    assert!(answer.sent_back().contains_key("code"));
+    assert_eq!(answer.location(), request.authorize(), "its cookies come with the GET");
+    assert!(browser.get(&answer.location()).await.sent_back().contains_key("code"));
 }
 
 #[tokio::test]

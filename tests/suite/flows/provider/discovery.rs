@@ -1,8 +1,14 @@
 //! Discovery, the JWK set, and headers.
 
+use std::collections::BTreeSet;
+
 use axum::body::Body;
 use axum::http::Request;
-use serde_json::{Value, json};
+use axum::middleware::{from_fn, from_fn_with_state};
+use flybridge::demo::world::BRAMS_PASSWORD;
+use flybridge::http::error::render_errors;
+use flybridge::http::request_limits;
+use serde_json::json;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
@@ -100,8 +106,7 @@ async fn the_jwk_set_has_public_members_only() {
     assert_eq!(answer.header("cache-control"), "public, max-age=3600");
     let set = answer.json();
     let keys = set["keys"].as_array().unwrap();
-    let mut kids: Vec<&Value> = keys.iter().map(|key| &key["kid"]).collect();
-    kids.dedup();
+    let kids: BTreeSet<&str> = keys.iter().map(|key| key["kid"].as_str().unwrap()).collect();
     assert_eq!(kids.len(), keys.len());
     for algorithm in ["ES256", "RS256"] {
         assert!(keys.iter().any(|key| key["alg"] == algorithm), "{algorithm}");
@@ -152,14 +157,55 @@ async fn cors_stands_on_discovery_jwks_and_userinfo_alone() {
 }
 
 #[tokio::test]
-async fn forms_lead_to_ourselves_and_to_the_client_that_asked() {
+async fn forms_lead_to_ourselves_and_a_page_leads_on_from_there() {
     let app = TestApp::new().await;
+    app.leave().await;
     let mut browser = app.browser();
     let tx = browser.begin(&app.standard().authorize()).await;
     let page = browser.get(&format!("/sign-in?tx={tx}")).await;
-    assert!(page.header("content-security-policy").ends_with("form-action 'self' https://rp.test"));
-    let page = browser.get("/forgot").await;
     assert!(page.header("content-security-policy").ends_with("form-action 'self'"));
+    let page = browser.password(&tx, "bram-94@customer.fly.io", BRAMS_PASSWORD).await;
+    assert_eq!((page.status.as_u16(), page.header("location"), page.header("refresh")), (200, "", ""));
+    let url = page.attributes("href").into_iter().find(|url| url.starts_with("https://rp.test/")).unwrap();
+    assert!(url.contains("code="), "{url}");
+    assert_eq!(page.attributes("content").last().unwrap(), &format!("0; url={url}"), "by itself, without a script");
+    assert!(browser.cookie("fb_session").is_some(), "{:?}", browser.cookies.keys());
+    // From Fly.io no form leads, and no page is needed.
+    let tx = browser.begin(&app.standard().request().with("prompt", "login").authorize()).await;
+    assert_eq!(browser.fly(&tx, "hana").await.status, 303);
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_userinfo_from_another_origin() {
+    let app = TestApp::new().await;
+    let asked = Request::options("/oauth/userinfo")
+        .header("origin", "https://elsewhere.test")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "authorization");
+    let answer = send(&app.router, asked.body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, "*"));
+    assert_eq!(answer.header("access-control-allow-methods"), "GET, POST");
+    assert_eq!(answer.header("access-control-allow-headers"), "authorization, content-type");
+    let refused = app.standard().bearer("/oauth/userinfo", "x").await;
+    assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (401, "*"));
+    assert_eq!(refused.json()["request_id"], refused.header("x-request-id"));
+}
+
+#[tokio::test]
+async fn a_panic_is_answered_like_any_other_failure() {
+    let app = TestApp::new().await;
+    let web = std::sync::Arc::clone(&app.program.app.web);
+    let panic = axum::routing::get(async || -> &'static str { panic!("on purpose") });
+    let router = axum::Router::new()
+        .route("/oauth/token", panic.clone())
+        .route("/sign-in", panic)
+        .layer(from_fn(request_limits::panics))
+        .layer(from_fn_with_state(web, render_errors));
+    let json = send(&router, Request::get("/oauth/token").body(Body::empty()).unwrap()).await;
+    assert_eq!((json.status.as_u16(), &json.json()["error"]), (500, &json!("server_error")));
+    let page = send(&router, Request::get("/sign-in").body(Body::empty()).unwrap()).await;
+    assert_eq!(page.status, 500);
+    assert!(page.shows("error-id"), "{}", page.said());
 }
 
 #[tokio::test]

@@ -146,7 +146,7 @@ async fn two_at_once_set_one_password() {
     let (other, fields) = ("another lantern for the heron 7", [("password", PASSWORD)]);
     let other = [("password", other)];
     let (one, two) = tokio::join!(first.post_form(&path, &fields), second.post_form(&path, &other));
-    let won = [&one, &two].iter().filter(|a| a.header("location").starts_with("https://sentry.test")).count();
+    let won = [&one, &two].iter().filter(|a| a.location().starts_with("https://sentry.test")).count();
     assert_eq!(won, 1, "{} and {}", one.said(), two.said());
     app.work().await;
 }
