@@ -19,9 +19,11 @@ use super::web::Web;
 /// Pages that forms redirect to and that may redirect on.
 const AFTER_A_FORM: [&str; 3] = ["/", "/go", "/sign-in/next"];
 
-/// The layer of our own pages and forms.
+/// The layer of our own pages and forms. A program that asks for no HTML gets the redirect as it is.
 pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    let by_form = request.method() == Method::POST || AFTER_A_FORM.contains(&request.uri().path());
+    let html = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let by_form = html.is_some_and(|accept| accept.contains("text/html"))
+        && (request.method() == Method::POST || AFTER_A_FORM.contains(&request.uri().path()));
     let response = next.run(request).await;
     match leads_elsewhere(&response, &web).filter(|_| by_form) {
         Some(url) => leave(&web, &response, url),

@@ -40,7 +40,7 @@ async fn a_request_under_way_is_still_answered() {
     fly.stand_in.heal();
 
     let (answer, visitor) = callback.await.unwrap();
-    assert_eq!((answer.status, answer.location().as_str()), (303, "/go"), "{}", answer.text);
+    assert_eq!((answer.status, answer.location()), (303, "/go"), "{}", answer.text);
     assert!(visitor.cookies.contains_key("fb_session"));
     assert_eq!(node.ended().await.code(), Some(0), "{}", home.log());
     assert!(home.log().contains("every request was answered"), "{}", home.log());

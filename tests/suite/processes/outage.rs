@@ -116,7 +116,7 @@ async fn redis_restarts_under_a_running_node() {
     let answer = visitor.sign_in_with_fly(&authorize(), "ines").await;
     assert!(answer.location().starts_with(REDIRECT), "{}", answer.location());
     let code = answer.parameter("code");
-    let page = visitor.get("/sign-in").await.location();
+    let page = visitor.get("/sign-in").await.location().to_owned();
     let csrf = visitor.get(&page).await.csrf();
     let place = Place { node, visitor, csrf, page };
     place.recovers().await;

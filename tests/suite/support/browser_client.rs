@@ -100,6 +100,8 @@ impl Browser {
         }
         let agent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
         request.headers_mut().insert(header::USER_AGENT, agent.parse().unwrap());
+        let accept = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+        request.headers_mut().insert(header::ACCEPT, accept.parse().unwrap());
         request.extensions_mut().insert(PeerAddress(self.peer));
     }
 

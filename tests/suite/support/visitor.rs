@@ -33,18 +33,15 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Where it redirects to, or the page that goes on by itself after a form.
-    pub(crate) fn location(&self) -> String {
-        if let Some((_, rest)) = self.text.split_once("http-equiv=\"refresh\" content=\"0; url=") {
-            return rest.split('"').next().unwrap().replace("&#38;", "&");
-        }
+    /// Where it redirects to.
+    pub(crate) fn location(&self) -> &str {
         assert!((300..400).contains(&self.status), "{}: {}", self.status, self.text);
-        self.header("location").to_owned()
+        self.header("location")
     }
 
     /// The parameter of the address it redirects to.
     pub(crate) fn parameter(&self, name: &str) -> String {
-        parameter(&self.location(), name)
+        parameter(self.location(), name)
     }
 
     /// The token of the form on the page.
@@ -107,14 +104,14 @@ impl Visitor {
     pub(crate) async fn approve_at_fly(&mut self, start: &str, person: &str) -> String {
         let sign_in = self.get(start).await;
         let leave = self.get(&sign_in.location().replace("/sign-in?", "/sign-in/fly?")).await;
-        let consent = Url::parse(&leave.location()).unwrap();
+        let consent = Url::parse(leave.location()).unwrap();
         let mut fields: Vec<(String, String)> = consent.query_pairs().into_owned().collect();
         fields.extend([("user", person), ("approve", "1")].map(|(name, value)| (name.to_owned(), value.to_owned())));
         let mut decide = consent.clone();
         decide.set_query(None);
         // Another site: it sees none of our cookies.
         let answer = Answer::read(self.http.post(decide).form(&fields).send().await.unwrap()).await;
-        answer.location()
+        answer.location().to_owned()
     }
 
     /// Signs in through Fly.io; gives the answer to the callback.
@@ -125,7 +122,7 @@ impl Visitor {
 
     /// Signs in with e-mail and password; gives the answer to the form.
     pub(crate) async fn sign_in_with_password(&mut self, start: &str, email: &str, password: &str) -> Answer {
-        let page = self.get(start).await.location();
+        let page = self.get(start).await.location().to_owned();
         let csrf = self.get(&page).await.csrf();
         let form = page.replace("/sign-in?", "/sign-in/password?");
         self.post(&form, &[("csrf", &csrf), ("email", email), ("password", password)]).await
@@ -137,6 +134,6 @@ impl Visitor {
         let preview = self.get(&path).await;
         let answer = self.post(&path, &[("csrf", &preview.csrf()), ("confirm", slug)]).await;
         assert_eq!(answer.status, 303, "{}", answer.text);
-        answer.location()
+        answer.location().to_owned()
     }
 }

@@ -170,6 +170,10 @@ async fn forms_lead_to_ourselves_and_a_page_leads_on_from_there() {
     assert!(url.contains("code="), "{url}");
     assert_eq!(page.attributes("content").last().unwrap(), &format!("0; url={url}"), "by itself, without a script");
     assert!(browser.cookie("fb_session").is_some(), "{:?}", browser.cookies.keys());
+    // A program that asks for no HTML is redirected.
+    let home = |accept: &str| Request::get("/go").header("accept", accept).body(Body::empty()).unwrap();
+    assert_eq!(send(&app.router, home("*/*")).await.header("location"), "https://sentry.test/login");
+    assert!(send(&app.router, home("text/html")).await.shows("go-on"));
     // From Fly.io no form leads, and no page is needed.
     let tx = browser.begin(&app.standard().request().with("prompt", "login").authorize()).await;
     assert_eq!(browser.fly(&tx, "hana").await.status, 303);
