@@ -132,6 +132,25 @@ impl PageError {
         }
     }
 
+    /// The same for a client, if it is trouble upstream or our own (RFC 6749, section 4.1.2.1); noted in the log, since no
+    /// page will be rendered.
+    #[must_use]
+    pub fn as_trouble(&self) -> Option<OAuthError> {
+        let Details { status, title, detail, .. } = &*self.0;
+        if !status.is_server_error() {
+            return None;
+        }
+        tracing::error!(title, detail, "failed");
+        Some(if *status == StatusCode::SERVICE_UNAVAILABLE {
+            OAuthError::new(
+                OAuthCode::TemporarilyUnavailable,
+                "the person cannot be signed in at the moment, try again",
+            )
+        } else {
+            OAuthError::new(OAuthCode::ServerError, "the person could not be signed in")
+        })
+    }
+
     #[must_use]
     pub fn fly_unavailable(detail: impl Into<String>) -> Self {
         let message = "Fly.io did not answer in time, or not as agreed, so we could not go on. Nothing has changed. \

@@ -92,7 +92,13 @@ impl Endpoint {
             request,
             hinted,
         };
-        let with_session = self.with_session(visitor, &client, &pending).await?;
+        let with_session = match self.with_session(visitor, &client, &pending).await {
+            Ok(outcome) => outcome,
+            Err(page) => {
+                let trouble = page.as_trouble().filter(|_| !client.denials_on_own_page);
+                return trouble.map(|error| back.error(&error)).ok_or(page);
+            }
+        };
         if let Some(Outcome::Code(response)) = with_session {
             return Ok(response);
         }

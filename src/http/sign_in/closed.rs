@@ -6,6 +6,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::finish::{Finish, is_unconfirmed_lately};
 use super::transaction::Transaction;
 use crate::domain::access::Closed;
+use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
 use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
@@ -72,7 +73,9 @@ impl Finish {
     /// The person may not go on, and it is not because the organization left Fly.io.
     fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
         let Explained { title, message, by_fly } = explain(judged, transaction.organization().is_some());
-        if let Some(response) = self.deny(web, transaction, "the person may not enter") {
+        if let Some(response) =
+            self.tell(web, transaction, &OAuthError::new(OAuthCode::AccessDenied, "the person may not enter"))
+        {
             return Ok(response);
         }
         let query = transaction.query();

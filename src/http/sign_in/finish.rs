@@ -162,16 +162,26 @@ impl Finish {
         Ok(self.store.read(&keys::credential(&current.user.id)).await?.is_some())
     }
 
-    /// Tells the client that the person may not go on, and ends the transaction; None for a client whose denials stay on
-    /// our own page, and where there is none.
-    pub(super) fn deny(&self, web: &Web, transaction: &Transaction, why: &str) -> Option<Response> {
+    /// Tells the client why the person does not come back signed in, and ends the transaction; None for a client whose
+    /// denials stay on our own page, and where there is none.
+    pub(super) fn tell(&self, web: &Web, transaction: &Transaction, error: &OAuthError) -> Option<Response> {
         let pending = transaction.pending()?;
         let client = self.client_of(transaction).filter(|client| !client.denials_on_own_page)?;
         let redirect = client.verify_redirect(&pending.redirect_uri)?;
-        let mut response =
-            pending.back(web, &client, &redirect).error(&OAuthError::new(OAuthCode::AccessDenied, why));
+        let mut response = pending.back(web, &client, &redirect).error(error);
         Transactions::new(web).drop(&transaction.id, &mut response);
         Some(response)
+    }
+
+    /// What [`Finish::tell`] says of trouble that is neither the person's nor the client's; any other page stays.
+    pub(super) fn tell_trouble(
+        &self,
+        web: &Web,
+        transaction: &Transaction,
+        page: PageError,
+    ) -> Result<Response, PageError> {
+        let told = page.as_trouble().and_then(|error| self.tell(web, transaction, &error));
+        told.ok_or(page)
     }
 
     #[must_use]

@@ -12,6 +12,7 @@ use super::finish::Finish;
 use super::page::SignInQuery;
 use super::transaction::{FlyLeg, Transaction, Transactions};
 use crate::domain::access::Proof;
+use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
@@ -68,16 +69,50 @@ pub async fn callback(
     let Ok(Some(code)) = parameters.one("code") else {
         return refused(&web, &finish, &visitor, &transaction, parameters.one("error").ok().flatten());
     };
-    let signed_in = fly.connector.sign_in(code, &leg.verifier, web.clock.now()).await;
-    let (tokens, person) = signed_in.map_err(|error| unexpected(error, &transaction))?;
-    // Only for somebody whom Fly.io vouches for, so that strangers leave nothing behind, and before anything is minted.
-    if !finish.use_state(&leg.state).await? {
-        return Err(PageError::stale_transaction().detail("the state came back a second time"));
+    let back =
+        Back { web: &web, finish: &finish, fly: &fly, visitor: &visitor, transaction: &transaction, leg: &leg };
+    match back.with_code(code).await {
+        Ok(response) => Ok(response),
+        Err(page) => finish.tell_trouble(&web, &transaction, page),
     }
-    let (token, current) = sign_in(&web, &finish, &fly, &visitor, (&tokens, &person)).await?;
-    // Also with a page that says no: the session that the browser had before is over.
-    let response = finish.transaction(&web, &visitor, &current, &transaction).await;
-    Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
+}
+
+/// Somebody who comes back from Fly.io.
+struct Back<'a> {
+    web: &'a Web,
+    finish: &'a Finish,
+    fly: &'a FlySignIn,
+    visitor: &'a Visitor,
+    transaction: &'a Transaction,
+    leg: &'a FlyLeg,
+}
+
+impl Back<'_> {
+    async fn with_code(&self, code: &str) -> Result<Response, PageError> {
+        let signed_in = self.fly.connector.sign_in(code, &self.leg.verifier, self.web.clock.now()).await;
+        let (tokens, person) = signed_in.map_err(|error| unexpected(error, self.transaction))?;
+        // Only for somebody whom Fly.io vouches for, so that strangers leave nothing behind, and before anything is
+        // minted.
+        if !self.finish.use_state(&self.leg.state).await? {
+            return Err(PageError::stale_transaction().detail("the state came back a second time"));
+        }
+        let (token, current) = self.sign_in(&tokens, &person).await?;
+        // Also with a page that says no: the session that the browser had before is over.
+        let response = self.finish.transaction(self.web, self.visitor, &current, self.transaction).await;
+        let response = response.or_else(|page| self.finish.tell_trouble(self.web, self.transaction, page));
+        Ok(self.web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
+    }
+
+    async fn sign_in(&self, tokens: &FlyTokens, person: &FlyPerson) -> Result<(String, Current), PageError> {
+        let (web, directory) = (self.web, &self.finish.directory);
+        let admitted = directory.admit_from_fly(person).await?;
+        self.fly.tokens.save(&admitted.user.id, tokens).await?;
+        let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
+        directory.note_sign_in(&admitted.user, &proof, &self.visitor.address).await?;
+        // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.
+        let user = directory.user(&admitted.user.id).await?.map_or(admitted.user, |entry| entry.value);
+        web.begin_session(self.visitor, &user, proof).await
+    }
 }
 
 fn find(web: &Web, visitor: &Visitor, parameters: &Parameters) -> Result<(Transaction, FlyLeg), PageError> {
@@ -91,22 +126,6 @@ fn find(web: &Web, visitor: &Visitor, parameters: &Parameters) -> Result<(Transa
         Some(leg) if same(leg.state.as_bytes(), state.as_bytes()) => Ok((transaction, leg)),
         _ => Err(PageError::stale_transaction().detail("another state was given out since")),
     }
-}
-
-async fn sign_in(
-    web: &Web,
-    finish: &Finish,
-    fly: &FlySignIn,
-    visitor: &Visitor,
-    (tokens, person): (&FlyTokens, &FlyPerson),
-) -> Result<(String, Current), PageError> {
-    let admitted = finish.directory.admit_from_fly(person).await?;
-    fly.tokens.save(&admitted.user.id, tokens).await?;
-    let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
-    finish.directory.note_sign_in(&admitted.user, &proof, &visitor.address).await?;
-    // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.
-    let user = finish.directory.user(&admitted.user.id).await?.map_or(admitted.user, |entry| entry.value);
-    web.begin_session(visitor, &user, proof).await
 }
 
 /// The way back leads into the same sign-in: nobody has to go to the application for a new one.
@@ -135,10 +154,12 @@ fn refused(
 ) -> Result<Response, PageError> {
     let transactions = Transactions::new(web);
     if error != Some("access_denied") {
-        return Err(PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing")))
-            .action("Start again", format!("/sign-in{}", transaction.query())));
+        let page = PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing")))
+            .action("Start again", format!("/sign-in{}", transaction.query()));
+        return finish.tell_trouble(web, transaction, page);
     }
-    if let Some(response) = finish.deny(web, transaction, "the person said no at Fly.io") {
+    let error = OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io");
+    if let Some(response) = finish.tell(web, transaction, &error) {
         return Ok(response);
     }
     // To a page that can be loaded again: this address works once.

@@ -5,8 +5,9 @@ use std::time::Duration;
 use flybridge::demo::fly::{Endpoint, Fault};
 
 use crate::support::answer::Answer;
-use crate::support::app::TestApp;
+use crate::support::app::{ISSUER, TestApp};
 use crate::support::browser_client::{Browser, encode};
+use crate::support::relying_party::{Rp, STATE};
 
 /// A code is good at Fly.io for ten minutes.
 const CODE_LIFE: Duration = Duration::from_mins(10);
@@ -114,15 +115,41 @@ async fn a_code_that_fly_no_longer_takes_is_a_page_of_its_own() {
 async fn an_error_that_fly_sends_back_is_a_page() {
     let app = TestApp::new().await;
     for error in ["server_error", "temporarily_unavailable", "invalid_scope", "<script>", ""] {
-        let mut browser = app.browser();
-        let tx = browser.begin(&app.standard().authorize()).await;
-        let asked = browser.leave_for_fly(&tx).await;
-        let state = asked.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-        let back = encode(&[("error", error), ("state", &state)]);
-        let answer = browser.get(&format!("/connectors/fly/callback?{back}")).await;
+        let answer = comes_back_with(&app, &app.sentry(), error).await;
         assert_eq!(answer.status, 503, "{}", answer.said());
         assert!(!answer.text().contains("<script>"));
     }
+}
+
+/// Somebody whom Fly.io sends back with an error, into a sign-in for `client`.
+async fn comes_back_with(app: &TestApp, client: &Rp, error: &str) -> Answer {
+    let mut browser = app.browser();
+    let tx = browser.begin(&client.authorize()).await;
+    let asked = browser.leave_for_fly(&tx).await;
+    let state = asked.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    let back = encode(&[("error", error), ("state", &state)]);
+    browser.get(&format!("/connectors/fly/callback?{back}")).await
+}
+
+#[tokio::test]
+async fn upstream_down_is_told_to_a_client_that_takes_errors() {
+    let app = TestApp::new().await;
+    let standard = app.standard();
+    let told = |answer: Answer| {
+        let sent = answer.sent_back();
+        assert_eq!((sent["error"].as_str(), sent["state"].as_str()), ("temporarily_unavailable", STATE), "{sent:?}");
+        assert_eq!(sent["iss"], ISSUER);
+    };
+    for fault in [STATUS(500), Fault::Hang, Fault::NotJson] {
+        let mut browser = app.browser();
+        let tx = browser.begin(&standard.authorize()).await;
+        app.fly.fault(Endpoint::Token, fault);
+        told(browser.fly(&tx, "ines").await);
+        app.fly.heal();
+        assert!(browser.cookie("fb_session").is_none());
+        assert!(browser.cookie(&format!("fb_tx_{tx}")).is_none(), "the sign-in is over");
+    }
+    told(comes_back_with(&app, &standard, "server_error").await);
 }
 
 #[tokio::test]
