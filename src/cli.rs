@@ -4,6 +4,7 @@ pub mod assemble;
 pub mod check_config;
 pub mod demo;
 pub mod health;
+pub mod keys;
 pub mod organizations;
 pub mod serve;
 pub mod start;
@@ -58,6 +59,13 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Look at the signing keys, have the next ones sign sooner, or take one away.
+    Keys {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        command: keys::KeysCommand,
+    },
     /// Link organizations and look at them.
     Organizations {
         #[command(flatten)]
@@ -91,6 +99,7 @@ async fn run(command: Command) -> Result<(), StartError> {
         Command::Demo(args) => demo::run(args).await,
         Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
         Command::Health { address, config } => health::run(address, config.config.as_deref()).await,
+        Command::Keys { config, command } => keys::run(config.config.as_deref(), command).await,
         Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
     }
 }

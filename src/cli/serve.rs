@@ -18,7 +18,7 @@ use crate::services::signing::{RotationPlan, SigningKeys};
 use crate::telemetry;
 
 /// How often nodes look whether keys are due and what other nodes did.
-const KEYS_EVERY: Duration = Duration::from_mins(5);
+pub(super) const KEYS_EVERY: Duration = Duration::from_mins(5);
 
 pub async fn run(file: Option<&Path>) -> Result<(), StartError> {
     let config = load(file)?;

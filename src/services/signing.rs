@@ -3,6 +3,7 @@
 //! Made at the first start, sealed in the store, opened once and held ready. For each algorithm there is also the next
 //! key, published long before it signs, so that relying parties that cache the key set know it by then.
 
+mod by_hand;
 mod jws;
 mod key;
 mod ring;
@@ -14,11 +15,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+pub use by_hand::{KeyInfo, Stage};
 pub use jws::{Expected, Expiry, TokenRefused};
 pub use key::Algorithm;
 pub use ring::{KeyRing, Prepared, ReadyKeys};
 pub use rotation::RotationPlan;
 
+use crate::clock::Timestamp;
+use crate::random::Random;
 use crate::services::vault::{OpenError, Vault};
 use crate::store::records::{Entry, TypedKey};
 use crate::store::{Key, Outcome, Partition, Store, StoreError};
@@ -31,6 +35,10 @@ pub enum SigningError {
     /// Most likely the master key was replaced and the old one not kept in the list.
     #[error("the signing key {kid} does not open: {error}")]
     Sealed { kid: String, error: OpenError },
+    #[error("there is no key {0}")]
+    Unknown(String),
+    #[error("other keys were written down meanwhile; look again, and repeat it if it is still needed")]
+    Changed,
     #[error("{0}")]
     Key(&'static str),
 }
@@ -86,14 +94,51 @@ impl SigningKeys {
         if !entry.value.is_due(&plan, &self.vault, self.store.now()) {
             return self.hold(&entry.value);
         }
+        match self.change(entry, move |ring, vault, now, random| ring.advance(&plan, vault, now, random)).await {
+            Err(SigningError::Changed) => self.reload().await,
+            other => other,
+        }
+    }
+
+    /// The keys as they are written down.
+    ///
+    /// # Errors
+    /// When the store gives no answer.
+    pub async fn list(&self) -> Result<Vec<KeyInfo>, SigningError> {
+        Ok(read(&self.store).await?.value.list(self.store.now()))
+    }
+
+    /// See [`KeyRing::hand_over`].
+    ///
+    /// # Errors
+    /// [`SigningError::Changed`] when another node was faster, and as [`SigningKeys::reload`].
+    pub async fn hand_over(&self, plan: RotationPlan) -> Result<(), SigningError> {
+        let entry = read(&self.store).await?;
+        self.change(entry, move |ring, vault, now, random| ring.hand_over(&plan, vault, now, random)).await
+    }
+
+    /// See [`KeyRing::without`].
+    ///
+    /// # Errors
+    /// As [`SigningKeys::hand_over`], and [`SigningError::Unknown`].
+    pub async fn revoke(&self, kid: String) -> Result<(), SigningError> {
+        let entry = read(&self.store).await?;
+        self.change(entry, move |ring, vault, now, random| ring.without(&kid, vault, now, random)).await
+    }
+
+    async fn change(
+        &self,
+        entry: Entry<KeyRing>,
+        how: impl FnOnce(&KeyRing, &Vault, Timestamp, &dyn Random) -> Result<KeyRing, SigningError> + Send + 'static,
+    ) -> Result<(), SigningError> {
         let (ring, vault, store) = (entry.value.clone(), Arc::clone(&self.vault), self.store.clone());
-        let ring = make(move || ring.advance(&plan, &vault, store.now(), store.random())).await?;
+        let ring = make(move || how(&ring, &vault, store.now(), store.random())).await?;
         let mut txn = self.store.txn(entry.key.partition().clone());
         txn.check(&entry);
         txn.put(&ring_key(), &ring)?;
         match self.store.commit(txn).await? {
             Outcome::Committed => self.hold(&ring),
-            Outcome::Conflict => self.reload().await,
+            Outcome::Conflict => Err(SigningError::Changed),
         }
     }
 

@@ -93,6 +93,14 @@ impl KeptKey {
         Ok(())
     }
 
+    pub(super) fn kid(&self) -> &str {
+        kid(&self.public)
+    }
+
+    pub(super) fn is_retired(&self, now: Timestamp) -> bool {
+        self.retires_at.is_some_and(|at| at <= now)
+    }
+
     pub(super) fn is_gone(&self, now: Timestamp) -> bool {
         self.leaves_at.is_some_and(|at| at <= now)
     }

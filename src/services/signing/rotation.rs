@@ -61,10 +61,7 @@ impl KeyRing {
             let Some((current, next)) = self.successor(algorithm, plan, now) else {
                 continue;
             };
-            let turn = now.plus(plan.agreed_for);
-            ring.keys[current].retires_at = Some(turn);
-            ring.keys[current].leaves_at = Some(turn.plus(plan.kept_for));
-            ring.keys[next].signs_from = Some(turn);
+            ring.take_turns((current, next), now.plus(plan.agreed_for), plan);
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
         ring.keys.retain(|key| !key.is_gone(now));
@@ -74,14 +71,24 @@ impl KeyRing {
         Ok(ring)
     }
 
+    /// From `turn` on the second signs in place of the first.
+    pub(super) fn take_turns(&mut self, (current, next): (usize, usize), turn: Timestamp, plan: &RotationPlan) {
+        self.keys[current].retires_at = Some(turn);
+        self.keys[current].leaves_at = Some(turn.plus(plan.kept_for));
+        self.keys[next].signs_from = Some(turn);
+    }
+
+    /// Where the first key of `algorithm` stands that is `wanted`.
+    pub(super) fn place(&self, algorithm: Algorithm, wanted: impl Fn(&KeptKey) -> bool) -> Option<usize> {
+        self.keys.iter().position(|key| key.algorithm == algorithm && wanted(key))
+    }
+
     /// The places of the key whose turn is over and of the one that may follow it.
     fn successor(&self, algorithm: Algorithm, plan: &RotationPlan, now: Timestamp) -> Option<(usize, usize)> {
-        let place = |wanted: &dyn Fn(&KeptKey) -> bool| {
-            self.keys.iter().position(|key| key.algorithm == algorithm && wanted(key))
-        };
         let is_over = |from: Timestamp| from.plus(plan.signs_for) <= now;
-        let current = place(&|key| key.retires_at.is_none() && key.signs_from.is_some_and(is_over))?;
-        let next = place(&|key| key.signs_from.is_none() && key.published_at.plus(plan.announced_for) <= now)?;
+        let current = self.place(algorithm, |key| key.retires_at.is_none() && key.signs_from.is_some_and(is_over))?;
+        let announced = |key: &KeptKey| key.published_at.plus(plan.announced_for) <= now;
+        let next = self.place(algorithm, |key| key.signs_from.is_none() && announced(key))?;
         Some((current, next))
     }
 }

@@ -40,6 +40,39 @@ fn organizations_are_added_listed_shown_and_changed() {
 }
 
 #[test]
+fn keys_are_listed_rotated_and_revoked() {
+    let home = home();
+    let run = |words: &[&str]| {
+        let output = home.command(words);
+        assert!(output.status.success(), "{}", stderr(&output));
+        stdout(&output)
+    };
+    let listed = run(&["keys", "list"]);
+    let stages = |text: &str| -> Vec<String> {
+        let line = |line: &str| line.split("  ").skip(1).collect::<Vec<_>>().join(" ");
+        text.lines()
+            .filter(|text| text.contains("S256"))
+            .map(|text| line(text).split(':').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(stages(&listed), ["ES256 current", "ES256 next", "RS256 current", "RS256 next"]);
+    assert!(!listed.contains("take this over"));
+
+    let rotated = run(&["keys", "rotate"]);
+    let (es, rs) = (["ES256 current", "ES256 agreed", "ES256 next"], ["RS256 current", "RS256 agreed", "RS256 next"]);
+    assert_eq!(stages(&rotated), [es, rs].concat());
+    assert!(rotated.ends_with("within 5 minutes; restart them to have it at once.\n"), "{rotated}");
+
+    let kid = listed.split("  ").next().unwrap();
+    let revoked = run(&["keys", "revoke", kid]);
+    assert!(!revoked.contains(kid), "{revoked}");
+    assert_eq!(stages(&revoked), [&["ES256 current", "ES256 next"][..], &rs].concat());
+    let unknown = home.command(&["keys", "revoke", kid]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("`keys list` shows all"), "{}", stderr(&unknown));
+}
+
+#[test]
 fn organizations_that_collide_or_do_not_exist_are_refused_in_words() {
     let home = home();
     assert!(add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:0").status.success());

@@ -1,0 +1,77 @@
+//! `flybridge keys`: the keys that sign tokens.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use clap::Subcommand;
+
+use super::serve::KEYS_EVERY;
+use super::start::{StartError, load, open_store};
+use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::random::SystemRandom;
+use crate::services::signing::{KeyInfo, RotationPlan, SigningError, SigningKeys, Stage};
+use crate::services::vault::Vault;
+
+#[derive(Subcommand)]
+pub enum KeysCommand {
+    /// All keys in use, in the order of their turns. Nodes change them by themselves every 90 days.
+    List,
+    /// Have the next key of each algorithm sign as soon as everybody who caches the key set knows it.
+    Rotate,
+    /// Take a key away at once, because somebody else may have it. What it signed is no longer verified.
+    Revoke {
+        /// Its id; `keys list` shows all.
+        kid: String,
+    },
+}
+
+impl From<SigningError> for StartError {
+    fn from(error: SigningError) -> Self {
+        Self::plain(match error {
+            SigningError::Unknown(kid) => format!("there is no key {kid}; `keys list` shows all"),
+            error => error.to_string(),
+        })
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartError> {
+    let config = load(file)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let store = open_store(&config.store, Arc::clone(&clock), Arc::new(SystemRandom::default())).await?;
+    let vault = Vault::new(&config.keys.master).map_err(|e| StartError::new("the master keys cannot be used", e))?;
+    let keys = SigningKeys::open(store, Arc::new(vault)).await?;
+    let changed = match command {
+        KeysCommand::List => false,
+        KeysCommand::Rotate => {
+            keys.hand_over(RotationPlan::default()).await?;
+            true
+        }
+        KeysCommand::Revoke { kid } => {
+            keys.revoke(kid).await?;
+            true
+        }
+    };
+    for key in keys.list().await? {
+        println!("{}", line(&key));
+    }
+    if changed {
+        let minutes = KEYS_EVERY.as_secs() / 60;
+        println!("Nodes that run take this over within {minutes} minutes; restart them to have it at once.");
+    }
+    Ok(())
+}
+
+fn line(key: &KeyInfo) -> String {
+    let time = |at: Option<Timestamp>| at.map(|at| at.to_jiff().to_string()).unwrap_or_default();
+    let what = match key.stage {
+        Stage::Next => format!("next: published since {}", key.published_at.to_jiff()),
+        Stage::Agreed => format!("agreed: signs from {}", time(key.signs_from)),
+        Stage::Current => match key.retires_at {
+            None => format!("current: signs since {}", time(key.signs_from)),
+            Some(_) => format!("current: signs until {}", time(key.retires_at)),
+        },
+        Stage::Previous => format!("previous: in the key set until {}", time(key.leaves_at)),
+    };
+    format!("{}  {}  {what}", key.kid, key.algorithm.name())
+}
