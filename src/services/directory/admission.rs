@@ -33,16 +33,18 @@ impl Directory {
     pub async fn admit_from_fly(&self, person: &FlyPerson) -> Result<Admitted, StoreError> {
         let id = self.user_of_fly(&person.id).await?;
         let has_password = self.store.read(&keys::credential(&id)).await?.is_some();
-        let named = &person.organizations[..person.organizations.len().min(MAX_MEMBERSHIPS)];
+        let before = self.user(&id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
+        // Where the person is known comes first: how many others Fly.io names closes nothing that was open.
+        let (known, others): (Vec<_>, Vec<_>) =
+            person.organizations.iter().partition(|(named, _)| before.contains(named));
         let mut seen_now = Vec::new();
-        for (organization, role) in named {
+        for (organization, role) in known.into_iter().chain(others).take(MAX_MEMBERSHIPS) {
             let confirmed = Confirmed { user: &id, person, role: *role, has_password };
             if let Some(organization) = self.confirm_member(organization, &confirmed).await? {
                 seen_now.push(seen(&organization));
             }
         }
-        let before = self.user(&id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
-        for organization in before.iter().filter(|id| !named.iter().any(|(named, _)| named == *id)) {
+        for organization in before.iter().filter(|id| !person.organizations.iter().any(|(named, _)| named == *id)) {
             self.mark_absent(organization, &id).await?;
         }
         if let Some(email) = &person.email {

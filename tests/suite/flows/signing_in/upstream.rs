@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use flybridge::demo::fly::{Endpoint, Fault};
+use flybridge::domain::member::Role;
+use flybridge::domain::user::MAX_MEMBERSHIPS;
+use flybridge::services::directory::FlyPerson;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
@@ -167,4 +170,24 @@ async fn somebody_new_is_met_at_their_first_sign_in() {
     let tokens = app.sentry().tokens(&mut browser, "nia").await;
     assert_eq!(app.sentry().info(&tokens.access).await.json()["user_id"], "n1a0n1a0n1a0n1a0");
     assert_eq!(app.member("nia", "saltmarsh-labs").await.email.as_deref(), Some("nia@customer.fly.io"));
+}
+
+#[tokio::test]
+async fn however_many_others_fly_names_an_organization_that_is_known_stays_open() {
+    let app = TestApp::new().await;
+    let leo = app.fly.world().person("leo").unwrap().clone();
+    let ours = app.organization("saltmarsh-labs");
+    let others: Vec<_> = (0..MAX_MEMBERSHIPS).map(|n| format!("elsewhere{n}").parse().unwrap()).collect();
+    let person = |last: Option<_>| FlyPerson {
+        id: leo.user_id.parse().unwrap(),
+        name: leo.name.clone(),
+        email: None,
+        organizations: others.iter().cloned().chain(last).map(|id| (id, Role::Member)).collect(),
+    };
+    let admitted = app.program.directory.admit_from_fly(&person(Some(ours.clone()))).await.unwrap();
+    assert_eq!(app.member("leo", "saltmarsh-labs").await.absent_since, None);
+    assert!(admitted.seen.iter().any(|seen| seen.id == ours), "{:?}", admitted.seen);
+    let admitted = app.program.directory.admit_from_fly(&person(None)).await.unwrap();
+    assert!(app.member("leo", "saltmarsh-labs").await.absent_since.is_some(), "now it is not named");
+    assert_eq!(admitted.seen, []);
 }
