@@ -12,7 +12,7 @@ use crate::domain::grant::{Code, Grant, Refresh};
 use crate::domain::ids::GrantId;
 use crate::domain::secret::{Token, TokenKind};
 use crate::store::records::Entry;
-use crate::store::{Outcome, keys};
+use crate::store::{Outcome, StoreError, keys};
 
 /// What the client sends beside its own authentication.
 #[derive(Debug, Clone, Copy)]
@@ -76,7 +76,18 @@ impl Grants {
                 opened,
                 refreshed: false,
             }),
-            Outcome::Conflict => Err(GrantError::invalid("the code is being used by somebody else")),
+            Outcome::Conflict => {
+                self.end_if_used(&entry.value.id).await?;
+                Err(GrantError::invalid("the code is being used by somebody else"))
+            }
+        }
+    }
+
+    /// Somebody else used the code at the same moment: that is a second use as much as one that comes later.
+    async fn end_if_used(&self, id: &GrantId) -> Result<(), StoreError> {
+        match self.store.read(&keys::grant(id)).await? {
+            Some(grant) if grant.value.code.used => self.revoke(&grant).await,
+            Some(_) | None => Ok(()),
         }
     }
 }

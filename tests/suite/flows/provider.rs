@@ -26,3 +26,33 @@ mod refresh_upstream;
 mod token;
 #[path = "provider/userinfo.rs"]
 mod userinfo;
+
+use std::sync::Arc;
+
+use axum::Router;
+use flybridge::http::oidc::token::TokenEndpoint;
+use flybridge::http::routes;
+use flybridge::http::state::App;
+use flybridge::services::directory::Directory;
+use flybridge::services::grants::Grants;
+use flybridge::services::upstream_tokens::UpstreamTokens;
+use flybridge::store::Store;
+
+use crate::support::app::TestApp;
+
+/// Another node, whose tokens are given out over `store`.
+fn node_over(app: &TestApp, store: &Store) -> Router {
+    let here = &app.program.app;
+    let directory = Directory::new(store.clone());
+    let vault = Arc::clone(&here.web.vault);
+    let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&vault), Arc::clone(&here.fly.connector));
+    let grants = Grants::new(store.clone(), vault, upstream, Arc::clone(&directory), *here.grants.rules());
+    let token = TokenEndpoint {
+        clients: Arc::clone(&here.clients),
+        limits: Arc::clone(&here.token.limits),
+        grants: Arc::clone(&grants),
+        directory,
+        signing: Arc::clone(&here.signing),
+    };
+    routes::router(&App { token: Arc::new(token), grants, ..here.clone() })
+}

@@ -143,6 +143,11 @@ impl Rp {
         Self { secret: secret.to_owned(), ..self }
     }
 
+    /// The same client, asking another node.
+    pub(crate) fn at(self, router: &Router) -> Self {
+        Self { router: router.clone(), ..self }
+    }
+
     /// The authorization request this client sends.
     pub(crate) fn request(&self) -> Parameters {
         let mut request = Parameters::of(&[

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::sync::oneshot;
 
+use super::node_over;
 use crate::support::app::TestApp;
+use crate::support::interrupted::Interrupted;
 use crate::support::relying_party::{CHALLENGE, Rp, Tokens, VERIFIER, refused};
 
 #[tokio::test]
@@ -148,17 +151,39 @@ async fn an_unauthenticated_or_foreign_replay_revokes_nothing() {
 }
 
 #[tokio::test]
-async fn of_many_who_redeem_at_once_at_most_one_wins() {
+async fn of_many_who_redeem_at_once_one_wins_and_what_it_got_is_revoked() {
     let app = TestApp::new().await;
     let mut browser = app.browser();
     let sentry = app.sentry();
     let code = sentry.code(&mut browser, "ines").await;
     let answers = join_all((0..8).map(|_| sentry.redeem(&code))).await;
-    let won = answers.iter().filter(|answer| answer.status == 200).count();
-    assert!(won <= 1, "{won} winners");
-    for answer in answers.iter().filter(|answer| answer.status != 200) {
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert_eq!(won.len(), 1, "winners");
+    for answer in lost {
         refused(answer, 400, "invalid_grant");
     }
+    revoked(&sentry, &Tokens::of(won[0])).await;
+}
+
+#[tokio::test]
+async fn who_redeems_at_the_same_moment_as_somebody_else_ends_what_they_got() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let sentry = app.sentry();
+    let code = sentry.code(&mut browser, "ines").await;
+    let (tell, told) = oneshot::channel();
+    let (winner, same) = (sentry.clone(), code.clone());
+    let first = async move { drop(tell.send(Tokens::of(&winner.redeem(&same).await))) };
+    // The other use is committed between what this one reads and what it writes.
+    let interrupted = Interrupted::new(&app.store, "grant/", first);
+    let loser = app.sentry().at(&node_over(&app, &interrupted.store()));
+    refused(&loser.redeem(&code).await, 400, "invalid_grant");
+    revoked(&sentry, &told.await.unwrap()).await;
+}
+
+async fn revoked(client: &Rp, tokens: &Tokens) {
+    assert_eq!(client.info(&tokens.access).await.status, 401);
+    refused(&client.refresh(tokens.refresh()).await, 400, "invalid_grant");
 }
 
 #[tokio::test]
