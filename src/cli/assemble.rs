@@ -295,7 +295,6 @@ fn token_endpoint(
         clients: Arc::clone(clients),
         limits: Arc::clone(&services.limits),
         grants: Arc::clone(grants),
-        directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
     }
 }

@@ -11,7 +11,7 @@ mod refresh;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::{Judged, judge};
+use super::access::{Judged, judge_with_person};
 use super::directory::Directory;
 use super::upstream_tokens::UpstreamTokens;
 use super::vault::{Purpose, Vault};
@@ -22,6 +22,7 @@ use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::grant::{AccessToken, Code, Grant};
 use crate::domain::ids::{GrantId, OrganizationId, UserId};
 use crate::domain::secret::{Token, TokenKind};
+use crate::domain::user::User;
 use crate::store::records::Entry;
 use crate::store::{Store, StoreError, Txn, keys};
 
@@ -52,13 +53,21 @@ impl GrantError {
     }
 }
 
-/// Tokens just issued, with what the answer tells about them.
+/// A grant that is good now: whose it is, and what it opens.
+#[derive(Clone)]
+pub struct Opened {
+    pub user: User,
+    pub organizations: Vec<Judged>,
+}
+
+/// Tokens just issued, with all that the answer tells about them: nothing is left to be read that might fail, now that
+/// what they were given for is used up.
 pub struct Issued {
     pub grant: Grant,
     pub access_token: String,
     pub refresh_token: Option<String>,
     pub scope: Scope,
-    pub opened: Vec<Judged>,
+    pub opened: Opened,
     /// A refreshed `id_token` carries no nonce (OIDC Core, section 12.2).
     pub refreshed: bool,
 }
@@ -67,7 +76,7 @@ pub struct Issued {
 pub struct Authenticated {
     pub grant: Grant,
     pub token: AccessToken,
-    pub opened: Vec<Judged>,
+    pub opened: Opened,
 }
 
 /// What a new grant is made of. `proof` holds only the organizations that the grant opens.
@@ -143,12 +152,14 @@ impl Grants {
         Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
     }
 
-    /// The organizations of a grant; `Err` when any is no longer open to its proof, which ends the whole grant.
-    async fn opened(&self, grant: &Grant) -> Result<Result<Vec<Judged>, Vec<Judged>>, StoreError> {
+    /// The person and the organizations of a grant; `Err` when any is no longer open to its proof, which ends the whole
+    /// grant.
+    async fn opened(&self, grant: &Grant) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
         let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
-        let judged = judge(&self.store, &grant.user, &grant.proof, &ids).await?;
-        let all = judged.len() == ids.len() && judged.iter().all(|j| j.verdict.is_ok());
-        Ok(if all { Ok(judged) } else { Err(judged) })
+        let found = judge_with_person(&self.store, &grant.user, &grant.proof, &ids).await?;
+        let Some((user, organizations)) = found else { return Ok(Err(Vec::new())) };
+        let all = organizations.len() == ids.len() && organizations.iter().all(|j| j.verdict.is_ok());
+        Ok(if all { Ok(Opened { user, organizations }) } else { Err(organizations) })
     }
 
     /// Ends a grant: code, access tokens and refresh tokens with it.

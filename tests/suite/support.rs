@@ -5,6 +5,7 @@ pub(crate) mod app;
 pub(crate) mod browser_client;
 pub(crate) mod child;
 pub(crate) mod chromium;
+pub(crate) mod cut_off;
 pub(crate) mod demo;
 pub(crate) mod dump;
 pub(crate) mod interrupted;

@@ -19,10 +19,8 @@ use crate::domain::claims::{IdToken, PersonClaims};
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
-use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
-use crate::services::directory::Directory;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
 use crate::services::limits::Limits;
@@ -33,7 +31,6 @@ pub struct TokenEndpoint {
     pub clients: Arc<Clients>,
     pub limits: Arc<Limits>,
     pub grants: Arc<Grants>,
-    pub directory: Arc<Directory>,
     pub signing: Arc<SigningKeys>,
 }
 
@@ -61,6 +58,7 @@ pub async fn post(
     body: String,
 ) -> Result<Response, OAuthFailure> {
     let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    endpoint.check_key(&web, &client)?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
             let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
@@ -75,7 +73,7 @@ pub async fn post(
         Some(_) => return Err(OAuthFailure::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported")),
         None => return Err(missing("grant_type is missing")),
     };
-    endpoint.answer(&web, &client, issued).await
+    endpoint.answer(&web, &client, issued)
 }
 
 pub(super) fn missing(what: &str) -> OAuthFailure {
@@ -109,11 +107,21 @@ impl TokenEndpoint {
         Ok((client, form))
     }
 
-    async fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
-        let user = self.directory.user(&issued.grant.user).await?.ok_or_else(|| missing("the person is gone"))?.value;
+    /// Whether an `id_token` can be signed for a client that always gets one. Asked before anything is used up: a code or
+    /// a refresh token that is gone without an answer costs the person a sign-in.
+    fn check_key(&self, web: &Web, client: &Client) -> Result<(), OAuthFailure> {
+        let key = || self.signing.ready().current_kid(algorithm(client), web.clock.now()).is_some();
+        if !client.require_openid || key() {
+            return Ok(());
+        }
+        tracing::error!(algorithm = algorithm(client).name(), "there is no key to sign an id_token with");
+        Err(OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed"))
+    }
+
+    fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
         let now = web.clock.now();
         let signed_in = issued.scope.contains(ScopeValue::OpenId);
-        let id_token = signed_in.then(|| self.id_token(web, client, &issued, &user)).transpose()?;
+        let id_token = signed_in.then(|| self.id_token(web, client, &issued)).transpose()?;
         let answer = TokenAnswer {
             access_token: issued.access_token,
             token_type: "Bearer",
@@ -130,17 +138,17 @@ impl TokenEndpoint {
         Ok((headers, Json(answer)).into_response())
     }
 
-    fn id_token(&self, web: &Web, client: &Client, issued: &Issued, user: &User) -> Result<String, OAuthFailure> {
-        let grant = &issued.grant;
+    fn id_token(&self, web: &Web, client: &Client, issued: &Issued) -> Result<String, OAuthFailure> {
+        let (grant, opened) = (&issued.grant, &issued.opened);
         let iat = web.clock.now();
         let person = if client.claims_in_id_token {
-            person_claims(user, &issued.scope, &issued.opened)
+            person_claims(&opened.user, &issued.scope, &opened.organizations)
         } else {
             PersonClaims::default()
         };
         let claims = IdToken {
             iss: web.issuer.as_str(),
-            sub: &user.id,
+            sub: &opened.user.id,
             aud: client.id.as_str(),
             exp: iat.plus(self.grants.rules().access).as_seconds(),
             iat: iat.as_seconds(),
@@ -153,14 +161,17 @@ impl TokenEndpoint {
             },
             person,
         };
-        let algorithm = match client.algorithm {
-            SigningAlgorithm::Es256 => Algorithm::Es256,
-            SigningAlgorithm::Rs256 => Algorithm::Rs256,
-        };
-        self.signing.sign(algorithm, "JWT", &claims).map_err(|error| {
+        self.signing.sign(algorithm(client), "JWT", &claims).map_err(|error| {
             tracing::error!(%error, "an id_token could not be signed");
             OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed")
         })
+    }
+}
+
+fn algorithm(client: &Client) -> Algorithm {
+    match client.algorithm {
+        SigningAlgorithm::Es256 => Algorithm::Es256,
+        SigningAlgorithm::Rs256 => Algorithm::Rs256,
     }
 }
 

@@ -13,27 +13,23 @@ use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
 use crate::domain::client::Subject;
 use crate::http::error::OAuthFailure;
 use crate::http::web::Web;
-use crate::services::directory::Directory;
-use crate::services::grants::Grants;
+use crate::services::grants::{Grants, Opened};
 
 pub async fn get(
     State(web): State<Arc<Web>>,
     State(grants): State<Arc<Grants>>,
-    State(directory): State<Arc<Directory>>,
     State(clients): State<Arc<Clients>>,
     headers: HeaderMap,
 ) -> Result<Response, OAuthFailure> {
     let authenticated = bearer(&grants, &headers, None).await?;
     let grant = &authenticated.grant;
-    let (Some(user), Some(client)) = (directory.user(&grant.user).await?, clients.get(grant.client.as_str())) else {
-        return Err(Refusal::Invalid.into());
-    };
-    let user = user.value;
+    let client = clients.get(grant.client.as_str()).ok_or(Refusal::Invalid)?;
+    let Opened { user, organizations } = authenticated.opened;
     let id = match client.subject {
         Subject::FlyUserId => user.fly_id.to_string(),
         Subject::UserId => user.id.to_string(),
     };
-    let organizations = authenticated.opened.iter().filter_map(|judged| {
+    let organizations = organizations.iter().filter_map(|judged| {
         let role = judged.verdict.ok()?;
         Some(TokenInfoOrganization { id: judged.organization.id.clone(), role })
     });

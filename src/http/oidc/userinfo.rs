@@ -13,28 +13,22 @@ use crate::domain::parameters::Parameters;
 use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::services::access::Judged;
-use crate::services::directory::Directory;
-use crate::services::grants::{Authenticated, Grants};
+use crate::services::grants::{Authenticated, Grants, Opened};
 
 /// `GET /oauth/userinfo`
-pub async fn get(
-    State(grants): State<Arc<Grants>>,
-    State(directory): State<Arc<Directory>>,
-    headers: HeaderMap,
-) -> Result<Response, OAuthFailure> {
-    userinfo(&grants, &directory, &headers, None).await
+pub async fn get(State(grants): State<Arc<Grants>>, headers: HeaderMap) -> Result<Response, OAuthFailure> {
+    userinfo(&grants, &headers, None).await
 }
 
 /// `POST /oauth/userinfo`: the token in the header or in the form (RFC 6750, section 2.2).
 pub async fn post(
     State(grants): State<Arc<Grants>>,
-    State(directory): State<Arc<Directory>>,
     headers: HeaderMap,
     body: String,
 ) -> Result<Response, OAuthFailure> {
     let form = Parameters::parse(&body);
     let token = form.one("access_token")?.map(str::to_owned);
-    userinfo(&grants, &directory, &headers, token).await
+    userinfo(&grants, &headers, token).await
 }
 
 /// `OPTIONS /oauth/userinfo`: a browser asks before it sends an `Authorization` header to another origin (Fetch,
@@ -55,23 +49,16 @@ pub async fn readable_everywhere(mut response: Response) -> Response {
     response
 }
 
-async fn userinfo(
-    grants: &Grants,
-    directory: &Directory,
-    headers: &HeaderMap,
-    in_form: Option<String>,
-) -> Result<Response, OAuthFailure> {
+async fn userinfo(grants: &Grants, headers: &HeaderMap, in_form: Option<String>) -> Result<Response, OAuthFailure> {
     let authenticated = bearer(grants, headers, in_form).await?;
     let scope = &authenticated.token.scope;
     if !scope.contains(ScopeValue::OpenId) {
         return Err(Refusal::Scope.into());
     }
-    let Some(user) = directory.user(&authenticated.grant.user).await? else {
-        return Err(Refusal::Invalid.into());
-    };
-    let person = person_claims(&user.value, scope, &authenticated.opened);
+    let Opened { user, organizations } = &authenticated.opened;
+    let person = person_claims(user, scope, organizations);
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((headers, Json(UserInfo { sub: user.value.id, person })).into_response())
+    Ok((headers, Json(UserInfo { sub: user.id.clone(), person })).into_response())
 }
 
 /// The claims that a scope gives (OIDC Core, section 5.4).

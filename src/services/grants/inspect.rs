@@ -34,7 +34,7 @@ impl Grants {
             scope: found.token.scope,
             issued_at: found.token.issued_at,
             expires_at: found.token.expires_at,
-            opened: found.opened,
+            opened: found.opened.organizations,
             grant: found.grant,
         }))
     }
@@ -53,7 +53,14 @@ impl Grants {
         let Ok(opened) = self.opened(&entry.value).await? else { return Ok(None) };
         let issued_at = refresh.previous.as_ref().map_or(entry.value.created_at, |(_, replaced_at)| *replaced_at);
         let scope = entry.value.scope.clone();
-        Ok(Some(Active { kind: TokenKind::RefreshToken, scope, issued_at, expires_at, opened, grant: entry.value }))
+        Ok(Some(Active {
+            kind: TokenKind::RefreshToken,
+            scope,
+            issued_at,
+            expires_at,
+            opened: opened.organizations,
+            grant: entry.value,
+        }))
     }
 
     /// Ends a token that its client no longer wants: an access token alone, a refresh token with everything of its grant

@@ -4,7 +4,7 @@ use aws_lc_rs::{constant_time, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{GrantError, Grants, Issued};
+use super::{GrantError, Grants, Issued, Opened};
 use crate::clock::Timestamp;
 use crate::domain::authorize::{OAuthCode, OAuthError, ScopeValue};
 use crate::domain::client::Client;
@@ -47,12 +47,7 @@ impl Grants {
         self.consume(client, grant, opened).await
     }
 
-    async fn consume(
-        &self,
-        client: &Client,
-        entry: Entry<Grant>,
-        opened: Vec<crate::services::access::Judged>,
-    ) -> Result<Issued, GrantError> {
+    async fn consume(&self, client: &Client, entry: Entry<Grant>, opened: Opened) -> Result<Issued, GrantError> {
         let grant = &entry.value;
         let scope = grant.scope.clone();
         let access = self.derive(TokenKind::AccessToken, grant, 0);

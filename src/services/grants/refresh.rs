@@ -1,7 +1,7 @@
 //! The refresh token grant (RFC 6749, section 6), with rotation and revocation of the family (RFC 9700, section
 //! 4.14.2).
 
-use super::{GrantError, Grants, Issued};
+use super::{GrantError, Grants, Issued, Opened};
 use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::authorize::{OAuthCode, OAuthError, Scope};
@@ -63,7 +63,7 @@ impl Grants {
     }
 
     /// The same token was used twice at once, and the other use came first: its answer for both.
-    async fn repeat_winner(&self, id: &GrantId, token: &Token, opened: Vec<Judged>) -> Result<Issued, GrantError> {
+    async fn repeat_winner(&self, id: &GrantId, token: &Token, opened: Opened) -> Result<Issued, GrantError> {
         let grant = self.store.read(&keys::grant(id)).await?;
         if let Some(grant) = grant
             && let Some(refresh) = grant.value.refresh.clone()
@@ -74,8 +74,8 @@ impl Grants {
         Err(GrantError::invalid("the refresh token is being used by somebody else"))
     }
 
-    /// The organizations of the grant; a grant that no longer opens them ends here.
-    async fn still_opened(&self, client: &Client, grant: &Entry<Grant>) -> Result<Vec<Judged>, GrantError> {
+    /// What the grant opens; a grant that no longer opens them ends here.
+    async fn still_opened(&self, client: &Client, grant: &Entry<Grant>) -> Result<Opened, GrantError> {
         let judged = match self.opened(&grant.value).await? {
             Ok(opened) => return Ok(opened),
             Err(judged) => judged,
@@ -148,7 +148,7 @@ impl Grants {
         entry: &Entry<Grant>,
         refresh: &Refresh,
         scope: Scope,
-        opened: &[Judged],
+        opened: &Opened,
     ) -> Result<Option<Issued>, GrantError> {
         let grant = &entry.value;
         let serial = refresh.serial + 1;
@@ -161,18 +161,13 @@ impl Grants {
         txn.check(entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
         self.put_access_token(&mut txn, grant, &access, &scope)?;
         match self.store.commit(txn).await? {
-            Outcome::Committed => Ok(Some(answer(after, &access, &next, scope, opened.to_vec()))),
+            Outcome::Committed => Ok(Some(answer(after, &access, &next, scope, opened.clone()))),
             Outcome::Conflict => Ok(None),
         }
     }
 
     /// The answer that was lost, once more: also of the scope it had then.
-    async fn repeat(
-        &self,
-        entry: Entry<Grant>,
-        refresh: &Refresh,
-        opened: Vec<Judged>,
-    ) -> Result<Issued, GrantError> {
+    async fn repeat(&self, entry: Entry<Grant>, refresh: &Refresh, opened: Opened) -> Result<Issued, GrantError> {
         let grant = entry.value;
         let access = self.derive(TokenKind::AccessToken, &grant, refresh.serial);
         let current = self.derive(TokenKind::RefreshToken, &grant, refresh.serial);
@@ -186,7 +181,7 @@ impl Grants {
     }
 }
 
-fn answer(grant: Grant, access: &Token, refresh: &Token, scope: Scope, opened: Vec<Judged>) -> Issued {
+fn answer(grant: Grant, access: &Token, refresh: &Token, scope: Scope, opened: Opened) -> Issued {
     Issued {
         grant,
         access_token: access.expose().to_string(),

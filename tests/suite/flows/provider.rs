@@ -46,12 +46,11 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
     let directory = Directory::new(store.clone());
     let vault = Arc::clone(&here.web.vault);
     let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&vault), Arc::clone(&here.fly.connector));
-    let grants = Grants::new(store.clone(), vault, upstream, Arc::clone(&directory), *here.grants.rules());
+    let grants = Grants::new(store.clone(), vault, upstream, directory, *here.grants.rules());
     let token = TokenEndpoint {
         clients: Arc::clone(&here.clients),
         limits: Arc::clone(&here.token.limits),
         grants: Arc::clone(&grants),
-        directory,
         signing: Arc::clone(&here.signing),
     };
     routes::router(&App { token: Arc::new(token), grants, ..here.clone() })

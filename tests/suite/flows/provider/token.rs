@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use flybridge::store::records::{Stored, TypedKey};
+use flybridge::store::{Key, Outcome, Partition};
 use futures_util::future::join_all;
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::node_over;
 use crate::support::app::TestApp;
+use crate::support::cut_off::CutOff;
 use crate::support::interrupted::Interrupted;
 use crate::support::relying_party::{CHALLENGE, Rp, Tokens, VERIFIER, refused};
 
@@ -184,6 +188,57 @@ async fn who_redeems_at_the_same_moment_as_somebody_else_ends_what_they_got() {
 async fn revoked(client: &Rp, tokens: &Tokens) {
     assert_eq!(client.info(&tokens.access).await.status, 401);
     refused(&client.refresh(tokens.refresh()).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn once_a_code_or_a_refresh_token_is_used_up_the_answer_needs_the_store_no_more() {
+    let app = TestApp::new().await;
+    let standard = app.standard();
+    let code = standard.code(&mut app.browser(), "ines").await;
+    let cut_off = || app.standard().at(&node_over(&app, &CutOff::after(&app.store, "grant/")));
+    let first = Tokens::of(&cut_off().redeem(&code).await);
+    let second = Tokens::of(&cut_off().refresh(first.refresh()).await);
+    for tokens in [&first, &second] {
+        assert_eq!(tokens.claims()["sub"], app.user("ines").await.id.as_str());
+        assert_eq!(standard.userinfo(&tokens.access).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn while_there_is_no_key_to_sign_with_nothing_is_used_up() {
+    let app = TestApp::new().await;
+    let (standard, sentry) = (app.standard(), app.sentry());
+    let tokens = standard.tokens(&mut app.browser(), "ines").await;
+    let code = standard.code(&mut app.browser(), "ines").await;
+    let unsigned = sentry.code(&mut app.browser(), "ines").await;
+    let before = app.store.read(&ring()).await.unwrap().unwrap().value;
+    let others = before.keys.iter().filter(|key| key["algorithm"] != "RS256").cloned().collect();
+    hold(&app, &Ring { keys: others }).await;
+    refused(&standard.redeem(&code).await, 500, "server_error");
+    refused(&standard.refresh(tokens.refresh()).await, 500, "server_error");
+    assert_eq!(Tokens::of(&sentry.redeem(&unsigned).await).id, None, "who gets no id_token does without");
+    hold(&app, &before).await;
+    Tokens::of(&standard.redeem(&code).await);
+    Tokens::of(&standard.refresh(tokens.refresh()).await);
+}
+
+/// The signing keys as they lie in the store.
+#[derive(Serialize, Deserialize)]
+struct Ring {
+    keys: Vec<serde_json::Value>,
+}
+
+impl Stored for Ring {}
+
+fn ring() -> TypedKey<Ring> {
+    TypedKey::new(Key::record(Partition::new("signing", "keys"), "ring"))
+}
+
+async fn hold(app: &TestApp, keys: &Ring) {
+    let mut txn = app.store.txn(ring().key().partition().clone());
+    txn.put(&ring(), keys).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    app.program.signing.reload().await.unwrap();
 }
 
 #[tokio::test]
