@@ -21,6 +21,10 @@ pub struct Grant {
     /// How the person signed in. Its organizations are those that this grant opened: if any of them is no longer open
     /// to the proof, the whole grant is dead.
     pub proof: Proof,
+    /// The epoch of the session that the grant was given out of; like the session, it is over when the user's has risen.
+    /// A grant that was written without one ends where a password was ever set.
+    #[serde(default)]
+    pub epoch: u32,
     /// The organization the client named, when it did.
     pub named: Option<OrganizationId>,
     /// Whether `auth_time` was asked for (`max_age` or `prompt=login`).
@@ -58,4 +62,37 @@ pub struct AccessToken {
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
     pub scope: Scope,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::organization::LoginMethod;
+
+    const NOW: Timestamp = Timestamp::from_seconds(7);
+
+    #[test]
+    fn a_grant_that_was_written_before_it_kept_an_epoch_reads_as_one_of_the_first() {
+        let grant = Grant {
+            id: "g1".parse().expect("an id"),
+            client: "c1".parse().expect("an id"),
+            user: "u1".parse().expect("an id"),
+            redirect_uri: "https://rp.test/cb".to_owned(),
+            scope: Scope::from("openid"),
+            nonce: None,
+            code_challenge: None,
+            proof: Proof { method: LoginMethod::Password, auth_time: NOW, organizations: Vec::new() },
+            epoch: 3,
+            named: None,
+            wants_auth_time: false,
+            created_at: NOW,
+            code: Code { hash: TokenHash::of(b"code"), expires_at: NOW, used: true },
+            refresh: None,
+        };
+        let mut json = serde_json::to_value(&grant).expect("JSON");
+        let written = json.as_object_mut().and_then(|fields| fields.remove("epoch"));
+        assert_eq!(written, Some(3.into()));
+        let old: Grant = serde_json::from_value(json).expect("a grant");
+        assert_eq!(old, Grant { epoch: 0, ..grant });
+    }
 }

@@ -37,7 +37,7 @@ impl Session {
     #[must_use]
     pub fn still_counts(&self, user: &User) -> bool {
         let refused = self.proof.method == LoginMethod::Fly && self.fly_epoch != user.fly_epoch;
-        self.epoch == user.session_epoch && !refused
+        user.is_in(self.epoch) && !refused
     }
 
     /// When the session ends if nothing more happens.

@@ -19,7 +19,7 @@ pub struct User {
     pub created_at: Timestamp,
     /// Organizations in which the person is a member; the member records are the truth, this tells where to look.
     pub organizations: Vec<OrganizationId>,
-    /// Sessions of an older epoch are over. Rises when a password is set.
+    /// Sessions and grants of an older epoch are over. Rises when a password is set.
     pub session_epoch: u32,
     /// Rises when Fly.io refuses what we know the person by: what they proved there before is over.
     #[serde(default)]
@@ -27,6 +27,13 @@ pub struct User {
 }
 
 impl User {
+    /// Whether what began in `epoch` still counts: no password was set or replaced since, by which whoever knew the one
+    /// before is shut out.
+    #[must_use]
+    pub fn is_in(&self, epoch: u32) -> bool {
+        self.session_epoch == epoch
+    }
+
     /// What to call the person: the name without what follows the first space.
     #[must_use]
     pub fn first_name(&self) -> &str {

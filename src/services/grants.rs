@@ -79,13 +79,14 @@ pub struct Authenticated {
     pub opened: Opened,
 }
 
-/// What a new grant is made of. `proof` holds only the organizations that the grant opens.
+/// What a new grant is made of. `user`, `proof` and `epoch` are those of a session; `proof` holds only the organizations that the grant opens.
 pub struct NewGrant<'a> {
     pub client: &'a Client,
     pub redirect: &'a VerifiedRedirect,
     pub request: &'a AuthorizationRequest,
     pub user: &'a UserId,
     pub proof: Proof,
+    pub epoch: u32,
     pub named: Option<OrganizationId>,
 }
 
@@ -131,6 +132,7 @@ impl Grants {
             nonce: new.request.nonce.clone(),
             code_challenge: new.request.code_challenge.clone(),
             proof: new.proof,
+            epoch: new.epoch,
             named: new.named,
             wants_auth_time: new.request.wants_auth_time(),
             created_at: now,
@@ -142,7 +144,8 @@ impl Grants {
         Ok(code.expose().to_string())
     }
 
-    /// The grant of an access token, if token and grant are good and every organization is still open to the proof.
+    /// The grant of an access token, if token and grant are good: every organization is still open to the proof, and no
+    /// password was set since.
     pub async fn authenticate(&self, text: &str) -> Result<Option<Authenticated>, StoreError> {
         let Some(token) = Token::parse(TokenKind::AccessToken, text) else { return Ok(None) };
         let Ok(id) = token.locator().parse::<GrantId>() else { return Ok(None) };
@@ -152,14 +155,14 @@ impl Grants {
         Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
     }
 
-    /// The person and the organizations of a grant; `Err` when any is no longer open to its proof, which ends the whole
-    /// grant.
+    /// The person and the organizations of a grant; `Err` when any is no longer open to its proof, or a password was set
+    /// since, which ends the whole grant.
     async fn opened(&self, grant: &Grant) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
         let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
         let found = judge_with_person(&self.store, &grant.user, &grant.proof, &ids).await?;
         let Some((user, organizations)) = found else { return Ok(Err(Vec::new())) };
         let all = organizations.len() == ids.len() && organizations.iter().all(|j| j.verdict.is_ok());
-        Ok(if all { Ok(Opened { user, organizations }) } else { Err(organizations) })
+        Ok(if all && user.is_in(grant.epoch) { Ok(Opened { user, organizations }) } else { Err(organizations) })
     }
 
     /// Ends a grant: code, access tokens and refresh tokens with it.

@@ -232,7 +232,7 @@ impl SetUpLinks {
         Ok(counts.map(|(organization, _)| organization).collect())
     }
 
-    /// Sets the password, uses up the link and ends every session, in one commit. Gives the proof for a new session.
+    /// Sets the password, uses up the link and ends every session and grant, in one commit. Gives the proof for a new session.
     pub async fn set_password(
         &self,
         warrant: Warrant<'_>,

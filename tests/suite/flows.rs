@@ -8,6 +8,8 @@ mod audit;
 mod bad_input;
 #[path = "flows/disable.rs"]
 mod disable;
+#[path = "flows/epochs.rs"]
+mod epochs;
 #[path = "flows/generations.rs"]
 mod generations;
 #[path = "flows/lifetimes.rs"]

@@ -81,8 +81,9 @@ impl Finish {
             return Ok(Outcome::Choose(judged));
         }
         let proof = Proof { organizations: opened, ..current.proof().clone() };
-        let user = &current.user.id;
-        let new = NewGrant { client: &client, redirect: &redirect, request: &pending.request, user, proof, named };
+        let (user, epoch) = (&current.user.id, current.session.value.epoch);
+        let (client, redirect, request) = (&client, &redirect, &pending.request);
+        let new = NewGrant { client, redirect, request, user, proof, epoch, named };
         let code = self.grants.issue_code(new).await?;
         Ok(Outcome::Code(back.code(&code)))
     }

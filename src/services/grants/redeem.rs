@@ -42,7 +42,7 @@ impl Grants {
         check_age(&grant.value, self.store.now())?;
         let Ok(opened) = self.opened(&grant.value).await? else {
             self.revoke(&grant).await?;
-            return Err(GrantError::invalid("the organization changed how its members sign in; sign in again"));
+            return Err(GrantError::invalid("the sign-in no longer counts; sign in again"));
         };
         self.consume(client, grant, opened).await
     }

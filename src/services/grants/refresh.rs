@@ -82,7 +82,7 @@ impl Grants {
         };
         self.note_unnamed(client, &grant.value, &judged).await?;
         self.revoke(grant).await?;
-        Err(GrantError::invalid("the sign-in no longer opens the organization; sign in again"))
+        Err(GrantError::invalid("the sign-in no longer counts; sign in again"))
     }
 
     /// Tells the organizations that Fly.io no longer names for the person that they were refused.

@@ -8,7 +8,13 @@ use crate::support::browser_client::Browser;
 use crate::support::relying_party::{Rp, Tokens, refused};
 
 /// A code for somebody who signs in with their password.
-async fn code_by_password(app: &TestApp, client: &Rp, browser: &mut Browser, who: &str, password: &str) -> String {
+pub(super) async fn code_by_password(
+    app: &TestApp,
+    client: &Rp,
+    browser: &mut Browser,
+    who: &str,
+    password: &str,
+) -> String {
     let tx = browser.begin(&client.authorize()).await;
     browser.password(&tx, &app.address(who), password).await.sent_back()["code"].clone()
 }
