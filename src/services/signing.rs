@@ -24,8 +24,8 @@ pub use rotation::RotationPlan;
 use crate::clock::Timestamp;
 use crate::random::Random;
 use crate::services::vault::{OpenError, Vault};
-use crate::store::records::{Entry, TypedKey};
-use crate::store::{Key, Outcome, Partition, Store, StoreError};
+use crate::store::records::Entry;
+use crate::store::{Outcome, Store, StoreError, keys};
 
 /// Why there is no key or no signature.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,10 +41,6 @@ pub enum SigningError {
     Changed,
     #[error("{0}")]
     Key(&'static str),
-}
-
-fn ring_key() -> TypedKey<KeyRing> {
-    TypedKey::new(Key::record(Partition::new("signing", "keys"), "ring"))
 }
 
 /// The signing keys of the installation.
@@ -67,7 +63,7 @@ impl SigningKeys {
     /// # Errors
     /// When the store gives no answer, or the keys do not open with the master keys.
     pub async fn open(store: Store, vault: Arc<Vault>) -> Result<Self, SigningError> {
-        let ring = match store.read(&ring_key()).await? {
+        let ring = match store.read(&keys::signing_ring()).await? {
             Some(entry) => entry.value,
             None => create(&store, &vault).await?,
         };
@@ -135,7 +131,7 @@ impl SigningKeys {
         let ring = make(move || how(&ring, &vault, store.now(), store.random())).await?;
         let mut txn = self.store.txn(entry.key.partition().clone());
         txn.check(&entry);
-        txn.put(&ring_key(), &ring)?;
+        txn.put(&keys::signing_ring(), &ring)?;
         match self.store.commit(txn).await? {
             Outcome::Committed => self.hold(&ring),
             Outcome::Conflict => Err(SigningError::Changed),
@@ -180,9 +176,9 @@ impl SigningKeys {
 async fn create(store: &Store, vault: &Arc<Vault>) -> Result<KeyRing, SigningError> {
     let (maker, vault) = (store.clone(), Arc::clone(vault));
     let ring = make(move || KeyRing::first(&vault, maker.now(), maker.random())).await?;
-    let mut txn = store.txn(ring_key().key().partition().clone());
-    txn.check_absent(ring_key().into_key());
-    txn.put(&ring_key(), &ring)?;
+    let key = keys::signing_ring();
+    let mut txn = store.txn(key.key().partition().clone());
+    txn.check_absent(key.key().clone()).put(&key, &ring)?;
     match store.commit(txn).await? {
         Outcome::Committed => Ok(ring),
         Outcome::Conflict => Ok(read(store).await?.value),
@@ -190,7 +186,7 @@ async fn create(store: &Store, vault: &Arc<Vault>) -> Result<KeyRing, SigningErr
 }
 
 async fn read(store: &Store) -> Result<Entry<KeyRing>, SigningError> {
-    store.read(&ring_key()).await?.ok_or(SigningError::Key("the signing keys are gone from the store"))
+    store.read(&keys::signing_ring()).await?.ok_or(SigningError::Key("the signing keys are gone from the store"))
 }
 
 /// Makes keys where they keep no other task waiting.

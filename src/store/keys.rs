@@ -23,7 +23,7 @@
 //! | `organizations/all` | `by-slug/<slug>` | the list for operators |
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
-//! | `signing/keys` | `key/<kid>` | sealed signing keys |
+//! | `signing/keys` | `ring` | the signing keys, sealed |
 //! | `due/<shard>` | `mark/...` | where work is due |
 //!
 //! What crosses partitions, and what if the process dies in between:
@@ -244,4 +244,9 @@ pub fn used_state<T>(hash: &str) -> TypedKey<T> {
 #[must_use]
 pub fn limit<T>(hash: &str) -> TypedKey<T> {
     record(Partition::new("limit", hash), "level")
+}
+
+#[must_use]
+pub fn signing_ring<T>() -> TypedKey<T> {
+    record(Partition::new("signing", "keys"), "ring")
 }
