@@ -14,7 +14,7 @@
 //! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
 //! | | `upstream` | sealed tokens of Fly.io |
-//! | | `session/<hash>` | sessions |
+//! | | `session.<hash>` | sessions |
 //! | | `job/...` | the queue: mails to the person, projections |
 //! | `grant/<id>` | `grant`, `at.<hash>` | the grant, its access tokens |
 //! | `identity/fly.<id>` | `user` | which user a Fly.io id is |
@@ -25,6 +25,9 @@
 //! | `limit/<hash>` | `level` | failed attempts |
 //! | `signing/keys` | `ring` | the signing keys, sealed |
 //! | `due/<shard>` | `mark/...` | where work is due |
+//!
+//! A record that expires has no `/` in its name: it would stand in the index of its partition, from which Redis does not
+//! remove a name when it removes the record.
 //!
 //! What crosses partitions, and what if the process dies in between:
 //!
@@ -188,13 +191,8 @@ pub fn upstream<T>(id: &UserId) -> TypedKey<T> {
 }
 
 #[must_use]
-pub fn sessions(id: &UserId) -> Collection<Session> {
-    Collection::new(user_partition(id), "session/")
-}
-
-#[must_use]
 pub fn session(id: &UserId, hash: &TokenHash) -> TypedKey<Session> {
-    sessions(id).item(&hash.to_text())
+    record(user_partition(id), format!("session.{}", hash.to_text()))
 }
 
 #[must_use]

@@ -8,8 +8,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flybridge::domain::access::Proof;
+use flybridge::domain::organization::LoginMethod;
+use flybridge::domain::session::SessionRules;
+use flybridge::domain::user::User;
+use flybridge::services::sessions::Sessions;
 use flybridge::store::redis::{RedisStore, Settings};
-use flybridge::store::{Key, Outcome, Store, StoreError};
+use flybridge::store::{Key, Outcome, Store, StoreError, keys};
 
 use super::{Bench, connect, counter, org, record};
 use crate::support::redis::{self as redis_servers, Server, Watched, text};
@@ -228,6 +233,41 @@ async fn redis_removes_what_expired_ten_minutes_ago_and_the_index_follows() {
     txn.put_bytes(record("codes/d"), b"x".to_vec(), Some(bench.store.now().plus(Duration::from_secs(1))));
     assert_eq!(bench.store.commit(txn).await.unwrap(), Outcome::Committed);
     assert_eq!(time_to_live("fb1:{org/abc}*"), -1);
+}
+
+#[tokio::test]
+async fn nothing_is_left_of_sessions_that_are_over() {
+    let server = Server::start(&[]);
+    let bench = Bench::over(Arc::new(RedisStore::connect(&server.url(), Settings::default()).await.unwrap()));
+    let user = User {
+        id: "u1".parse().unwrap(),
+        fly_id: "f1".parse().unwrap(),
+        name: "Ines Marlow".to_owned(),
+        email: None,
+        created_at: bench.store.now(),
+        organizations: vec![],
+        session_epoch: 0,
+        fly_epoch: 0,
+    };
+    let mut txn = bench.store.txn(keys::user_partition(&user.id));
+    txn.put(&keys::user(&user.id), &user).unwrap();
+    assert_eq!(bench.store.commit(txn).await.unwrap(), Outcome::Committed);
+
+    let [idle, absolute, fresh] = [24 * 60, 14 * 24 * 60, 5].map(Duration::from_mins);
+    let sessions = Sessions::new(bench.store.clone(), SessionRules { idle, absolute, fresh });
+    let proof = Proof { method: LoginMethod::Fly, auth_time: bench.store.now(), organizations: vec![] };
+    for _ in 0..5 {
+        let cookie = sessions.begin(&user, proof.clone()).await.unwrap();
+        assert!(sessions.find(&cookie).await.unwrap().is_some());
+    }
+    // As if their time and ten more minutes had passed.
+    for key in text(&server.command(&["KEYS", "fb1:{user/u1}:session*"])).lines() {
+        assert_eq!(text(&server.command(&["PEXPIRE", key, "1"])), "1");
+    }
+    redis_servers::wait_until("Redis has removed the sessions", || {
+        text(&server.command(&["KEYS", "fb1:{user/u1}:session*"])).is_empty()
+    });
+    assert_eq!(text(&server.command(&["KEYS", "*"])), "fb1:{user/u1}:user", "nor a name in an index");
 }
 
 #[tokio::test]

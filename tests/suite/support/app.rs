@@ -28,7 +28,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
 
 use super::browser_client::Browser;
-use super::dump::Dump;
+use super::dump::{Dump, expiring_items};
 use super::letter::Letter;
 use super::relying_party::Rp;
 
@@ -295,7 +295,11 @@ impl TestApp {
 
 impl Drop for TestApp {
     fn drop(&mut self) {
-        if std::thread::panicking() || self.jobs_may_remain.load(Ordering::SeqCst) {
+        if std::thread::panicking() {
+            return;
+        }
+        assert_eq!(expiring_items(&database(self.folder.path())), []);
+        if self.jobs_may_remain.load(Ordering::SeqCst) {
             return;
         }
         let dump = self.dump();

@@ -48,6 +48,12 @@ impl std::fmt::Debug for Dump {
     }
 }
 
+/// Partition and name of every record that expires though scans find it: Redis would keep its name for ever.
+pub(crate) fn expiring_items(database: &Path) -> Vec<(String, String)> {
+    let query = "SELECT partition, name, value FROM records WHERE expires_at IS NOT NULL AND instr(name, '/')";
+    rows(database, query).into_keys().collect()
+}
+
 fn rows(path: &Path, query: &str) -> BTreeMap<(String, String), Vec<u8>> {
     let connection = rusqlite::Connection::open(path).unwrap();
     let mut statement = connection.prepare(query).unwrap();

@@ -46,7 +46,7 @@ fn entered() -> Entered {
         session_epoch: 0,
         fly_epoch: 0,
     };
-    let key = Key::record(Partition::new("user", "u1"), "session/x");
+    let key = Key::record(Partition::new("user", "u1"), "session.x");
     let session = Entry { key, version: Version(1), expires_at: None, value: session() };
     Entered {
         current: Current { user, session },
