@@ -16,9 +16,10 @@ mod link;
 mod names;
 mod source;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, try_join_all};
 use redis::{Cmd, FromRedisValue, ParsingError, RedisError, Script, Value};
 use tokio::time::timeout;
 
@@ -138,17 +139,37 @@ impl RedisStore {
         }
     }
 
+    /// On a cluster one command for each partition: a node that a slot is moving to takes no command that also names
+    /// keys of other slots.
     async fn fetch(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
-        if keys.is_empty() {
-            return Ok(Vec::new());
+        let mut groups: BTreeMap<Option<&Partition>, Vec<usize>> = BTreeMap::new();
+        for (place, key) in keys.iter().enumerate() {
+            groups.entry(self.link.is_cluster().then(|| key.partition())).or_default().push(place);
         }
+        let mut found = vec![None; keys.len()];
+        let parts = try_join_all(groups.into_values().map(|places| self.fetch_together(keys, places))).await?;
+        for (place, record) in parts.into_iter().flatten() {
+            found[place] = record;
+        }
+        Ok(found)
+    }
+
+    /// The keys at these places, in one command.
+    async fn fetch_together(
+        &self,
+        keys: &[Key],
+        places: Vec<usize>,
+    ) -> Result<Vec<(usize, Option<Record>)>, StoreError> {
         let mut command = redis::cmd("MGET");
-        for key in keys {
-            command.arg(self.names.key(key));
+        for place in &places {
+            command.arg(self.names.key(&keys[*place]));
         }
         let values: Vec<Option<Vec<u8>>> = self.link.ask(&command).await.map_err(|e| failure::explain(&e))?;
-        let record = |(key, bytes): (&Key, Option<Vec<u8>>)| bytes.map(|b| names::record(key, &b)).transpose();
-        keys.iter().zip(values).map(record).collect()
+        let record = |(place, bytes): (usize, Option<Vec<u8>>)| {
+            let record = bytes.map(|bytes| names::record(&keys[place], &bytes)).transpose()?;
+            Ok((place, record))
+        };
+        places.into_iter().zip(values).map(record).collect()
     }
 
     async fn apply(&self, txn: Txn) -> Result<Outcome, StoreError> {

@@ -47,6 +47,11 @@ impl Link {
         }
     }
 
+    /// Whether keys live on different servers, by the slot of their partition.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster(_))
+    }
+
     /// One attempt. What the servers certainly did not run (a command for another node of the cluster) is sent on;
     /// what they may have run never is.
     pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {

@@ -110,8 +110,9 @@ async fn nothing_is_lost_or_misjudged_while_a_slot_moves() {
     let store = RedisStore::connect(&cluster.url(), Settings::default()).await.unwrap();
     let bench = Bench::over(Arc::new(store));
     let store = &bench.store;
-    for name in ["items/a", "items/b"] {
-        assert_eq!(put(store, record(name)).await.unwrap(), Outcome::Committed);
+    let elsewhere = Key::record(Partition::new("user", "u1"), "profile");
+    for key in [record("items/a"), record("items/b"), elsewhere.clone()] {
+        assert_eq!(put(store, key).await.unwrap(), Outcome::Committed);
     }
     let moving = Move::of(&cluster, &org());
     moving.begin();
@@ -128,6 +129,9 @@ async fn nothing_is_lost_or_misjudged_while_a_slot_moves() {
 
     moving.carry_all();
     assert!(has(store, record("items/b")).await.unwrap());
+    let both = in_time(store.get(&[elsewhere.clone(), record("items/b"), record("items/a")])).await;
+    let both: Vec<bool> = both.unwrap().iter().map(Option::is_some).collect();
+    assert_eq!(both, [true, true, true], "with what lives on other nodes");
     assert_eq!(in_time(store.scan(&org(), "items/", None, 10)).await.unwrap().len(), 2);
     moving.end();
     let mut txn = store.txn(org());
