@@ -89,6 +89,16 @@ impl PageError {
         Self::new(StatusCode::FORBIDDEN, "This page was open for too long", message).action("Start again", "/sign-in")
     }
 
+    /// A form that names another person than the one whom the browser's link or session now stands for.
+    #[must_use]
+    pub fn other_person(tx_query: &str) -> Self {
+        let message = "Since you opened this page, somebody else has opened their link or signed in, in this browser. \
+                       Nothing has changed. Open the link in your own mail once more, or sign in again.";
+        Self::new(StatusCode::CONFLICT, "This browser is now somebody else's", message)
+            .action("Sign in", format!("/sign-in{tx_query}"))
+            .action("Send me a link", format!("/forgot{tx_query}"))
+    }
+
     #[must_use]
     pub fn stale_transaction() -> Self {
         let message = "This sign-in was begun too long ago, or in another browser. Nothing has changed. Go back to \

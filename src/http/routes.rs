@@ -85,7 +85,7 @@ pub fn pages() -> Vec<Route> {
         route("/forgot", BOTH, get(forgot::get).post(forgot::post)),
         route("/set-up", BOTH, get(set_up::get).post(set_up::post)),
         route("/set-up/now", BOTH, get(set_up::get_now).post(set_up::post_now)),
-        route("/set-up/renew", POST, post(set_up::renew)),
+        route("/set-up/renew", POST, post(set_up::renew::renew)),
         route("/organizations/{slug}/auth", GET, get(auth::get)),
         route("/organizations/{slug}/auth/disable", BOTH, get(disable::get).post(disable::post)),
         route("/organizations/{slug}/auth/disable/{run}", GET, get(run::get)),

@@ -51,6 +51,7 @@ pub struct SetupPage {
     pub organizations: Vec<String>,
     /// The person has a password, which this one replaces.
     pub replaces: bool,
+    pub person_id: String,
     pub sign_in_address: String,
     /// Fewest characters.
     pub minimum: usize,
@@ -87,6 +88,7 @@ impl SetupPage {
             client: Some("Sentry".into()),
             organizations: vec!["Saltmarsh Labs".into()],
             replaces: false,
+            person_id: "01kap4t6zq8m".into(),
             sign_in_address: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
             minimum: 15,
             maximum: 256,

@@ -3,6 +3,8 @@
 //! Opening a link changes nothing, since mail scanners open links too. Its token leaves the URL at once for a short
 //! cookie, so that it stands in no history, log or referrer.
 
+pub mod renew;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,21 +14,21 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use super::forgot::{Forgot, sent, tx_query};
+use super::forgot::tx_query;
+use crate::domain::ids::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::password::{Context, Policy};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
-use crate::http::pages::setup::{Asked, DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
+use crate::http::pages::setup::{DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
 use crate::http::sign_in::closed::no_address;
 use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::page::SignInQuery;
 use crate::http::sign_in::transaction::{Transaction, Transactions};
 use crate::http::web::{Visitor, Web};
-use crate::services::limits::Subject;
 use crate::services::passwords::{Passwords, PasswordsError};
 use crate::services::sessions::Current;
 use crate::services::setup_links::{SetError, SetUpLinks, Shown, Warrant};
@@ -74,18 +76,23 @@ pub async fn get(
 pub struct NewPassword {
     #[serde(default)]
     csrf: String,
+    /// Whose password the page said it sets.
+    #[serde(default)]
+    person: String,
     #[serde(default)]
     password: String,
 }
 
-/// `POST /set-up/renew`, from one of two pages.
-#[derive(Deserialize)]
-pub struct Renewal {
-    #[serde(default)]
-    csrf: String,
-    /// `link`: for whoever holds the old link. `person`: for whoever is signed in.
-    #[serde(default, rename = "for")]
-    whom: String,
+impl NewPassword {
+    /// Whether it is meant for `person`. The tabs of a browser share the link's cookie and the session, and another
+    /// one may have brought somebody else since.
+    fn check_person(&self, person: &UserId, tx_query: &str) -> Result<(), PageError> {
+        match self.person.as_str() {
+            named if named == person.as_str() => Ok(()),
+            "" => Err(PageError::stale_form().detail("the form names nobody")),
+            _ => Err(PageError::other_person(tx_query)),
+        }
+    }
 }
 
 /// `POST /set-up`: checks, hashes, and uses up the link together with writing the hash.
@@ -98,7 +105,14 @@ pub async fn post(
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
     let Some(token) = token(&web, &visitor) else { return Ok(expired(&web, &visitor, DeadLink::NotHeld)) };
-    let usable = match set_up.links.show(&token).await? {
+    let shown = set_up.links.show(&token).await?;
+    match &shown {
+        Shown::Live(usable) => form.check_person(&usable.user.id, "")?,
+        // The page of a dead link offers its holder a new one.
+        Shown::Old(holder) => form.check_person(holder, "")?,
+        Shown::NotNeeded | Shown::Unknown => {}
+    }
+    let usable = match shown {
         Shown::Live(usable) => usable,
         dead => return Ok(expired(&web, &visitor, why(&dead))),
     };
@@ -120,7 +134,7 @@ pub async fn get_now(
     visitor: Visitor,
     Query(query): Query<SignInQuery>,
 ) -> Result<Response, PageError> {
-    let current = proven(&web, &finish, &visitor, &tx_query(&query)).await?;
+    let current = proven(&web, &finish, &visitor, &tx_query(&query), None).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
     let form = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     Ok(form.respond(&web, &visitor, None))
@@ -136,52 +150,12 @@ pub async fn post_now(
     Form(form): Form<NewPassword>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
-    let current = proven(&web, &finish, &visitor, &tx_query(&query)).await?;
+    let current = proven(&web, &finish, &visitor, &tx_query(&query), Some(&form)).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
     let page = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     let goes_on = transaction.map(|transaction| (&*finish, transaction));
     let sent = Sent { warrant: Warrant::Fly(&current.user.id), typed: &form.password, goes_on };
     save(&web, &set_up, &visitor, page, sent).await
-}
-
-/// `POST /set-up/renew`: a new link for whoever holds an old one, or has just been proven by Fly.io.
-pub async fn renew(
-    State(web): State<Arc<Web>>,
-    State(set_up): State<Arc<SetUp>>,
-    State(forgot): State<Arc<Forgot>>,
-    visitor: Visitor,
-    Query(query): Query<SignInQuery>,
-    Form(form): Form<Renewal>,
-) -> Result<Response, PageError> {
-    web.check_csrf(&visitor, &form.csrf)?;
-    let tx_query = tx_query(&query);
-    // A link that somebody else left in this browser must not decide for whom the page spoke of.
-    let held = match token(&web, &visitor) {
-        Some(token) if form.whom != "person" => set_up.links.show(&token).await?,
-        _ => Shown::Unknown,
-    };
-    let (user, asked) = match (held, web.session(&visitor).await?) {
-        (Shown::Old(user), _) => (user, Asked::Link),
-        (Shown::Live(usable), _) => (usable.user.id, Asked::Link),
-        (Shown::NotNeeded, _) => return Ok(expired(&web, &visitor, DeadLink::NotNeeded)),
-        (Shown::Unknown, Some(current)) => {
-            let address = current.user.email.clone().unwrap_or_default();
-            (current.user.id, Asked::Proof { address })
-        }
-        (Shown::Unknown, None) => return Ok(see_other(&format!("/forgot{tx_query}"))),
-    };
-    if let Err(wait) = forgot.limits.attempt(Subject::LinkAccount, user.as_str()).await? {
-        let wait = wait.rounded_up();
-        let message = format!(
-            "Links were sent to you just now. Look in your mail, the spam folder too. You can ask again in {}.",
-            when::wait(wait)
-        );
-        return Err(
-            PageError::new(StatusCode::TOO_MANY_REQUESTS, "A link is on its way already", message).retry_after(wait)
-        );
-    }
-    set_up.links.renew(&user).await?;
-    Ok(sent(&web, &forgot, &tx_query, asked))
 }
 
 fn token(web: &Web, visitor: &Visitor) -> Option<String> {
@@ -210,8 +184,14 @@ fn expired(web: &Web, visitor: &Visitor, why: DeadLink) -> Response {
     Page::with_status(StatusCode::GONE, page).into_response()
 }
 
-/// A fresh sign-in at Fly.io by somebody who has no password.
-async fn proven(web: &Web, finish: &Finish, visitor: &Visitor, tx_query: &str) -> Result<Current, PageError> {
+/// A fresh sign-in at Fly.io by somebody who has no password, and whom the form that was sent is about.
+async fn proven(
+    web: &Web,
+    finish: &Finish,
+    visitor: &Visitor,
+    tx_query: &str,
+    sent: Option<&NewPassword>,
+) -> Result<Current, PageError> {
     use crate::domain::organization::LoginMethod;
     let refuse = |message: &str| {
         Err(PageError::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
@@ -221,7 +201,10 @@ async fn proven(web: &Web, finish: &Finish, visitor: &Visitor, tx_query: &str) -
     let Some(current) = web.session(visitor).await? else {
         return refuse("To set a password here, sign in with Fly.io first.");
     };
-    // First: who goes back to the form after saving has a session by password, and nothing to prove.
+    if let Some(form) = sent {
+        form.check_person(&current.user.id, tx_query)?;
+    }
+    // Before the rest: who goes back to the form after saving has a session by password, and nothing to prove.
     if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
         let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
         return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
@@ -318,6 +301,7 @@ impl SetUpForm {
             client: self.client,
             organizations: self.organizations.into_iter().map(|o| o.name).collect(),
             replaces: self.replaces,
+            person_id: self.user.id.to_string(),
             sign_in_address: self.user.email.unwrap_or_default(),
             minimum: self.policy.min,
             maximum: self.policy.max,

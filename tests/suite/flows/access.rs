@@ -117,6 +117,8 @@ fn is_about_a_run(path: &str) -> bool {
 struct Cast {
     app: TestApp,
     browsers: [Browser; 5],
+    /// Ids of those who are signed in in them.
+    people: [String; 5],
     run: String,
 }
 
@@ -140,16 +142,20 @@ async fn cast(left: bool) -> Cast {
         browsers[2] = app.settle_in("leo").await;
         browsers[2].get("/forgot").await;
     }
-    Cast { app, browsers, run: run.rsplit('/').next().unwrap().to_owned() }
+    let mut people = [const { String::new() }; 5];
+    for (id, who) in people[1..].iter_mut().zip(["hana", "leo", "chloe", "ines"]) {
+        *id = app.user(who).await.id.to_string();
+    }
+    Cast { app, browsers, people, run: run.rsplit('/').next().unwrap().to_owned() }
 }
 
-fn request(path: &str, method: &Method, csrf: &str) -> Request<Body> {
+fn request(path: &str, method: &Method, csrf: &str, person: &str) -> Request<Body> {
     let request = Request::builder().method(method.clone()).uri(path).header("sec-fetch-site", "same-origin");
     if method == Method::GET {
         return request.body(Body::empty()).unwrap();
     }
     let request = request.header("content-type", "application/x-www-form-urlencoded");
-    request.body(Body::from(format!("csrf={csrf}"))).unwrap()
+    request.body(Body::from(format!("csrf={csrf}&person={person}"))).unwrap()
 }
 
 fn judge(answer: &Answer) -> Gets {
@@ -170,10 +176,10 @@ async fn walk(left: bool) {
     for (path, method, expected) in matrix().into_iter().filter(|(path, ..)| is_about_a_run(path) == left) {
         let address = path.replace("{slug}", "saltmarsh-labs").replace("{run}", &cast.run).replace("{token}", "x");
         let address = address.replace(['{', '}', '*'], "");
-        for ((browser, gets), name) in cast.browsers.iter().zip(expected).zip(names) {
+        for (((browser, person), gets), name) in cast.browsers.iter().zip(&cast.people).zip(expected).zip(names) {
             // A copy: cookies that one row sets are nothing to the next.
             let mut browser = browser.clone();
-            let request = request(&address, &method, &browser.csrf);
+            let request = request(&address, &method, &browser.csrf, person);
             let answer = if path.ends_with("/events") && gets == In {
                 browser.stream(request).await.0
             } else {
@@ -227,7 +233,7 @@ async fn no_get_changes_anything_but_what_was_seen_and_tried() {
         let address = path.replace("{slug}", "saltmarsh-labs").replace("{run}", &cast.run).replace("{token}", "x");
         for browser in &cast.browsers {
             let mut browser = browser.clone();
-            browser.send(request(&address.replace(['{', '}', '*'], ""), &method, "")).await;
+            browser.send(request(&address.replace(['{', '}', '*'], ""), &method, "", "")).await;
         }
         assert_eq!(cast.app.dump(), before, "{path}");
     }

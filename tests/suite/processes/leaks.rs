@@ -126,7 +126,8 @@ impl Way {
             assert_eq!(opened.location(), "/set-up");
             self.keep_cookies(&priya);
             let form = priya.get("/set-up").await;
-            let set = priya.post("/set-up", &[("csrf", &form.csrf()), ("password", password)]).await;
+            let fields = [("csrf", &*form.csrf()), ("person", &*form.hidden("person")), ("password", password)];
+            let set = priya.post("/set-up", &fields).await;
             assert_eq!(set.status, 303, "{}", set.text);
             self.needles.add(&form.csrf(), "form token");
             self.keep_cookies(&priya);

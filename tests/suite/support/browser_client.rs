@@ -55,6 +55,8 @@ pub(crate) struct Browser {
     pub(crate) cookies: BTreeMap<String, Cookie>,
     /// The form token of the last page that had one.
     pub(crate) csrf: String,
+    /// Whom the last set-up form was about.
+    pub(crate) person: String,
     /// From where it connects.
     pub(crate) peer: SocketAddr,
 }
@@ -67,6 +69,7 @@ impl Browser {
             fly: app.fly.clone(),
             cookies: BTreeMap::new(),
             csrf: String::new(),
+            person: String::new(),
             peer: SocketAddr::from(([192, 0, 2, 1], 40_000)),
         }
     }
@@ -78,6 +81,9 @@ impl Browser {
         self.keep_cookies(&answer);
         if let Some(csrf) = answer.csrf() {
             self.csrf = csrf;
+        }
+        if answer.shows("setup-form") {
+            self.person = answer.hidden("person").unwrap();
         }
         answer
     }
@@ -137,11 +143,14 @@ impl Browser {
         self.send(Request::get(path).header("sec-fetch-site", "same-origin").body(Body::empty()).unwrap()).await
     }
 
-    /// A form of our own pages, with its token.
+    /// A form of our own pages, with its token; one for a new password with its person too, unless a field names one.
     pub(crate) async fn post_form(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        let csrf = self.csrf.clone();
+        let (csrf, person) = (self.csrf.clone(), self.person.clone());
         let mut fields = fields.to_vec();
         fields.push(("csrf", &csrf));
+        if path.starts_with("/set-up") && !fields.iter().any(|(name, _)| *name == "person") {
+            fields.push(("person", &person));
+        }
         self.post_bare(path, &fields, &[("sec-fetch-site", "same-origin"), ("origin", ISSUER)]).await
     }
 

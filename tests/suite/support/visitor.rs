@@ -46,7 +46,13 @@ impl Answer {
 
     /// The token of the form on the page.
     pub(crate) fn csrf(&self) -> String {
-        let (_, rest) = self.text.split_once("name=\"csrf\" value=\"").unwrap_or_else(|| panic!("{}", self.text));
+        self.hidden("csrf")
+    }
+
+    /// The value of the hidden field of this name.
+    pub(crate) fn hidden(&self, name: &str) -> String {
+        let field = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self.text.split_once(&field).unwrap_or_else(|| panic!("{}", self.text));
         rest.split('"').next().unwrap().to_owned()
     }
 

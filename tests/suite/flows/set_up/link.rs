@@ -267,6 +267,69 @@ async fn a_link_is_worth_nothing_while_every_organization_is_on_fly() {
 }
 
 #[tokio::test]
+async fn of_two_links_in_one_browser_each_form_sets_the_password_of_whom_it_names() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (priya, jun) = (app.link_of("priya"), app.link_of("jun"));
+    let (mut browser, form) = opened(&app, &priya).await;
+    let named = form.hidden("person").unwrap();
+    assert_eq!(named, app.user("priya").await.id.as_str());
+    assert_eq!(browser.get(&jun).await.location(), "/set-up");
+    let before = app.dump();
+    let fields = [("password", PASSWORD), ("person", &*named)];
+    let answer = browser.post_form("/set-up", &fields).await;
+    assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (409, "This browser is now somebody else's"));
+    assert!(answer.attributes("href").contains(&"/forgot".to_owned()), "a way on");
+    assert_eq!(app.dump(), before);
+    assert!(browser.cookie("fb_session").is_none() && !browser.is_signed_in().await);
+
+    // Whose link it is now gets their own form, and loses nothing.
+    let form = browser.get("/set-up").await;
+    assert_eq!(form.element("sign-in-address").unwrap(), app.address("jun"));
+    assert_eq!(browser.post_form("/set-up", &[("password", PASSWORD)]).await.location(), "/go");
+    browser.get(&priya).await;
+    assert_eq!(browser.post_form("/set-up", &fields).await.location(), "/go", "the link was opened once more");
+    app.work().await;
+    for who in ["priya", "jun"] {
+        app.browser().sign_in_with_password(&app.address(who), PASSWORD).await;
+    }
+}
+
+#[tokio::test]
+async fn a_form_is_not_answered_with_the_dead_link_of_somebody_else() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let jun = app.link_of("jun");
+    app.settle_in("jun").await;
+    let (mut browser, form) = opened(&app, &app.link_of("priya")).await;
+    browser.get(&jun).await;
+    let fields = [("password", PASSWORD), ("person", &*form.hidden("person").unwrap())];
+    let answer = browser.post_form("/set-up", &fields).await;
+    assert_eq!((answer.status, answer.shows("renew-form")), (409.try_into().unwrap(), false), "{}", answer.said());
+}
+
+#[tokio::test]
+async fn a_form_that_names_nobody_is_refused() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut browser, _) = opened(&app, &app.link_of("priya")).await;
+    let mut fly = app.browser();
+    let tx = fly.begin(&app.sentry().authorize()).await;
+    fly.fly(&tx, "jun").await;
+    let before = app.dump();
+    for (browser, path) in [(&mut browser, "/set-up"), (&mut fly, "/set-up/now")] {
+        for fields in [vec![("password", PASSWORD)], vec![("password", PASSWORD), ("person", "")]] {
+            let csrf = browser.csrf.clone();
+            let fields = [fields, vec![("csrf", &*csrf)]].concat();
+            let answer = browser.post_bare(path, &fields, &[("sec-fetch-site", "same-origin")]).await;
+            assert_eq!(answer.status, 403, "{path}: {}", answer.said());
+            assert_eq!(answer.heading(), "This page was open for too long");
+        }
+    }
+    assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
 async fn the_form_wants_its_token_and_its_site() {
     let app = TestApp::new().await;
     app.leave().await;

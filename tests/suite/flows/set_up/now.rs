@@ -52,7 +52,9 @@ async fn somebody_without_an_address_is_told_to_get_one_first() {
     // A password would be worth nothing: there would be no address to sign in with.
     let path = format!("/set-up/now?tx={tx}");
     noor.get("/forgot").await;
-    for answer in [noor.get(&path).await, noor.post_form(&path, &[("password", PASSWORD)]).await] {
+    let id = app.user("noor").await.id;
+    let fields = [("password", PASSWORD), ("person", id.as_str())];
+    for answer in [noor.get(&path).await, noor.post_form(&path, &fields).await] {
         assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (403, NO_ADDRESS));
         assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")));
     }
@@ -100,7 +102,10 @@ async fn never_for_somebody_who_has_a_password() {
     let path = format!("/set-up/now?tx={tx}");
     assert_eq!(browser.get(&path).await.status, 409);
     let before = app.dump();
-    assert_eq!(browser.post_form(&path, &[("password", PASSWORD)]).await.status, 409);
+    let id = app.user("bram").await.id;
+    let fields = [("password", PASSWORD), ("person", id.as_str())];
+    let answer = browser.post_form(&path, &fields).await;
+    assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (409, "You have a password"));
     assert_eq!(app.dump(), before);
 }
 
@@ -114,11 +119,39 @@ async fn never_with_a_password_sign_in_or_none() {
     assert_eq!(nobody.post_form("/set-up/now", &[("password", PASSWORD)]).await.status, 403);
     let mut priya = app.settle_in("priya").await;
     let before = app.dump();
-    let another = [("password", "another lantern for the heron 7")];
+    let id = app.user("priya").await.id;
+    let another = [("password", "another lantern for the heron 7"), ("person", id.as_str())];
     for answer in [priya.get("/set-up/now").await, priya.post_form("/set-up/now", &another).await] {
         assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (409, "You have a password"));
     }
     assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn the_form_sets_no_password_of_somebody_who_has_signed_in_since() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (mut browser, tx) = told(&app, "priya").await;
+    let path = format!("/set-up/now?tx={tx}");
+    let named = browser.get(&path).await.hidden("person").unwrap();
+    assert_eq!(named, app.user("priya").await.id.as_str());
+    let fields = [("password", PASSWORD), ("person", &*named)];
+    // One who has no password, and one who has.
+    for other in ["jun", "bram"] {
+        let theirs = browser.begin(&app.sentry().request().with("prompt", "login").authorize()).await;
+        browser.fly(&theirs, other).await;
+        let before = app.dump();
+        let answer = browser.post_form(&path, &fields).await;
+        let said = (answer.status.as_u16(), answer.heading());
+        assert_eq!(said, (409, "This browser is now somebody else's".to_owned()), "{other}");
+        assert!(answer.attributes("href").contains(&format!("/sign-in?tx={tx}")), "back into the same sign-in");
+        assert_eq!(app.dump(), before, "{other}");
+    }
+    let again = browser.begin(&app.sentry().request().with("prompt", "login").authorize()).await;
+    browser.fly(&again, "priya").await;
+    assert!(browser.post_form(&path, &fields).await.sent_back().contains_key("code"));
+    app.work().await;
+    app.browser().sign_in_with_password(&app.address("priya"), PASSWORD).await;
 }
 
 #[tokio::test]
@@ -158,8 +191,10 @@ async fn not_while_every_organization_is_on_fly() {
     browser.sign_in_with_fly("hana").await;
     assert_eq!(browser.get("/set-up/now").await.status, 409);
     browser.get("/forgot").await;
+    let id = app.user("hana").await.id;
     let before = app.dump();
-    assert_eq!(browser.post_form("/set-up/now", &[("password", PASSWORD)]).await.status, 409);
+    let answer = browser.post_form("/set-up/now", &[("password", PASSWORD), ("person", id.as_str())]).await;
+    assert_eq!((answer.status.as_u16(), answer.heading().as_str()), (409, "No password is needed"));
     assert_eq!(app.dump(), before);
 }
 
