@@ -16,7 +16,7 @@ use super::assemble::assemble;
 use super::serve::{serve_program, stop_signal};
 use super::start::{StartError, open_store};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, environment};
+use crate::config::{Config, PREFIX, environment};
 use crate::demo::fly::{self, FlyStandIn};
 use crate::demo::mailbox::Mailbox;
 use crate::demo::sentry::{self, SentryStandIn};
@@ -40,6 +40,16 @@ pub struct DemoArgs {
     /// Port of Flybridge; Fly.io, Sentry and the mailbox take the three after it. Otherwise free ones are found.
     #[arg(long)]
     port: Option<u16>,
+    /// Set a key of its configuration, by its variable: `FLYBRIDGE_MAIL__PER_SECOND=1`. From the environment itself the
+    /// demo takes `FLYBRIDGE_LOG__...` alone, so what is exported for `serve` has no effect here.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable)]
+    env: Vec<(String, String)>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').filter(|(name, _)| name.starts_with(PREFIX));
+    let (name, value) = pair.ok_or_else(|| format!("write {PREFIX}<SECTION>__<KEY>=VALUE"))?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Secrets that the parts of the demo share. Made new at every start: nothing outside this process needs them.
@@ -63,7 +73,7 @@ pub async fn run(args: DemoArgs) -> Result<(), StartError> {
         sentry_oidc: crate::domain::ids::random_text(&*random),
     };
     let master = master_key(&args.data, &*random)?;
-    let config = configuration(&args.data, &places.links, &secrets, &master)?;
+    let config = configuration(&args.data, &places.links, &secrets, &master, args.env)?;
     set_up_log(&config, &args.data)?;
     let store = open_store(&config.store, Arc::clone(&clock), Arc::clone(&random)).await?;
     let program = assemble(&config, store, Arc::clone(&clock), Arc::clone(&random), true).await?;
@@ -113,7 +123,13 @@ fn master_key(data: &Path, random: &dyn Random) -> Result<PathBuf, StartError> {
     Ok(path)
 }
 
-fn configuration(data: &Path, links: &Links, secrets: &Secrets, master: &Path) -> Result<Config, StartError> {
+fn configuration(
+    data: &Path,
+    links: &Links,
+    secrets: &Secrets,
+    master: &Path,
+    given: Vec<(String, String)>,
+) -> Result<Config, StartError> {
     let quoted = |path: PathBuf| format!("{:?}", path.display().to_string());
     let Secrets { fly: fly_secret, sentry_fly, sentry_oidc } = secrets;
     let Links { flybridge, fly, sentry, .. } = links;
@@ -156,7 +172,9 @@ redirect_uris = ["{sentry}/auth/sso/"]
         master = quoted(master.to_owned()),
         folder = quoted(data.join("mail")),
     );
-    Ok(Config::from_text(&text, "the demo's configuration", environment())?)
+    // The rest is about a real deployment: its store would get the demo's people, its mail server the demo's mail.
+    let log = environment().filter(|(name, _)| name.strip_prefix(PREFIX).is_some_and(|key| key.starts_with("LOG_")));
+    Ok(Config::from_text(&text, "the demo's configuration", log.chain(given))?)
 }
 
 fn stand_ins(

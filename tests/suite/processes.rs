@@ -6,6 +6,8 @@
 mod commands;
 #[path = "processes/delivery.rs"]
 mod delivery;
+#[path = "processes/demo.rs"]
+mod demo;
 #[path = "processes/drain.rs"]
 mod drain;
 #[path = "processes/fly.rs"]

@@ -39,10 +39,11 @@ impl Visit {
         Self::with_settings(view, &[]).await
     }
 
-    /// `settings` are put into the environment of the demo, as `NAME=value`.
+    /// `settings` change the demo's configuration, as `NAME=value`.
     pub(super) async fn with_settings(view: View, settings: &[String]) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let demo = Demo::start(&data(folder.path()), &[], settings);
+        let options: Vec<&str> = settings.iter().flat_map(|setting| ["--env", setting]).collect();
+        let demo = Demo::start(&data(folder.path()), &options, &[]);
         Self { browser: Browser::open(view).await, demo, folder }
     }
 

@@ -70,7 +70,12 @@ pub(crate) fn parameter(url: &str, name: &str) -> String {
 
 impl Visitor {
     pub(crate) fn at(node: &Node) -> Self {
-        Self { http: http(), base: node.url(""), cookies: BTreeMap::new() }
+        Self::of(node.url(""))
+    }
+
+    /// At the address `base`, such as that of a demo.
+    pub(crate) fn of(base: String) -> Self {
+        Self { http: http(), base, cookies: BTreeMap::new() }
     }
 
     fn header(&self) -> String {
