@@ -79,7 +79,8 @@ pub struct Authenticated {
     pub opened: Opened,
 }
 
-/// What a new grant is made of. `user`, `proof` and `epoch` are those of a session; `proof` holds only the organizations that the grant opens.
+/// What a new grant is made of. `user`, `proof` and `epoch` are those of a session; `proof` holds only the organizations
+/// that the grant opens.
 pub struct NewGrant<'a> {
     pub client: &'a Client,
     pub redirect: &'a VerifiedRedirect,
