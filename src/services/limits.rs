@@ -2,9 +2,10 @@
 //!
 //! Each [`Subject`] has leaky buckets: so many attempts at once, then one every so often, by the stored level and the
 //! time alone. An attempt is counted before it is tried, so parallel guesses count as well, and given back when it
-//! succeeds or when nothing was tried after all. A password has four buckets. The strict one is that of the account
-//! seen from one network: guessing at somebody delays the guesser. The others are so large that one network alone never
-//! fills those of an account or of everybody.
+//! succeeds or when nothing was tried after all.
+//!
+//! A password has several buckets. The strict one is that of the account seen from one network: guessing at somebody
+//! delays the guesser. The others are so large that one network alone never fills those of an account or of everybody.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -29,6 +30,10 @@ pub enum Subject {
     AccountFromNetwork,
     /// Passwords from one network.
     Network,
+    /// Passwords from the /56 of an IPv6 address, which is what a home is given (RFC 6177, section 2; RIPE-690).
+    Home,
+    /// Passwords from the /48 of an IPv6 address, the most that one subscriber is given.
+    Site,
     /// Passwords of one sign-in address from all networks.
     Account,
     /// All passwords; one of [`SHARDS`] parts.
@@ -47,6 +52,8 @@ impl Subject {
         match self {
             Self::AccountFromNetwork => "account-from-network",
             Self::Network => "network",
+            Self::Home => "home",
+            Self::Site => "site",
             Self::Account => "account",
             Self::Total => "total",
             Self::LinkAccount => "link-account",
@@ -61,6 +68,8 @@ impl Subject {
         let (burst, every) = match self {
             Self::AccountFromNetwork => (5, Duration::from_secs(12)),
             Self::Network => (60, Duration::from_secs(2)),
+            Self::Home => (120, Duration::from_secs(1)),
+            Self::Site => (240, Duration::from_millis(500)),
             Self::Account => (100, Duration::from_secs(10)),
             // 1024 at once and 50 a second over all parts.
             Self::Total => (64, Duration::from_millis(320)),
@@ -134,16 +143,21 @@ impl Limits {
         Arc::new(Self { store, vault })
     }
 
-    /// The buckets of a password for `account` that came from `network`; see [`network`].
+    /// The buckets of a password for `account` that came from the network address `address`.
     #[must_use]
-    pub fn of_password(&self, account: &str, network: &str) -> [Bucket; 4] {
-        let shard = self.mac(Subject::Total, &[account, network])[0] % SHARDS;
-        [
-            self.bucket(Subject::AccountFromNetwork, &[account, network]),
-            self.bucket(Subject::Network, &[network]),
-            self.bucket(Subject::Account, &[account]),
-            self.bucket(Subject::Total, &[&shard.to_string()]),
-        ]
+    pub fn of_password(&self, account: &str, address: &str) -> Vec<Bucket> {
+        let network = network(address);
+        let wider = [(Subject::Home, prefix(address, 56)), (Subject::Site, prefix(address, 48))];
+        let wider = wider.into_iter().filter_map(|(subject, prefix)| Some(self.bucket(subject, &[&prefix?])));
+        let shard = self.mac(Subject::Total, &[account, &network])[0] % SHARDS;
+        let mut buckets = vec![
+            self.bucket(Subject::AccountFromNetwork, &[account, &network]),
+            self.bucket(Subject::Network, &[&network]),
+        ];
+        buckets.extend(wider);
+        buckets.push(self.bucket(Subject::Account, &[account]));
+        buckets.push(self.bucket(Subject::Total, &[&shard.to_string()]));
+        buckets
     }
 
     /// The buckets of a link to `account` that was asked for from `network`.
@@ -234,14 +248,15 @@ impl Limits {
 /// machine may use as it likes (RFC 4291, section 2.5.4; RFC 8981).
 #[must_use]
 pub fn network(address: &str) -> String {
-    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
-        Ok(IpAddr::V6(address)) => {
-            let prefix = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64));
-            format!("{prefix}/64")
-        }
-        Ok(IpAddr::V4(address)) => address.to_string(),
-        Err(_) => address.to_owned(),
-    }
+    let other = || address.parse::<IpAddr>().map_or_else(|_| address.to_owned(), |ip| ip.to_canonical().to_string());
+    prefix(address, 64).unwrap_or_else(other)
+}
+
+/// The first `bits` of an IPv6 address; none for another.
+fn prefix(address: &str, bits: u32) -> Option<String> {
+    let IpAddr::V6(address) = address.parse::<IpAddr>().ok()?.to_canonical() else { return None };
+    let prefix = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - bits)));
+    Some(format!("{prefix}/{bits}"))
 }
 
 #[cfg(test)]
@@ -294,10 +309,17 @@ mod tests {
     #[test]
     fn one_network_does_not_use_up_what_others_share() {
         let per_second = |subject: Subject| subject.rate().every.as_secs_f64().recip();
-        assert!(Subject::AccountFromNetwork.rate().burst < Subject::Account.rate().burst);
-        assert!(per_second(Subject::AccountFromNetwork) < per_second(Subject::Account));
-        assert!(Subject::Network.rate().burst < Subject::Total.rate().burst);
-        assert!(per_second(Subject::Network) < per_second(Subject::Total));
+        for (one, shared) in [
+            (Subject::AccountFromNetwork, Subject::Account),
+            (Subject::Network, Subject::Home),
+            (Subject::Home, Subject::Site),
+            (Subject::Network, Subject::Total),
+        ] {
+            assert!(one.rate().burst < shared.rate().burst, "{one:?}");
+            assert!(per_second(one) < per_second(shared), "{one:?}");
+        }
+        assert!(Subject::Site.rate().burst < Subject::Total.rate().burst * u32::from(SHARDS));
+        assert!(per_second(Subject::Site) < per_second(Subject::Total));
     }
 
     #[test]
@@ -307,5 +329,15 @@ mod tests {
         assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64");
         assert_eq!(network("2001:db8:1:2:ffff::1"), network("2001:db8:1:2::9"));
         assert_ne!(network("2001:db8:1:3::1"), network("2001:db8:1:2::1"));
+        assert_eq!(network("nowhere"), "nowhere");
+    }
+
+    #[test]
+    fn ipv6_addresses_lie_in_wider_networks_too() {
+        assert_eq!(prefix("2001:db8:1:12ff::1", 56).as_deref(), Some("2001:db8:1:1200::/56"));
+        assert_eq!(prefix("2001:db8:1:12ff::1", 48).as_deref(), Some("2001:db8:1::/48"));
+        for address in ["192.0.2.7", "::ffff:192.0.2.7", "nowhere"] {
+            assert_eq!(prefix(address, 56), None, "{address}");
+        }
     }
 }

@@ -84,7 +84,7 @@ async fn check(
 ) -> Result<Result<User, Refused>, StoreError> {
     let address = form.email.trim().parse::<EmailAddress>().ok();
     let account = address.as_ref().map_or_else(|| form.email.clone(), EmailAddress::normalized);
-    let buckets = service.limits.of_password(&account, &visitor.network());
+    let buckets = service.limits.of_password(&account, &visitor.address);
     if let Err(wait) = service.limits.attempt_all(&buckets).await? {
         return Ok(Err(Refused::Wait(wait.rounded_up())));
     }

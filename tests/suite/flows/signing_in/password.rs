@@ -196,6 +196,32 @@ async fn guessing_from_one_place_is_slowed_down() {
 }
 
 #[tokio::test]
+async fn one_subscriber_with_many_ipv6_networks_is_slowed_down() {
+    let app = TestApp::new().await;
+    let limits = &app.program.app.password.limits;
+    let (browser, tx) = start(&app).await;
+    // Every attempt from another /64 and at another account: the first /56 is used up, and with the second the /48.
+    for (home, attempts) in [("2001:db8:0:1", 120), ("2001:db8:0:2", 120), ("2001:db8:0:3", 0)] {
+        let mut counted = 0;
+        loop {
+            let address = format!("{home}{counted:02x}::1");
+            let buckets = limits.of_password(&format!("person{counted}@x.test"), &address);
+            if limits.attempt_all(&buckets).await.unwrap().is_err() {
+                break;
+            }
+            counted += 1;
+        }
+        assert_eq!(counted, attempts, "{home}00::/56");
+    }
+    for (peer, status) in [("[2001:db8:0:1ff::1]:1", 429), ("[2001:db8:0:4::1]:1", 429), ("[2001:db8:1::1]:1", 401)] {
+        let answer = at(&browser, peer).password(&tx, BRAM, "a wrong password").await;
+        assert_eq!(answer.status, status, "{peer}");
+    }
+    app.advance(Duration::from_secs(1));
+    assert_eq!(at(&browser, "[2001:db8:0:1ff::1]:1").password(&tx, BRAM, "a wrong password").await.status, 401);
+}
+
+#[tokio::test]
 async fn an_attempt_that_one_count_refuses_is_not_counted_by_the_others() {
     let app = TestApp::new().await;
     let (mut browser, tx) = start(&app).await;
