@@ -6,6 +6,8 @@
 //!
 //! A password has several buckets. The strict one is that of the account seen from one network: guessing at somebody
 //! delays the guesser. The others are so large that one network alone never fills those of an account or of everybody.
+//! Many networks together do, so a browser that the person has signed in with before has a bucket of its own instead of
+//! all these.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
@@ -38,6 +40,8 @@ pub enum Subject {
     Account,
     /// All passwords; one of [`SHARDS`] parts.
     Total,
+    /// Passwords of one sign-in address from one browser that its person has signed in with before.
+    Device,
     /// Links asked for, by sign-in address and by network. Whoever asks, the link goes to whom the address belongs.
     LinkAccount,
     LinkNetwork,
@@ -56,6 +60,7 @@ impl Subject {
             Self::Site => "site",
             Self::Account => "account",
             Self::Total => "total",
+            Self::Device => "device",
             Self::LinkAccount => "link-account",
             Self::LinkNetwork => "link-network",
             Self::Client => "client",
@@ -66,7 +71,7 @@ impl Subject {
     /// A network may stand for a whole office.
     fn rate(self) -> Rate {
         let (burst, every) = match self {
-            Self::AccountFromNetwork => (5, Duration::from_secs(12)),
+            Self::AccountFromNetwork | Self::Device => (5, Duration::from_secs(12)),
             Self::Network => (60, Duration::from_secs(2)),
             Self::Home => (120, Duration::from_secs(1)),
             Self::Site => (240, Duration::from_millis(500)),
@@ -158,6 +163,12 @@ impl Limits {
         buckets.push(self.bucket(Subject::Account, &[account]));
         buckets.push(self.bucket(Subject::Total, &[&shard.to_string()]));
         buckets
+    }
+
+    /// The bucket of a password from the browser `device`, with which the person of the account has signed in before.
+    #[must_use]
+    pub fn of_device(&self, device: &str) -> Vec<Bucket> {
+        vec![self.bucket(Subject::Device, &[device])]
     }
 
     /// The buckets of a link to `account` that was asked for from `network`.

@@ -25,6 +25,7 @@ use crate::http::oidc::redirect::see_other;
 use crate::http::pages::setup::{DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
 use crate::http::sign_in::closed::no_address;
+use crate::http::sign_in::device;
 use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::page::SignInQuery;
 use crate::http::sign_in::transaction::{Transaction, Transactions};
@@ -359,7 +360,8 @@ async fn save(
         }
         None => see_other("/go"),
     };
-    Ok(web.with_session(&token, response))
+    // The proof is of the moment at which the password was set.
+    Ok(device::remembered(web, &user, current.proof().auth_time, web.with_session(&token, response)))
 }
 
 fn busy(error: &PasswordsError) -> PageError {

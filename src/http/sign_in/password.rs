@@ -9,9 +9,11 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
+use super::device;
 use super::finish::Finish;
 use super::page::{Form as SignInForm, SignInQuery};
 use super::transaction::{Transaction, Transactions};
+use crate::clock::Timestamp;
 use crate::domain::access::Proof;
 use crate::domain::email::EmailAddress;
 use crate::domain::organization::LoginMethod;
@@ -61,8 +63,8 @@ pub async fn post(
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor).ok_or_else(PageError::stale_transaction)?;
-    let user = match check(&service, &finish, &visitor, &form).await? {
-        Ok(user) => user,
+    let (user, password_of) = match check(&web, &service, &finish, &visitor, &form).await? {
+        Ok(known) => known,
         Err(refused) => return refuse(&web, &finish, &visitor, &transaction, (refused, form.email)).await,
     };
     let organizations = finish.directory.seen_by_member(&user).await?;
@@ -71,20 +73,25 @@ pub async fn post(
     let (token, current) = web.begin_session(&visitor, &user, proof).await?;
     // Also with a page that says no: the session that the browser had before is over.
     let response = finish.transaction(&web, &visitor, &current, &transaction).await;
-    Ok(web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response)))
+    let response = web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response));
+    Ok(device::remembered(&web, &user, password_of, response))
 }
 
 /// The attempt is counted before it is tried and given back when it was right or when nothing was tried; the hash is
-/// computed in any case.
+/// computed in any case. Whose password it is, and when it was set.
 async fn check(
+    web: &Web,
     service: &PasswordSignIn,
     finish: &Finish,
     visitor: &Visitor,
     form: &SentForm,
-) -> Result<Result<User, Refused>, StoreError> {
+) -> Result<Result<(User, Timestamp), Refused>, StoreError> {
     let address = form.email.trim().parse::<EmailAddress>().ok();
     let account = address.as_ref().map_or_else(|| form.email.clone(), EmailAddress::normalized);
-    let buckets = service.limits.of_password(&account, &visitor.address);
+    let buckets = match device::recognize(web, &finish.store, visitor, &account).await? {
+        Some(device) => service.limits.of_device(&device),
+        None => service.limits.of_password(&account, &visitor.address),
+    };
     if let Err(wait) = service.limits.attempt_all(&buckets).await? {
         return Ok(Err(Refused::Wait(wait.rounded_up())));
     }
@@ -95,13 +102,13 @@ async fn check(
     Ok(tried)
 }
 
-/// Whose password it is.
+/// Whose password it is, and when it was set.
 async fn compare(
     service: &PasswordSignIn,
     finish: &Finish,
     address: Option<&EmailAddress>,
     typed: &str,
-) -> Result<Result<User, Refused>, StoreError> {
+) -> Result<Result<(User, Timestamp), Refused>, StoreError> {
     let known = match address {
         Some(address) => finish.directory.user_by_address(address).await?,
         None => None,
@@ -123,7 +130,7 @@ async fn compare(
     {
         service.links.rehash(&user.value.id, &credential, &hash.to_text()).await?;
     }
-    Ok(Ok(user.value))
+    Ok(Ok((user.value, credential.value.set_at)))
 }
 
 async fn verify(

@@ -1,5 +1,7 @@
 //! Signing in, by either method, and what can go wrong on the way.
 
+#[path = "signing_in/device.rs"]
+mod device;
 #[path = "signing_in/either_method.rs"]
 mod either_method;
 #[path = "signing_in/password.rs"]

@@ -268,6 +268,7 @@ fn search(home: &Home, way: &Way, heap: &[u8]) {
         ("fb_session", 6),
         ("fb_browser", 6),
         ("fb_set_up", 2),
+        ("fb_device", 2),
         ("Fly.io's code", 2),
         ("Fly.io's access_token", 2),
         ("Fly.io's refresh_token", 2),
