@@ -30,14 +30,12 @@
     if (failures) failures.hidden = message.failed === 0;
   };
 
-  // A row that is waiting or has a password has no button; one that has failed, been sent or been cancelled meanwhile
-  // gets one.
+  // A row has a button while there is a reason to send its mail again, which may come and go.
   const showButton = (row, update) => {
     const cell = row.querySelector(".do");
-    const needless = update.ready || update.status === "queued" || update.status === "sending";
     const button = cell.querySelector(".resend");
-    if (needless || button) {
-      if (button) button.hidden = needless;
+    if (!update.resend || button) {
+      if (button) button.hidden = !update.resend;
       return;
     }
     const name = document.createElement("span");

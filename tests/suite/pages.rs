@@ -255,6 +255,7 @@ fn live_numbers_have_their_place_in_the_page() {
             member: "u_5sx0p1".into(),
             status: MailStatus::Failed,
             ready: false,
+            resend: true,
             detail: "No such mailbox (550).".into(),
         }],
     };

@@ -27,7 +27,7 @@ pub async fn seed(program: &Program, world: &World, now: Timestamp, mark: &Path)
         add_organization(program, organization, now).await?;
     }
     for person in &world.people {
-        add_person(program, person).await?;
+        add_person(program, person, now).await?;
     }
     fs::write(mark, "").map_err(|e| StartError::new(&format!("{} cannot be written", mark.display()), e))
 }
@@ -49,7 +49,7 @@ async fn add_organization(program: &Program, organization: &Organization, now: T
     }
 }
 
-async fn add_person(program: &Program, person: &Person) -> Result<(), StartError> {
+async fn add_person(program: &Program, person: &Person, now: Timestamp) -> Result<(), StartError> {
     let bad = |what: &str| StartError::plain(format!("the demo's person {} has no usable {what}", person.key));
     let organizations = person.memberships.iter().map(|membership| {
         let role = match membership.role {
@@ -71,7 +71,7 @@ async fn add_person(program: &Program, person: &Person) -> Result<(), StartError
         let hash = program.passwords.hash(&password).await.map_err(|e| StartError::plain(e.to_string()))?;
         program.set_up_links.import_password(&admitted.user, &hash.to_text()).await?;
         for id in &admitted.user.organizations {
-            program.app.admin.disable.note_password(id, &admitted.user.id).await?;
+            program.app.admin.disable.note_password(id, &admitted.user.id, now).await?;
         }
     }
     Ok(())

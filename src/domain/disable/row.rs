@@ -108,6 +108,9 @@ pub struct Row {
     pub detail: Option<String>,
     /// When the person set a password, or had one.
     pub ready_at: Option<Timestamp>,
+    /// The person set a password after the switch: they know of it, whatever becomes of the mail.
+    #[serde(default)]
+    pub knows: bool,
 }
 
 impl Row {
@@ -128,15 +131,23 @@ impl Row {
             detail: unreachable.map(|why| why.sentence().to_owned()),
             // A password of somebody who is not confirmed opens nothing.
             ready_at: (member.has_password && member.absent_since.is_none()).then_some(now),
+            knows: false,
         }
     }
 
+    /// Whether there is a reason to send the mail again: it is not on its way, and the person has no password, or has one
+    /// from before and was not told that they need it.
+    #[must_use]
+    pub fn may_go_again(&self) -> bool {
+        self.status.is_settled() && (self.ready_at.is_none() || self.status == RowStatus::Failed)
+    }
+
     /// The row when its mail is queued once more, to the address that Fly.io last told. None when there is nothing to
-    /// send: the mail is on its way already, no address takes it, or the person has set a password.
+    /// send: no reason to ([`Row::may_go_again`]), or no address that takes it.
     #[must_use]
     pub fn again(&self, member: &Member, now: Timestamp) -> Option<Self> {
         let (delivery, unreachable) = Delivery::of(member);
-        if !self.status.is_settled() || self.ready_at.is_some() || unreachable.is_some() {
+        if !self.may_go_again() || unreachable.is_some() {
             return None;
         }
         Some(Self {
@@ -149,16 +160,39 @@ impl Row {
             next_attempt_at: None,
             detail: None,
             // Whom Fly.io confirms again may have had one all along.
-            ready_at: member.has_password.then_some(now),
+            ready_at: self.ready_at.or(member.has_password.then_some(now)),
             ..self.clone()
         })
     }
+
+    /// The row of somebody who has a password now; `knows` if they set it after the switch.
+    #[must_use]
+    pub fn with_password(&self, knows: bool, now: Timestamp) -> Self {
+        let row = Self { ready_at: self.ready_at.or(Some(now)), knows: self.knows || knows, ..self.clone() };
+        if row.knows && row.status == RowStatus::Failed { row.without_mail(now) } else { row }
+    }
+
+    /// The row when its mail cannot be delivered, and why.
+    #[must_use]
+    pub fn failed(self, why: &str, now: Timestamp) -> Self {
+        if self.knows {
+            return self.without_mail(now);
+        }
+        Self { status: RowStatus::Failed, at: now, detail: Some(why.to_owned()), ..self }
+    }
+
+    /// Nobody has to help a person who helped themselves.
+    fn without_mail(self, now: Timestamp) -> Self {
+        let detail = Some("Set a password without the mail.".to_owned());
+        Self { status: RowStatus::Cancelled, at: now, detail, ..self }
+    }
 }
 
-/// Whom an admin wants mailed again. Nobody who is ready is among them.
+/// Whom an admin wants mailed again. Nobody who is ready is among them, except whose mail failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Which {
+    /// Everybody whose mail failed, also who has a password and was not told that they need it.
     Failed,
     /// Everybody who was mailed and has not set a password.
     NotReady,
@@ -171,9 +205,9 @@ impl Which {
     pub fn includes(self, row: &Row, asked_at: Timestamp) -> bool {
         let fits = match self {
             Self::Failed => row.status == RowStatus::Failed,
-            Self::NotReady => row.status.is_settled(),
+            Self::NotReady => row.status.is_settled() && row.ready_at.is_none(),
         };
-        fits && row.ready_at.is_none() && (row.status == RowStatus::Failed || row.at <= asked_at)
+        fits && (row.status == RowStatus::Failed || row.at <= asked_at)
     }
 
     /// The word for forms and keys.
@@ -258,7 +292,56 @@ mod tests {
         for which in [Which::Failed, Which::NotReady] {
             let since = meant(which, Timestamp::from_seconds(6)).collect::<Vec<_>>();
             assert_eq!(since, [RowStatus::Failed], "mailed since, and not again; failed since, and in any case");
-            assert!(RowStatus::ALL.into_iter().all(|status| !which.includes(&row(status, true), NOW)), "ready");
+        }
+        let ready =
+            |which: Which| RowStatus::ALL.into_iter().filter(move |status| which.includes(&row(*status, true), NOW));
+        assert_eq!(ready(Which::Failed).collect::<Vec<_>>(), [RowStatus::Failed], "was not told");
+        assert_eq!(ready(Which::NotReady).count(), 0);
+    }
+
+    #[test]
+    fn who_has_a_password_and_was_not_told_may_be_mailed_again() {
+        let later = Timestamp::from_seconds(9);
+        let bram = Member { has_password: true, ..member(Some("bram@example.org"), false) };
+        let row = Row::new(&bram, NOW);
+        assert_eq!(row.again(&bram, later), None, "it is on its way");
+        let failed = Row { attempts: 12, ..row.failed("Their mailbox is full (552).", later) };
+        assert_eq!(
+            (failed.status, failed.detail.as_deref()),
+            (RowStatus::Failed, Some("Their mailbox is full (552)."))
+        );
+        let again = failed.again(&bram, later).expect("they were not told yet");
+        assert_eq!((again.status, again.delivery), (RowStatus::Queued, Delivery::HasPassword));
+        assert_eq!((again.ready_at, again.detail.as_ref(), again.resends), (Some(NOW), None, 1));
+        assert_eq!(Row { status: RowStatus::Sent, ..again }.again(&bram, later), None, "they know");
+        // Somebody with a password and no address gets one.
+        let nowhere = Row::new(&Member { email: None, ..bram.clone() }, NOW);
+        assert_eq!((nowhere.status, nowhere.ready_at), (RowStatus::Failed, Some(NOW)));
+        let told = nowhere.again(&bram, later).expect("they were not told yet");
+        assert_eq!((told.delivery, told.email.as_deref()), (Delivery::HasPassword, Some("bram@example.org")));
+    }
+
+    #[test]
+    fn whoever_set_a_password_after_the_switch_needs_no_help() {
+        let later = Timestamp::from_seconds(9);
+        let sam = member(Some("sam@example.org"), false);
+        let queued = Row::new(&sam, NOW);
+        let helped = |row: &Row| (row.status, row.ready_at.is_some(), row.detail.clone());
+        let done = (RowStatus::Cancelled, true, Some("Set a password without the mail.".to_owned()));
+        // Whichever comes first, the password or the end of the mail.
+        let failed = queued.clone().failed("No such mailbox (550).", NOW).with_password(true, later);
+        assert_eq!((helped(&failed), failed.at), (done.clone(), later));
+        let while_sending = queued.with_password(true, later);
+        assert_eq!((while_sending.status, while_sending.ready_at), (RowStatus::Queued, Some(later)));
+        assert_eq!(helped(&while_sending.failed("No such mailbox (550).", later)), done);
+        assert_eq!(failed.with_password(true, Timestamp::from_seconds(10)), failed, "once");
+        assert_eq!(failed.again(&Member { has_password: true, ..sam }, later), None);
+        // A password from before the switch that we learn of only now tells nobody anything.
+        for row in [
+            queued.with_password(false, later).failed("", later),
+            queued.clone().failed("", later).with_password(false, later),
+        ] {
+            assert_eq!((row.status, row.ready_at, row.may_go_again()), (RowStatus::Failed, Some(later), true));
         }
     }
 }

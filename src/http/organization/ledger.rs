@@ -105,6 +105,7 @@ pub fn shown(row: &Row, run: &Run) -> RunRow {
         status: view::status(row.status),
         detail: detail(row, run.started_at),
         ready: row.ready_at.is_some(),
+        resend: row.may_go_again(),
     }
 }
 
@@ -114,6 +115,7 @@ pub fn update(row: &Row, run: &Run) -> RunRowUpdate {
         member: row.user.to_string(),
         status: view::status(row.status),
         ready: row.ready_at.is_some(),
+        resend: !run.state.is_reverted() && row.may_go_again(),
         detail: detail(row, run.started_at),
     }
 }

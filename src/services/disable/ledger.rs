@@ -6,12 +6,12 @@ use crate::domain::audit::AuditKind;
 use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
 use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::member::Member;
-use crate::domain::organization::{Actor, Organization};
+use crate::domain::organization::{Actor, LoginMethod, Organization};
 use crate::services::directory::AuditEvent;
 use crate::services::jobs::{Mail, Outgoing};
 use crate::store::queue::{Leased, Taking};
 use crate::store::records::{Entry, TypedKey};
-use crate::store::{Attempt, StoreError, keys};
+use crate::store::{Attempt, StoreError, Txn, keys};
 
 /// One member of one run: whose row it is.
 #[derive(Debug, Clone)]
@@ -172,8 +172,14 @@ impl Disable {
             .await
     }
 
-    /// A person set a password: their member records and the rows of their organizations' runs say so. Idempotent.
-    pub async fn note_password(&self, id: &OrganizationId, user: &UserId) -> Result<(), StoreError> {
+    /// A person set a password at `set_at`: their member records and the rows of their organizations' runs say so.
+    /// Idempotent.
+    pub async fn note_password(
+        &self,
+        id: &OrganizationId,
+        user: &UserId,
+        set_at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.store
             .transact(|| async {
                 let key = keys::member(id, user);
@@ -185,17 +191,18 @@ impl Disable {
                     // With the organization, so that a run that begins meanwhile is not missed.
                     txn.check(&organization).check(&member).put(&key, &after)?;
                 }
-                if let Some(run) = &organization.value.run {
+                // A password of somebody who is not confirmed opens nothing, and they still need help.
+                if let Some(run) = organization.value.run.as_ref().filter(|_| member.value.absent_since.is_none()) {
                     let key = keys::row(id, run, user);
                     match self.store.read(&key).await? {
-                        Some(row) if row.value.ready_at.is_none() => {
-                            let after = Row { ready_at: Some(txn.now()), ..row.value.clone() };
-                            txn.check(&row).put(&key, &after)?;
-                            txn.add(keys::run_ready(id, run), 1);
+                        Some(row) => {
+                            let after =
+                                row.value.with_password(is_since_switch(&organization.value, set_at), txn.now());
+                            put_row(&mut txn, (id, run), &row, &after)?;
                         }
                         // The fan-out is on its way: it writes the row with the member as it is then.
                         None if !txn.is_empty() => drop(txn.check_absent(key.into_key())),
-                        Some(_) | None => {}
+                        None => {}
                     }
                 }
                 let nothing = txn.is_empty();
@@ -216,12 +223,36 @@ impl Disable {
     }
 }
 
+/// Whether the organization had left Fly.io by then.
+fn is_since_switch(organization: &Organization, at: Timestamp) -> bool {
+    let changed = organization.changed.as_ref().map(|change| change.at);
+    organization.login_method == LoginMethod::Password && changed.is_some_and(|changed| changed <= at)
+}
+
+/// Replaces a row by what became of it, if anything did, and moves the member between the totals.
+fn put_row(
+    txn: &mut Txn,
+    (organization, run): (&OrganizationId, &RunId),
+    before: &Entry<Row>,
+    after: &Row,
+) -> Result<(), StoreError> {
+    if before.value == *after {
+        return Ok(());
+    }
+    recount(txn, organization, run, before.value.status, after.status);
+    if before.value.ready_at.is_none() && after.ready_at.is_some() {
+        txn.add(keys::run_ready(organization, run), 1);
+    }
+    txn.check(before).put(&keys::row(organization, run, &after.user), after)?;
+    Ok(())
+}
+
 fn settled_row(before: &Row, how: &Settlement, now: Timestamp) -> Row {
     let attempts = before.attempts + 1;
     let row = Row { at: now, attempts, next_attempt_at: None, ..before.clone() };
     match how {
         Settlement::Sent { detail } => Row { status: RowStatus::Sent, detail: detail.clone(), ..row },
-        Settlement::Failed { detail } => Row { status: RowStatus::Failed, detail: Some(detail.clone()), ..row },
+        Settlement::Failed { detail } => row.failed(detail, now),
         Settlement::Cancelled { detail } => {
             Row { status: RowStatus::Cancelled, detail: Some(detail.clone()), attempts: before.attempts, ..row }
         }

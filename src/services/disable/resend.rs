@@ -176,7 +176,7 @@ impl Disable {
         txn.check(row).check(member);
         let (organization, run, user) = (run.organization.clone(), run.id.clone(), after.user.clone());
         recount(txn, &organization, &run, row.value.status, RowStatus::Queued);
-        if after.ready_at.is_some() {
+        if row.value.ready_at.is_none() && after.ready_at.is_some() {
             txn.add(keys::run_ready(&organization, &run), 1);
         }
         txn.put(&keys::row(&organization, &run, &user), &after)?;

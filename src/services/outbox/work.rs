@@ -40,7 +40,7 @@ impl Outbox {
         let Some(user) = self.directory.user(user).await? else { return Ok(()) };
         let user = user.value;
         for id in &user.organizations {
-            self.disable.note_password(id, &user.id).await?;
+            self.disable.note_password(id, &user.id, job.created_at()).await?;
         }
         for organization in self.set_up_links.password_organizations(&user).await? {
             let mut txn = self.store.txn(keys::org(&organization.id));

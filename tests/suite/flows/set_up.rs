@@ -4,6 +4,8 @@
 mod again;
 #[path = "set_up/asked.rs"]
 mod asked;
+#[path = "set_up/failed.rs"]
+mod failed;
 #[path = "set_up/forgot.rs"]
 mod forgot;
 #[path = "set_up/link.rs"]

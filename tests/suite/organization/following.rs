@@ -8,7 +8,7 @@ use flybridge::domain::disable::RowStatus;
 use flybridge::domain::ids::RunId;
 use flybridge::domain::member::Role;
 use flybridge::domain::organization::LoginMethod;
-use flybridge::services::disable::ledger::Settlement;
+use flybridge::services::disable::ledger::{RowId, Settlement};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
@@ -189,6 +189,34 @@ async fn mails_are_sent_again_to_one_or_all() {
     let totals = world.admin.disable.totals(&organization_id(), &run).await.unwrap();
     assert_eq!((totals.queued, totals.failed), (2, 1), "nobody has an address for Zoe");
     assert!(totals.add_up());
+}
+
+#[tokio::test]
+async fn a_mail_that_fails_after_its_reader_set_a_password_asks_nobody_for_help() {
+    for (before_the_switch, status) in
+        [(Duration::ZERO, RowStatus::Cancelled), (Duration::from_secs(1), RowStatus::Failed)]
+    {
+        let (world, ines, run) = left().await;
+        let job = world.take_mail().await;
+        let user = RowId::of(&job.payload().mail).unwrap().user;
+        let totals = async || {
+            let totals = world.admin.disable.totals(&organization_id(), &run).await.unwrap();
+            assert!(totals.add_up(), "{totals:?}");
+            totals
+        };
+        let set_at = START.minus(before_the_switch);
+        world.admin.disable.note_password(&organization_id(), &user, set_at).await.unwrap();
+        assert_eq!((totals().await.sending, totals().await.ready), (1, 1));
+        world.settle(&job, Settlement::Failed { detail: "No such mailbox (550).".to_owned() }).await;
+        assert_eq!(world.status_of(&run, &user).await, status);
+        let failed = if status == RowStatus::Failed { 2 } else { 1 };
+        assert_eq!((totals().await.failed, totals().await.ready), (failed, 1));
+        // A password from before tells nobody of the switch: there is a mail to send still.
+        world.resend(&ines, &page(&run), ("member", user.as_str())).await;
+        let queued = if status == RowStatus::Failed { RowStatus::Queued } else { RowStatus::Cancelled };
+        assert_eq!(world.status_of(&run, &user).await, queued);
+        assert_eq!(totals().await.ready, 1);
+    }
 }
 
 #[tokio::test]

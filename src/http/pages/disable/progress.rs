@@ -56,11 +56,6 @@ impl MailStatus {
             Self::Cancelled => "cancelled",
         }
     }
-
-    /// A mail that is on its way anyway is not sent again.
-    pub(super) fn can_resend(self) -> bool {
-        !matches!(self, Self::Queued | Self::Sending)
-    }
 }
 
 /// The ledger in numbers: `queued + sending + sent + failed + cancelled = total`; `ready` is counted across them.
@@ -142,5 +137,7 @@ pub struct RunRowUpdate {
     pub member: String,
     pub status: MailStatus,
     pub ready: bool,
+    /// There is a button to have the mail sent again.
+    pub resend: bool,
     pub detail: String,
 }

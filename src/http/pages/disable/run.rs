@@ -20,6 +20,8 @@ pub struct RunRow {
     pub detail: String,
     /// Has a password.
     pub ready: bool,
+    /// There is a reason to send the mail again.
+    pub resend: bool,
 }
 
 /// How the run was undone.
@@ -93,9 +95,9 @@ impl RunPage {
         self.progress.state == RunState::Reverted
     }
 
-    /// Whether there is a button beside the row: not for who needs no mail any more, or has one on its way.
+    /// Whether there is a button beside the row.
     fn can_resend(&self, row: &RunRow) -> bool {
-        !self.is_reverted() && !row.ready && row.status.can_resend()
+        !self.is_reverted() && row.resend
     }
 
     /// Members without a password.
@@ -128,11 +130,8 @@ impl RunPage {
             ..mailing.clone()
         };
         let counts = Counts { total: 412, sent: 406, failed: 3, cancelled: 3, ready: 231, ..Counts::default() };
-        let mut settled = mailing.rows.clone();
-        settled[1] = RunRow { status: MailStatus::Sent, detail: "14:40:43, third try".into(), ..settled[1].clone() };
-        settled[2] = RunRow { status: MailStatus::Cancelled, ..settled[2].clone() };
         let done = Self {
-            rows: settled,
+            rows: Self::settled(&mailing.rows),
             progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
             finished_at: Some(Stamp::clock(at(1_795_358_443))),
             took: "3 minutes 41 seconds".into(),
@@ -167,6 +166,27 @@ impl RunPage {
         ]
     }
 
+    /// What became of the rows of the sample.
+    fn settled(rows: &[RunRow]) -> Vec<RunRow> {
+        let of = |row: usize, status, detail: &str, ready| RunRow {
+            status,
+            detail: detail.into(),
+            ready,
+            resend: true,
+            ..rows[row].clone()
+        };
+        let full = "Their mailbox is full (552). Ask them to make room, then resend.";
+        let alone = of(2, MailStatus::Cancelled, "Set a password without the mail.", true);
+        vec![
+            of(4, MailStatus::Failed, full, true),
+            rows[0].clone(),
+            of(1, MailStatus::Sent, "14:40:43, third try", false),
+            rows[3].clone(),
+            RunRow { resend: false, ..alone },
+            rows[5].clone(),
+        ]
+    }
+
     fn sample() -> Self {
         let row = |id: &str, name: &str, status, detail: &str, ready| RunRow {
             id: id.into(),
@@ -175,6 +195,7 @@ impl RunPage {
             status,
             detail: detail.into(),
             ready,
+            resend: !ready && !matches!(status, MailStatus::Queued | MailStatus::Sending),
         };
         let gone = "Their mail server says this mailbox does not exist (550). Ask them to mend it, then resend.";
         let wait = "Their mail server asked us to wait (451). Next try at 14:41, third of 12.";

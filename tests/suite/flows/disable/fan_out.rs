@@ -6,7 +6,7 @@ use flybridge::services::disable::click::Clicked;
 use flybridge::services::jobs::Work;
 
 use super::{crowd, disable_over, ledger, newcomer, row_of, run_id, run_record, take_work, totals};
-use crate::support::app::TestApp;
+use crate::support::app::{START, TestApp};
 use crate::support::interrupted::Interrupted;
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_password_set_while_the_row_is_about_to_be_written_stands_in_it() {
     let (organization, priya) = (app.organization("saltmarsh-labs"), app.user("priya").await.id);
     let (disable, here, who) = (app.program.app.admin.disable.clone(), organization.clone(), priya.clone());
     let interrupted =
-        Interrupted::new(&app.store, "org/", async move { disable.note_password(&here, &who).await.unwrap() });
+        Interrupted::new(&app.store, "org/", async move { disable.note_password(&here, &who, START).await.unwrap() });
     let jobs = take_work(&app).await;
     let job = jobs.iter().find(|job| matches!(job.payload(), Work::FanOut { .. })).unwrap();
     disable_over(&interrupted.store()).fan_out(&organization, &run_id(&run), job).await.unwrap();
@@ -89,11 +89,36 @@ async fn a_password_set_while_the_row_is_just_being_written_is_not_lost() {
         disable.fan_out(&here, &id, job).await.unwrap();
     };
     let interrupted = Interrupted::new(&app.store, "org/", written);
-    disable_over(&interrupted.store()).note_password(&organization, &priya).await.unwrap();
+    disable_over(&interrupted.store()).note_password(&organization, &priya, START).await.unwrap();
     assert!(interrupted.happened());
     assert!(app.member("priya", "saltmarsh-labs").await.has_password);
     assert_eq!(ready_rows(&app, &run).await, ["Bram de Vries", "Priya Raman"]);
     assert_eq!(totals(&app, &run).await.ready, 2);
+}
+
+#[tokio::test]
+async fn a_password_set_while_a_row_that_cannot_be_mailed_is_being_written_settles_it() {
+    let app = TestApp::new().await;
+    let (_, run) = app.click().await;
+    app.leave_jobs();
+    let (organization, noor) = (app.organization("saltmarsh-labs"), app.user("noor").await.id);
+    let (disable, here, id) = (app.program.app.admin.disable.clone(), organization.clone(), run_id(&run));
+    let jobs = take_work(&app).await;
+    let written = async move {
+        let job = jobs.iter().find(|job| matches!(job.payload(), Work::FanOut { .. })).unwrap();
+        disable.fan_out(&here, &id, job).await.unwrap();
+    };
+    let interrupted = Interrupted::new(&app.store, "org/", written);
+    let there = disable_over(&interrupted.store());
+    for _ in 0..2 {
+        there.note_password(&organization, &noor, START).await.unwrap();
+        assert!(interrupted.happened());
+        let row = row_of(&app, &run, "noor").await.unwrap();
+        assert_eq!((row.status, row.ready_at.is_some()), (RowStatus::Cancelled, true), "{row:?}");
+        let now = totals(&app, &run).await;
+        assert_eq!((now.queued, now.failed, now.cancelled, now.ready), (8, 0, 1, 2), "{now:?}");
+        assert!(now.add_up());
+    }
 }
 
 async fn ready_rows(app: &TestApp, run: &str) -> Vec<String> {

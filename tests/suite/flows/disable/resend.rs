@@ -224,7 +224,7 @@ async fn a_form_of_which_nothing_is_known_is_stale() {
 async fn who_has_a_password_is_never_mailed_again() {
     let app = TestApp::new().await;
     let (mut ines, run) = app.leave().await;
-    // Fly.io gave no address for Noor at first. She asks for a link herself, and her row stays the failed one it is.
+    // Fly.io gave no address for Noor at first. She asks for a link herself, and needs no help any more.
     app.fly.change(|world| {
         let noor = world.people.iter_mut().find(|person| person.key == "noor").unwrap();
         noor.email = Some("noor@customer.fly.io".to_owned());
@@ -237,7 +237,8 @@ async fn who_has_a_password_is_never_mailed_again() {
     app.work().await;
     app.settle_in("noor").await;
     let noors = row_of(&app, &run, "noor").await.unwrap();
-    assert_eq!((noors.status, noors.ready_at.is_some()), (RowStatus::Failed, true));
+    assert_eq!((noors.status, noors.ready_at.is_some()), (RowStatus::Cancelled, true));
+    assert_eq!(noors.detail.as_deref(), Some("Set a password without the mail."));
     app.new_mails();
 
     let page = ines.get(&run).await;
@@ -271,7 +272,7 @@ async fn a_password_set_while_the_mail_is_being_queued_prevents_it() {
     let Work::Resend(walk) = job.payload() else { unreachable!() };
     let (disable, here, who) = (app.program.app.admin.disable.clone(), organization.clone(), priya.clone());
     let interrupted =
-        Interrupted::new(&app.store, "org/", async move { disable.note_password(&here, &who).await.unwrap() });
+        Interrupted::new(&app.store, "org/", async move { disable.note_password(&here, &who, START).await.unwrap() });
     disable_over(&interrupted.store()).resend_chunk(walk, job).await.unwrap();
     assert!(interrupted.happened());
     let row = row_of(&app, &run, "priya").await.unwrap();

@@ -97,6 +97,19 @@ async fn once_named_again_they_are_told_to_use_it_and_count_as_ready() {
 }
 
 #[tokio::test]
+async fn a_password_they_set_for_another_organization_leaves_them_to_be_helped() {
+    let app = TestApp::new().await;
+    no_longer_named(&app, "leo").await;
+    let (mut ines, run) = app.leave().await;
+    let leo = app.user("leo").await.id;
+    let disable = &app.program.app.admin.disable;
+    disable.note_password(&app.organization("saltmarsh-labs"), &leo, app.store.now()).await.unwrap();
+    let leos = row(&app, "saltmarsh-labs", &run, "leo").await;
+    assert_eq!((leos.status, leos.ready_at), (RowStatus::Failed, None));
+    assert_eq!(ines.get(&run).await.element("run-ready").unwrap(), "1", "Bram alone");
+}
+
+#[tokio::test]
 async fn an_admin_they_were_looks_after_nothing() {
     let app = TestApp::new().await;
     let mut chloe = app.browser();
