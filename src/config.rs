@@ -3,6 +3,7 @@
 //! `config.default.toml` beside this file is the reference. Unknown keys and impossible values are refused, all at
 //! once, each with its key, its place, the reason and what to do.
 
+mod certificates;
 mod clients;
 mod fly;
 mod keys;
@@ -19,10 +20,11 @@ mod store;
 
 use std::path::Path;
 
+pub use certificates::Certificates;
 pub use fly::Fly;
 pub use keys::Keys;
 pub use lifetimes::{Sessions, SetupLinks, Tokens};
-pub use mail::{Mail, MailTransport, Smtp, SmtpSecurity};
+pub use mail::{Mail, MailFrom, MailTransport, Smtp, SmtpSecurity};
 pub use network::{ForwardedHeader, Network, NetworkError, TrustedProxies};
 pub use problem::{ConfigError, Problem};
 pub use runtime::{Log, Passwords, Workers};
@@ -112,7 +114,7 @@ fn read(mut root: Section<'_>, problems: &Problems) -> Option<Config> {
     let tokens = lifetimes::tokens(root.section("tokens"));
     let passwords = runtime::passwords(root.section("passwords"));
     let setup_links = lifetimes::setup_links(root.section("setup_links"));
-    let workers = runtime::workers(root.section("workers"));
+    let workers = runtime::workers(root.section("workers"), mail.as_ref());
     let log = runtime::log(root.section("log"));
     let clients = clients::read(root.sections("clients"), problems);
     root.finish();

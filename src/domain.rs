@@ -8,6 +8,7 @@ pub mod client;
 pub mod disable;
 pub mod email;
 pub mod grant;
+pub mod host;
 pub mod ids;
 pub mod master_keys;
 pub mod member;

@@ -8,7 +8,6 @@ use tokio::sync::{Semaphore, watch};
 use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
-use crate::domain::email::EmailAddress;
 use crate::domain::session::SessionRules;
 use crate::http::oidc::Clients;
 use crate::http::oidc::discovery::Discovery;
@@ -151,14 +150,6 @@ fn connector(config: &Config) -> Result<FlyConnector, StartError> {
 
 fn outbox(config: &Config, services: &Services) -> Result<Outbox, StartError> {
     let mailer = mailer(&config.mail, config.workers.concurrency, Arc::clone(&services.clock))?;
-    if mailer.longest_send() >= config.workers.lease {
-        return Err(StartError::plain(format!(
-            "workers.lease is {:?}, but sending one mail may take {:?}: another worker would send it again. Make \
-             workers.lease longer or mail.smtp.timeout shorter.",
-            config.workers.lease,
-            mailer.longest_send()
-        )));
-    }
     Ok(Outbox {
         store: services.store.clone(),
         jobs: Arc::clone(&services.jobs),
@@ -169,7 +160,7 @@ fn outbox(config: &Config, services: &Services) -> Result<Outbox, StartError> {
         vault: Arc::clone(&services.vault),
         links: Links {
             base: config.server.issuer.as_str().to_owned(),
-            domain: config.mail.from.email.domain().to_owned(),
+            domain: config.mail.from.address.domain().to_owned(),
         },
         rate: Rate::new(Arc::clone(&services.clock), config.mail.per_second.get()),
         rules: worker_rules(config),
@@ -186,9 +177,7 @@ fn worker_rules(config: &Config) -> WorkerRules {
 }
 
 fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Result<Mailer, StartError> {
-    let address: EmailAddress = (config.from.email.as_ref() as &str)
-        .parse()
-        .map_err(|e| StartError::new("mail.from is no address that mail can come from", e))?;
+    let address = config.from.address.clone();
     let name = Line::name(config.from.name.as_deref().unwrap_or("Flybridge"));
     let sender = Sender { address, name, reply_to: None };
     let made = match &config.transport {
@@ -206,11 +195,14 @@ fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Res
                 },
                 credentials: credentials
                     .map(|(username, password)| Credentials { username, password: password.expose().clone().into() }),
-                ca_file: smtp.ca_file.clone(),
+                root_certificates: smtp.certificates.as_ref().map(|certificates| certificates.pem().to_vec()),
                 hello: None,
                 connections,
-                // One command may take its time, all of them together four times that.
-                limits: mail::Limits { connect: command.min(Duration::from_secs(10)), command, whole: command * 4 },
+                limits: mail::Limits {
+                    connect: command.min(Duration::from_secs(10)),
+                    command,
+                    whole: smtp.longest_send(),
+                },
             };
             Mailer::smtp(&settings, sender, clock)
         }
@@ -267,7 +259,7 @@ fn app(
         forgot: Arc::new(Forgot {
             limits: Arc::clone(&services.limits),
             links: Arc::clone(&services.set_up_links),
-            sender: config.mail.from.email.to_string(),
+            sender: config.mail.from.address.to_string(),
         }),
         set_up: Arc::new(SetUp {
             links: Arc::clone(&services.set_up_links),

@@ -107,11 +107,7 @@ async fn open_redis(redis: &RedisSettings, accepted: &[AcceptedLoss]) -> Result<
     let mut settings = crate::store::redis::Settings { total: redis.timeout, ..Default::default() };
     settings.response = settings.response.min(redis.timeout);
     settings.connect = settings.connect.min(redis.timeout);
-    if let Some(path) = &redis.ca_file {
-        let pem =
-            std::fs::read(path).map_err(|e| StartError::new(&format!("{} cannot be read", path.display()), e))?;
-        settings.root_certificates = Some(pem);
-    }
+    settings.root_certificates = redis.certificates.as_ref().map(|certificates| certificates.pem().to_vec());
     let store = RedisStore::connect(redis.url.expose(), settings).await.map_err(unusable_redis)?;
     let report = store.durability_report().await?;
     let unaccepted: Vec<&str> = (report.missing.iter())

@@ -1,23 +1,44 @@
 //! `[mail]`: how messages leave.
 
-use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
 
+use super::certificates::{self, Certificates};
 use super::parse;
 use super::problem::Wrong;
-use super::section::Section;
+use super::section::{Read, Section};
+use super::source::Entry;
+use crate::domain::email::EmailAddress;
+use crate::domain::host::{is_host, is_loopback};
 use crate::domain::secret::Secret;
 
 #[derive(Debug, Clone)]
 pub struct Mail {
-    pub from: Mailbox,
+    pub from: MailFrom,
     pub transport: MailTransport,
     /// Messages per second at most, over all workers of one process.
     pub per_second: NonZeroU32,
+}
+
+impl Mail {
+    /// The longest that sending one mail may take. None for files, which take milliseconds.
+    #[must_use]
+    pub fn longest_send(&self) -> Option<Duration> {
+        match &self.transport {
+            MailTransport::Smtp(smtp) => Some(smtp.longest_send()),
+            MailTransport::File(_) => None,
+        }
+    }
+}
+
+/// Who sends.
+#[derive(Debug, Clone)]
+pub struct MailFrom {
+    pub address: EmailAddress,
+    pub name: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,10 +55,18 @@ pub struct Smtp {
     pub security: SmtpSecurity,
     pub username: Option<String>,
     pub password: Option<Secret>,
-    /// Certificates to trust, in PEM, instead of those of the operating system.
-    pub ca_file: Option<PathBuf>,
+    /// Authorities to trust instead of those of the operating system.
+    pub certificates: Option<Certificates>,
     /// For one command and its answer.
     pub timeout: Duration,
+}
+
+impl Smtp {
+    /// One command may take its time, all of them together four times that.
+    #[must_use]
+    pub fn longest_send(&self) -> Duration {
+        self.timeout * 4
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,11 +86,7 @@ enum Kind {
 }
 
 pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
-    let from = section.required(
-        "from",
-        "Write the sender, such as from = \"Sign-in <login@example.com>\"",
-        parse::from_str("Write it as \"Name <name@example.com>\""),
-    );
+    let from = section.required("from", "Write the sender, such as from = \"Sign-in <login@example.com>\"", sender);
     let kind = section.required(
         "transport",
         "Write transport = \"smtp\" for a mail server, or \"file\" for a trial",
@@ -80,12 +105,21 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
     Some(Mail { from: from?, transport, per_second: NonZeroU32::new(per_second?)? })
 }
 
+fn sender(entry: &Entry) -> Read<MailFrom> {
+    let remedy = "Write it as \"Name <name@example.com>\"";
+    let Mailbox { name, email } = parse::from_str(remedy)(entry)?;
+    let address = AsRef::<str>::as_ref(&email).parse().map_err(|error| {
+        Wrong::new(format!("\"{email}\" is no address that mail can come from ({error})"), remedy)
+    })?;
+    Ok(MailFrom { address, name })
+}
+
 /// The keys are checked whenever they are given; `host` is demanded only when mail goes over SMTP.
 fn read_smtp(section: &mut Section<'_>, wanted: bool) -> Option<Smtp> {
     let host = if wanted {
-        section.required("host", "Write the name of the mail server", parse::text)
+        section.required("host", "Write the name of the mail server", host)
     } else {
-        section.optional("host", parse::text).flatten()
+        section.optional("host", host).flatten()
     };
     let security = section.set(
         "security",
@@ -98,7 +132,7 @@ fn read_smtp(section: &mut Section<'_>, wanted: bool) -> Option<Smtp> {
     let port = section.optional("port", parse::integer(1..=u16::MAX));
     let username = section.optional("username", parse::text);
     let password = section.secret("password", "password_file", parse::foreign_secret);
-    let ca_file = section.optional("ca_file", parse::path);
+    let certificates = section.optional("ca_file", certificates::read);
     let timeout = section.set("timeout", parse::duration(Duration::from_secs(1)..=Duration::from_mins(5)));
     let (host, security, username, password) = (host?, security?, username?, password?);
     if security == SmtpSecurity::None && !is_loopback(&host) {
@@ -124,12 +158,16 @@ fn read_smtp(section: &mut Section<'_>, wanted: bool) -> Option<Smtp> {
         security,
         username,
         password,
-        ca_file: ca_file?,
+        certificates: certificates?,
         timeout: timeout?,
     })
 }
 
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    address.map_or_else(|_| parse::is_loopback_name(host), |address| address.is_loopback())
+fn host(entry: &Entry) -> Read<String> {
+    let given = parse::text(entry)?;
+    if is_host(&given) {
+        return Ok(given);
+    }
+    let remedy = "Write the name or address of the mail server alone, such as \"smtp.example.com\"";
+    Err(Wrong::new(format!("{given:?} is not the name of a host"), remedy))
 }

@@ -2,16 +2,17 @@
 //! them, and lists are split at commas.
 
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 use super::problem::Wrong;
 use super::section::Read;
 use super::source::{Entry, Origin, Value};
+use crate::domain::host::is_loopback;
 use crate::domain::secret::Secret;
 
 /// Characters a secret has at least.
@@ -82,18 +83,18 @@ fn show_quantity(count: u64, units: &[(&str, u64)]) -> String {
     whole.map_or_else(|| count.to_string(), |(unit, factor)| format!("{} {unit}", count / factor))
 }
 
-fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+/// As it would be written in a configuration.
+pub(super) fn show_duration(span: Duration) -> String {
+    show_quantity(u64::try_from(span.as_millis()).unwrap_or(u64::MAX), DURATIONS)
 }
 
 /// A time within `range`, as `"500 ms"`, `"5 s"`, `"10 min"`, `"24 h"` or `"30 d"`.
 pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Entry) -> Read<Duration> {
     move |entry| {
-        let show = |span: &Duration| show_quantity(millis(*span), DURATIONS);
         let remedy = format!(
             "Write a time from \"{}\" to \"{}\", in ms, s, min, h or d",
-            show(range.start()),
-            show(range.end())
+            show_duration(*range.start()),
+            show_duration(*range.end())
         );
         let Value::Text(text) = &entry.value else {
             return Err(Wrong::new(format!("a time with a unit is needed here, not {}", entry.kind()), remedy));
@@ -173,21 +174,6 @@ pub(super) fn path(entry: &Entry) -> Read<PathBuf> {
     text(entry).map(PathBuf::from)
 }
 
-/// Whether only this machine can be meant, so that clear text on the wire does no harm.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => is_loopback_name(name),
-        None => false,
-    }
-}
-
-/// RFC 6761, section 6.3: `localhost` and names below it.
-pub(super) fn is_loopback_name(name: &str) -> bool {
-    name == "localhost" || name.ends_with(".localhost")
-}
-
 /// An absolute `https` address; `http` on loopback only. No user name, no fragment.
 pub(super) fn web_url(entry: &Entry) -> Read<Url> {
     let given = text(entry)?;
@@ -202,7 +188,7 @@ pub(super) fn web_url(entry: &Entry) -> Read<Url> {
     }
     match url.scheme() {
         "https" => Ok(url),
-        "http" if is_loopback(&url) => Ok(url),
+        "http" if url.host_str().is_some_and(is_loopback) => Ok(url),
         "http" => {
             Err(Wrong::new(format!("{given:?} is clear text on the network"), "Use https; http is for loopback only"))
         }
@@ -213,11 +199,13 @@ pub(super) fn web_url(entry: &Entry) -> Read<Url> {
 /// The content of the file that the value names, without the line end.
 pub(super) fn file_text(entry: &Entry) -> Read<Zeroizing<String>> {
     let path = path(entry)?;
-    let text = std::fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| {
-        let remedy = "Check the path, and that the user who runs Flybridge may read the file";
-        Wrong::new(format!("the file {} cannot be read ({})", path.display(), error.kind()), remedy)
-    })?;
+    let text = std::fs::read_to_string(&path).map(Zeroizing::new).map_err(|error| unreadable(&path, &error))?;
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Wrong {
+    let remedy = "Check the path, and that the user who runs Flybridge may read the file";
+    Wrong::new(format!("the file {} cannot be read ({})", path.display(), error.kind()), remedy)
 }
 
 /// A secret between Flybridge and somebody else: long enough not to be guessed, and not an obvious placeholder.

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use super::mail::Mail;
 use super::parse;
 use super::problem::Wrong;
 use super::section::{Read, Section};
@@ -59,13 +60,30 @@ pub(super) fn passwords(mut section: Section<'_>) -> Option<Passwords> {
     })
 }
 
-pub(super) fn workers(mut section: Section<'_>) -> Option<Workers> {
+/// A mail that takes longer than the lease would be sent again by another worker.
+pub(super) fn workers(mut section: Section<'_>, mail: Option<&Mail>) -> Option<Workers> {
+    let longest = mail.and_then(Mail::longest_send);
     let enabled = section.set("enabled", parse::boolean);
     let concurrency = section.set("concurrency", parse::integer(1..=256_usize));
     let poll = section.set("poll", parse::duration(Duration::from_millis(50)..=Duration::from_mins(1)));
-    let lease = section.set("lease", parse::duration(Duration::from_secs(10)..=Duration::from_mins(15)));
+    let lease = section.set("lease", |entry| {
+        let lease = parse::duration(Duration::from_secs(10)..=Duration::from_mins(15))(entry)?;
+        match longest.filter(|longest| *longest >= lease) {
+            None => Ok(lease),
+            Some(longest) => Err(shorter_than_a_mail(lease, longest)),
+        }
+    });
     section.finish();
     Some(Workers { enabled: enabled?, concurrency: concurrency?, poll: poll?, lease: lease? })
+}
+
+fn shorter_than_a_mail(lease: Duration, longest: Duration) -> Wrong {
+    let reason = format!(
+        "it is {}, but sending one mail may take {}, four times mail.smtp.timeout: another worker would send it again",
+        parse::show_duration(lease),
+        parse::show_duration(longest)
+    );
+    Wrong::new(reason, "Make workers.lease longer or mail.smtp.timeout shorter")
 }
 
 pub(super) fn log(mut section: Section<'_>) -> Option<Log> {

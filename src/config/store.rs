@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
+use super::certificates::{self, Certificates};
 use super::parse;
 use super::problem::Wrong;
 use super::section::{Read, Section};
@@ -30,8 +31,8 @@ pub enum Backend {
 pub struct RedisSettings {
     /// Checked, and whole: a password may stand in it.
     pub url: Secret,
-    /// Certificates to trust, in PEM, instead of those of the operating system.
-    pub ca_file: Option<PathBuf>,
+    /// Authorities to trust instead of those of the operating system.
+    pub certificates: Option<Certificates>,
     /// How long one operation may take, with everything.
     pub timeout: Duration,
 }
@@ -68,7 +69,6 @@ impl AcceptedLoss {
 
 pub(super) fn read(mut section: Section<'_>) -> Option<StoreSettings> {
     let url = section.one_of("url", "url_file");
-    let ca_file = section.optional("ca_file", parse::path);
     let timeout = section.set("timeout", parse::duration(Duration::from_millis(50)..=Duration::from_secs(2)));
     let accept_loss = section.set("accept_loss", parse::list(parse::choice(AcceptedLoss::WORDS)));
     let address = match url {
@@ -79,11 +79,18 @@ pub(super) fn read(mut section: Section<'_>) -> Option<StoreSettings> {
         // The defaults always have one.
         _ => None,
     };
+    let certificates = section.optional("ca_file", |entry| match &address {
+        Some(Address::Redis(url)) if !url.expose().starts_with("rediss") => {
+            let reason = "the store's address is one without TLS, so no certificate would be looked at";
+            Err(Wrong::new(reason, "Write rediss instead of redis there, or remove this key"))
+        }
+        _ => certificates::read(entry),
+    });
     section.finish();
-    let (ca_file, timeout) = (ca_file?, timeout?);
+    let (certificates, timeout) = (certificates?, timeout?);
     let backend = match address? {
         Address::Sqlite(path) => Backend::Sqlite(path),
-        Address::Redis(url) => Backend::Redis(RedisSettings { url, ca_file, timeout }),
+        Address::Redis(url) => Backend::Redis(RedisSettings { url, certificates, timeout }),
     };
     Some(StoreSettings { backend, accept_loss: accept_loss? })
 }

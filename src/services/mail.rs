@@ -17,7 +17,6 @@ mod wording;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use contexts::{
     AdminSummary, AlreadyHasPassword, Failure, ForgotLink, PasswordChanged, PasswordEvent, RenderError, SetPassword,
@@ -61,7 +60,7 @@ impl Mailer {
     /// Over SMTP. Nothing is connected yet; see [`Mailer::check`].
     ///
     /// # Errors
-    /// When the settings cannot work: no encryption towards another machine, certificates that cannot be read.
+    /// When the settings cannot work: no encryption towards another machine, certificates that are none.
     pub fn smtp(settings: &SmtpSettings, sender: Sender, clock: Arc<dyn Clock>) -> Result<Self, SetupError> {
         let smtp = Smtp::new(settings, sender.address.domain(), clock)?;
         Ok(Self { sender, transport: Transport::Smtp(Box::new(smtp)) })
@@ -107,16 +106,6 @@ impl Mailer {
                 .await
                 .map_err(|(stage, fault)| Judge { mail: "", sender: &self.sender.address }.judge(stage, fault)),
             Transport::Folder(folder) => folder.check().await.map_err(|error| folder_trouble(&error)),
-        }
-    }
-
-    /// The longest that [`Mailer::send`] takes; a lease on a job has to be longer. Writing a file has no limit of its
-    /// own and takes milliseconds.
-    #[must_use]
-    pub fn longest_send(&self) -> Duration {
-        match &self.transport {
-            Transport::Smtp(smtp) => smtp.limits().whole,
-            Transport::Folder(_) => Duration::from_secs(10),
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! Told to stop, the workers begin nothing new: no more jobs are taken, and a mail that still waits for its turn goes
 //! back into the queue. What is under way is finished, which takes at most as long as one mail
-//! ([`Mailer::longest_send`]), writing down what became of it, and a second to take leave of the mail server.
+//! ([`Limits::whole`](crate::services::mail::Limits::whole)), writing down what became of it, and a second to take leave of the mail server.
 
 mod letters;
 mod mail;

@@ -1,5 +1,7 @@
 //! The configuration: what it takes, what it refuses and how it says so.
 
+#[path = "config/accepted.rs"]
+mod accepted;
 #[path = "config/clients.rs"]
 mod clients;
 #[path = "config/secrets.rs"]
@@ -176,6 +178,8 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("store", "url = \"redis+cluster://host/1\"", "a cluster has no databases"),
     ("store", "url = \"redis+sentinel://host\"", "the name of the primary"),
     ("store", "url = \"redis://host\"\nurl_file = \"/nowhere\"", "url and url_file are both given"),
+    ("store", "ca_file = \"/nowhere/ca.pem\"", "the file /nowhere/ca.pem cannot be read"),
+    ("store", "url = \"redis://host\"\nca_file = \"ca.pem\"", "Write rediss instead of redis"),
     ("store", "timeout = \"5 s\"", "from \"50 ms\" to \"2 s\""),
     ("store", "accept_loss = [\"whatever\"]", "\"lose the last second\""),
     ("keys", "master = \"c2hvcnQ=\"", "a master key has 32 bytes"),
@@ -192,6 +196,9 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("fly", "token_url = \"http://api.fly.io/oauth/token\"", "clear text on the network"),
     ("fly", "timeout = \"30 s\"", "from \"100 ms\" to \"5 s\""),
     ("mail", "from = \"nobody\"", "Name <name@example.com>"),
+    ("mail", "from = \"Sign-in <login@192.0.2.7>\"", "the part after the @ is not a domain name"),
+    ("mail", "smtp = { host = \"mail example\" }", "alone, such as \"smtp.example.com\""),
+    ("mail", "smtp = { ca_file = \"/nowhere/ca.pem\" }", "the file /nowhere/ca.pem cannot be read"),
     ("mail", "transport = \"pigeon\"", "Write one of \"smtp\", \"file\""),
     ("mail", "transport = \"smtp\"", "mail.smtp.host"),
     ("mail", "smtp = 5", "Write [mail.smtp] on a line of its own"),
@@ -287,9 +294,9 @@ fn addresses_of_stores() {
         Backend::Sqlite(_) => panic!("{lines} is a Redis"),
     };
     let url = "rediss+sentinel://user:p%40ss@a:26379,b:26379/main/2";
-    let found = redis(&format!("url = \"{url}\"\nca_file = \"ca.pem\""));
+    let found = redis(&format!("url = \"{url}\""));
     assert_eq!((found.url.expose().as_str(), found.timeout), (url, Duration::from_millis(1800)));
-    assert_eq!(found.ca_file.unwrap().as_os_str(), "ca.pem");
+    assert!(found.certificates.is_none());
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), "redis://:secret@host:6379/1\n").unwrap();
     // The default for url stands below it and does not clash.
@@ -319,6 +326,7 @@ fn mail_leaves_in_clear_text_on_loopback_only() {
     let refused = |lines: &str| smtp(lines).expect_err("refused").to_string();
     assert!(smtp("host = \"127.0.0.1\"\nsecurity = \"none\"\nport = 1025").is_ok());
     assert!(smtp("host = \"::1\"\nsecurity = \"none\"").is_ok());
+    assert!(smtp("host = \"mail.LocalHost\"\nsecurity = \"none\"").is_ok());
     assert!(smtp("host = \"mailpit\"\nsecurity = \"starttls\"").is_ok());
     assert!(refused("host = \"mailpit\"\nsecurity = \"none\"").contains("would go out in clear text"));
     assert!(refused("host = \"h\"\nusername = \"u\"").contains("of username and password one is missing"));

@@ -48,7 +48,7 @@ fn settings(sink: &SmtpSink) -> SmtpSettings {
         port: sink.address().port(),
         encryption: Encryption::Off,
         credentials: None,
-        ca_file: None,
+        root_certificates: None,
         hello: None,
         connections: 2,
         limits: Limits::default(),

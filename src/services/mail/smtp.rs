@@ -109,10 +109,6 @@ impl Smtp {
         })
     }
 
-    pub(super) fn limits(&self) -> Limits {
-        self.limits
-    }
-
     /// Hands over one mail. The stage reached is in the error, to judge the fault by.
     pub(super) async fn send(&self, envelope: &Envelope, mail: &[u8]) -> Result<String, (Stage, Fault)> {
         let progress = Progress::new();

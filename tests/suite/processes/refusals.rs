@@ -132,12 +132,28 @@ async fn the_defaults_are_good() {
 }
 
 #[tokio::test]
-async fn a_lease_shorter_than_one_mail() {
+async fn what_needs_no_other_machine_is_said_before_the_start_already() {
     let home = home();
-    let text = home.configuration(8080).replace("timeout = \"2 s\"", "timeout = \"5 s\"");
-    let (code, words) = refusal(&home, Some(&text)).await;
-    assert_eq!(code, 1);
-    assert!(words.contains("Make workers.lease longer or mail.smtp.timeout shorter"), "{words}");
+    let good = home.configuration(8080);
+    for (from, to, key, part) in [
+        ("timeout = \"2 s\"", "timeout = \"5 s\"", "workers.lease", "Make workers.lease longer or mail.smtp"),
+        ("security = \"none\"", "ca_file = \"/nowhere/ca.pem\"", "mail.smtp.ca_file", "/nowhere/ca.pem cannot be"),
+        ("[keys]", "ca_file = \"/nowhere/ca.pem\"\n[keys]", "store.ca_file", "/nowhere/ca.pem cannot be read"),
+        ("<login@flybridge.example>", "<login@127.0.0.1>", "mail.from", "is no address that mail can come from"),
+        ("host = \"127.0.0.1\"", "host = \"mail server\"", "mail.smtp.host", "is not the name of a host"),
+    ] {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good);
+        let (code, words) = refusal(&home, Some(&text)).await;
+        assert_eq!(code, 2, "{words}");
+        let place = format!("- {key} (");
+        assert!(words.contains(&place) && words.contains("flybridge-") && words.contains(part), "{words}");
+        let config = home.path("other.toml");
+        std::fs::write(&config, &text).unwrap();
+        let checked = run(&config, &["check-config"]);
+        assert_eq!(checked.status.code(), Some(2));
+        assert!(stderr(&checked).contains(&place) && stderr(&checked).contains(part), "{}", stderr(&checked));
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! Where and how to hand over mail, and what of it cannot work.
 
 use std::fmt;
-use std::fs;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
 use zeroize::Zeroizing;
+
+use crate::domain::host::{is_host, is_loopback};
 
 /// How the connection is encrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,8 +59,8 @@ pub struct SmtpSettings {
     pub port: u16,
     pub encryption: Encryption,
     pub credentials: Option<Credentials>,
-    /// PEM file of the authority that signed the server's certificate. Then no other one is trusted.
-    pub ca_file: Option<PathBuf>,
+    /// PEM of the authority that signed the server's certificate. Then no other one is trusted.
+    pub root_certificates: Option<Vec<u8>>,
     /// The name given in EHLO; the sender's domain when there is none.
     pub hello: Option<String>,
     /// Connections at the same time, at least 1.
@@ -79,8 +79,8 @@ pub enum SetupError {
     Hello(String),
     #[error("the mail server needs at least one connection")]
     Connections,
-    #[error("the certificates in {path} cannot be used: {cause}")]
-    Certificates { path: PathBuf, cause: String },
+    #[error("the certificates to trust cannot be used: {0}")]
+    Certificates(String),
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
     #[error("the mail folder {path} cannot be used: {cause}")]
@@ -89,7 +89,7 @@ pub enum SetupError {
 
 impl SmtpSettings {
     pub(super) fn check(&self) -> Result<(), SetupError> {
-        if url::Host::parse(&self.host).is_err() && self.host.parse::<IpAddr>().is_err() {
+        if !is_host(&self.host) {
             return Err(SetupError::Host(self.host.clone()));
         }
         if self.encryption == Encryption::Off && !is_loopback(&self.host) {
@@ -114,18 +114,12 @@ impl SmtpSettings {
             return Ok(None);
         }
         let builder = TlsParameters::builder(self.host.clone());
-        let Some(path) = &self.ca_file else {
+        let Some(pem) = &self.root_certificates else {
             return builder.build().map(Some).map_err(|cause| SetupError::Tls(cause.to_string()));
         };
-        let unusable = |cause: String| SetupError::Certificates { path: path.clone(), cause };
-        let pem = fs::read(path).map_err(|cause| unusable(cause.to_string()))?;
-        let authority = Certificate::from_pem(&pem).map_err(|cause| unusable(cause.to_string()))?;
+        let unusable = |cause: lettre::transport::smtp::Error| SetupError::Certificates(cause.to_string());
+        let authority = Certificate::from_pem(pem).map_err(unusable)?;
         let pinned = builder.certificate_store(CertificateStore::None).add_root_certificate(authority);
-        pinned.build().map(Some).map_err(|cause| unusable(cause.to_string()))
+        pinned.build().map(Some).map_err(unusable)
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || literal.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
