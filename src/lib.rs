@@ -12,7 +12,7 @@
 //! | [`store`] | the one atomic primitive, on SQLite and Redis; [`store::keys`] is the whole key space |
 //! | [`services`] | what the program does, over the store and the outside |
 //! | [`http`] | the URL table ([`http::routes`]), the layers, handlers and pages |
-//! | [`cli`] | commands; [`cli::assemble`] puts the program together |
+//! | [`cli`] | commands; [`cli::assemble()`] puts the program together |
 //! | [`demo`] | stand-ins for Fly.io and Sentry that speak the real protocols |
 //! | [`config`] | settings, parsed once; `config.default.toml` is the reference |
 //!
@@ -27,8 +27,11 @@
 //! 4. [`http::sign_in::finish`] asks [`domain::access::opens`], the one rule, what the proof opens. All: a code
 //!    ([`services::grants`]). Some, or nothing: [`http::sign_in::next`] asks which organization is wanted, or says what to
 //!    do instead ([`http::sign_in::closed`]).
-//! 5. [`http::oidc::token`] redeems the code: used up and answered in one commit, and the same rule is asked again, as
-//!    it is at every refresh, userinfo and `token/info`.
+//! 5. After a form a page leads on to the application ([`http::leaving`]).
+//! 6. [`http::oidc::token`] redeems the code: used up and answered in one commit, and the same rule is asked again, as
+//!    it is at every refresh, userinfo, `token/info` and introspection ([`http::oidc::introspection`]).
+//! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
+//!    ([`http::oidc::logout`]), when a password is set, or when the organization changes its login method.
 //!
 //! # A disable, step by step
 //!
@@ -40,8 +43,8 @@
 //!    [`services::disable::resend`] walks the ledger in the same way when an admin has mail sent again.
 //! 4. A mail is composed ([`services::outbox`]) with a link derived for the person ([`services::setup_links`]), sent
 //!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
-//! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session ended in one
-//!    commit; the rest follows by the queue.
+//! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session and grant
+//!    ended in one commit; the rest follows by the queue.
 //! 6. [`domain::disable`] is the state machine that all of this drives.
 
 pub mod cli;

@@ -38,7 +38,7 @@ pub enum Subject {
     Site,
     /// Passwords of one sign-in address from all networks.
     Account,
-    /// All passwords; one of [`SHARDS`] parts.
+    /// All passwords; one of several parts.
     Total,
     /// Passwords of one sign-in address from one browser that its person has signed in with before.
     Device,
