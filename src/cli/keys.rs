@@ -9,12 +9,13 @@ use super::serve::KEYS_EVERY;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::random::SystemRandom;
-use crate::services::signing::{KeyInfo, RotationPlan, SigningError, SigningKeys, Stage};
+use crate::services::signing::{KeyChange, KeyEvent, KeyInfo, RotationPlan, SigningError, SigningKeys, Stage};
 use crate::services::vault::Vault;
 
 #[derive(Subcommand)]
 pub enum KeysCommand {
-    /// All keys in use, in the order of their turns. Nodes change them by themselves every 90 days.
+    /// All keys in use, in the order of their turns, and what became of keys until now. Nodes change them by themselves
+    /// every 90 days.
     List,
     /// Have the next key of each algorithm sign as soon as everybody who caches the key set knows it.
     Rotate,
@@ -41,6 +42,7 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
     let store = open_store(&config.store, Arc::clone(&clock), Arc::new(SystemRandom::default())).await?;
     let vault = Vault::new(&config.keys.master).map_err(|e| StartError::new("the master keys cannot be used", e))?;
     let keys = SigningKeys::open(store, Arc::new(vault)).await?;
+    let history_wanted = matches!(command, KeysCommand::List);
     let changed = match command {
         KeysCommand::List => false,
         KeysCommand::Rotate => {
@@ -52,14 +54,30 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
             true
         }
     };
-    for key in keys.list().await? {
-        println!("{}", line(&key));
+    let (listed, history) = keys.list().await?;
+    for key in &listed {
+        println!("{}", line(key));
+    }
+    if history_wanted {
+        for event in &history {
+            println!("{}", told(event));
+        }
     }
     if changed {
         let minutes = KEYS_EVERY.as_secs() / 60;
         println!("Nodes that run take this over within {minutes} minutes; restart them to have it at once.");
     }
     Ok(())
+}
+
+fn told(event: &KeyEvent) -> String {
+    let what = match event.what {
+        KeyChange::Due => "got its turn",
+        KeyChange::HandedOver => "got its turn by an operator",
+        KeyChange::Revoked => "was taken away by an operator",
+        KeyChange::Inherited => "got its turn for one that was taken away",
+    };
+    format!("{}  {} {what}", event.at.to_jiff(), event.kid)
 }
 
 fn line(key: &KeyInfo) -> String {

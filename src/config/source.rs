@@ -143,7 +143,9 @@ pub(super) fn overlay(root: &mut Table, variables: impl IntoIterator<Item = (Str
         let Some(path) = variable.strip_prefix(PREFIX) else { continue };
         let path = path.to_ascii_lowercase();
         if !path.contains("__") {
-            refuse_single(root, &path, Origin::Environment { variable: variable.clone() }, problems);
+            if !is_of_kubernetes(&path, &value) {
+                refuse_single(root, &path, Origin::Environment { variable: variable.clone() }, problems);
+            }
             continue;
         }
         let keys: Vec<&str> = path.split("__").collect();
@@ -172,7 +174,7 @@ pub(super) fn overlay(root: &mut Table, variables: impl IntoIterator<Item = (Str
 fn refuse_single(root: &Table, path: &str, origin: Origin, problems: &Problems) {
     let within = |section: &str| {
         let key = path.strip_prefix(&section.replace("__", "_"))?.strip_prefix('_')?;
-        (!is_of_kubernetes(key)).then(|| format!("{section}__{key}").to_ascii_uppercase())
+        Some(format!("{section}__{key}").to_ascii_uppercase())
     };
     let mut sections = vec!["clients".to_owned()];
     list_sections(root, "", &mut sections);
@@ -197,9 +199,14 @@ fn list_sections(table: &Table, before: &str, names: &mut Vec<String>) {
     }
 }
 
-/// Variables that Kubernetes sets in each container for a service such as `flybridge-store`.
-fn is_of_kubernetes(key: &str) -> bool {
-    key.starts_with("service_host") || key.starts_with("service_port") || key == "port" || key.starts_with("port_")
+/// Whether Kubernetes sets such a variable in each container, for a service such as `flybridge-store`: `..._SERVICE_HOST`,
+/// `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` and `..._PORT_6379_TCP_ADDR`.
+fn is_of_kubernetes(path: &str, value: &str) -> bool {
+    let of_a_port = path.split_once("_port_").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
+    path.ends_with("_service_host")
+        || path.contains("_service_port")
+        || of_a_port
+        || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
 }
 
 fn client_table<'a>(root: &'a mut Table, wanted: &str) -> Option<&'a mut Table> {

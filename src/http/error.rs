@@ -142,23 +142,29 @@ impl PageError {
         }
     }
 
-    /// The same for a client, if it is trouble upstream or our own (RFC 6749, section 4.1.2.1); noted in the log, since no
-    /// page will be rendered.
+    /// The same for a client, if it is trouble upstream or our own (RFC 6749, section 4.1.2.1).
     #[must_use]
     pub fn as_trouble(&self) -> Option<OAuthError> {
-        let Details { status, title, detail, .. } = &*self.0;
-        if !status.is_server_error() {
-            return None;
+        match self.0.status {
+            StatusCode::SERVICE_UNAVAILABLE => {
+                let what = "the person cannot be signed in at the moment, try again";
+                Some(OAuthError::new(OAuthCode::TemporarilyUnavailable, what))
+            }
+            status if status.is_server_error() => {
+                Some(OAuthError::new(OAuthCode::ServerError, "the person could not be signed in"))
+            }
+            _ => None,
         }
-        tracing::error!(title, detail, "failed");
-        Some(if *status == StatusCode::SERVICE_UNAVAILABLE {
-            OAuthError::new(
-                OAuthCode::TemporarilyUnavailable,
-                "the person cannot be signed in at the moment, try again",
-            )
+    }
+
+    /// For the log, in place of the page or beside it.
+    pub fn note(&self) {
+        let Details { status, title, detail, .. } = &*self.0;
+        if status.is_server_error() {
+            tracing::error!(title, detail, "failed");
         } else {
-            OAuthError::new(OAuthCode::ServerError, "the person could not be signed in")
-        })
+            tracing::info!(title, detail, "refused");
+        }
     }
 
     #[must_use]
@@ -242,7 +248,7 @@ pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: 
 
 /// What the failed handler and the router said besides: cookies to clear, the methods that an address takes, who may
 /// read the answer.
-fn keep(said: &HeaderMap, mut rendered: Response) -> Response {
+pub(super) fn keep(said: &HeaderMap, mut rendered: Response) -> Response {
     for cookie in said.get_all(header::SET_COOKIE) {
         rendered.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }
@@ -256,12 +262,8 @@ fn keep(said: &HeaderMap, mut rendered: Response) -> Response {
 
 impl PageError {
     fn render(self, web: &Web, id: String) -> Response {
+        self.note();
         let details = self.0;
-        if details.status.is_server_error() {
-            tracing::error!(title = details.title, detail = details.detail, "failed");
-        } else {
-            tracing::info!(title = details.title, detail = details.detail, "refused");
-        }
         let page = ErrorPage {
             frame: Frame::new(web.demo, ""),
             title: details.title,

@@ -10,7 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 
-use super::error::{OAuthFailure, PageError};
+use super::error::{OAuthFailure, PageError, keep};
 use super::server::{LateBody, Unreadable};
 use super::web::Web;
 use crate::domain::authorize::{OAuthCode, OAuthError};
@@ -20,11 +20,9 @@ use crate::domain::authorize::{OAuthCode, OAuthError};
 ///
 /// The connection reads twice the header it lets through here, so that programs get their refusal in JSON.
 pub async fn sizes(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
-    if let Some(Unreadable(status)) = request.extensions().get() {
-        return match *status {
-            StatusCode::BAD_REQUEST => no_request().into_response(),
-            status => on_a_page(status),
-        };
+    if let Some(Unreadable { status, detail }) = request.extensions().get() {
+        let page = if *status == StatusCode::BAD_REQUEST { no_request() } else { page(*status) };
+        return page.detail(detail).into_response();
     }
     let address = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     let too_large = if address > web.limits.max_url {
@@ -56,11 +54,7 @@ pub async fn rejections(request: Request, next: Next) -> Response {
     if !response.status().is_client_error() || !bare || rendered_later {
         return response;
     }
-    let mut refused = refusal(response.status(), programs);
-    if let Some(allowed) = response.headers().get(header::ALLOW) {
-        refused.headers_mut().insert(header::ALLOW, allowed.clone());
-    }
-    refused
+    keep(response.headers(), refusal(response.status(), programs))
 }
 
 /// The layer that makes an answer of a panic in a handler.
@@ -84,7 +78,7 @@ fn is_for_programs(path: &str) -> bool {
 }
 
 fn refusal(status: StatusCode, for_programs: bool) -> Response {
-    if for_programs { in_json(status) } else { on_a_page(status) }
+    if for_programs { in_json(status) } else { page(status).into_response() }
 }
 
 fn in_json(status: StatusCode) -> Response {
@@ -110,11 +104,11 @@ fn no_request() -> PageError {
     PageError::new(StatusCode::BAD_REQUEST, "We cannot read that", message).action("Go to signing in", "/sign-in")
 }
 
-fn on_a_page(status: StatusCode) -> Response {
+fn page(status: StatusCode) -> PageError {
     let (title, message) = match status {
-        StatusCode::NOT_FOUND => return PageError::not_found().into_response(),
-        StatusCode::METHOD_NOT_ALLOWED => return PageError::wrong_method().into_response(),
-        StatusCode::INTERNAL_SERVER_ERROR => return PageError::failed().into_response(),
+        StatusCode::NOT_FOUND => return PageError::not_found(),
+        StatusCode::METHOD_NOT_ALLOWED => return PageError::wrong_method(),
+        StatusCode::INTERNAL_SERVER_ERROR => return PageError::failed(),
         StatusCode::PAYLOAD_TOO_LARGE => {
             ("That was too much", "What you sent is longer than anything this page asks for. Nothing has changed.")
         }
@@ -134,5 +128,5 @@ fn on_a_page(status: StatusCode) -> Response {
         ),
         _ => ("We cannot read that", "What was sent is not a form of ours. Nothing has changed. Start again."),
     };
-    PageError::new(status, title, message).action("Start again", "/sign-in").into_response()
+    PageError::new(status, title, message).action("Start again", "/sign-in")
 }

@@ -112,10 +112,14 @@ pub fn router(app: &App) -> Router {
         .merge(table(entrances()))
         .layer(from_fn_with_state(Arc::clone(&web), know_browser))
         .method_not_allowed_fallback(|| async { PageError::wrong_method() });
+    layered(browsers.merge(table(protocol())).fallback(|| async { PageError::not_found() }), app)
+}
+
+/// What every answer goes through.
+pub fn layered(routes: Router<App>, app: &App) -> Router {
+    let web = Arc::clone(&app.web);
     let ids = RequestIds { clock: Arc::clone(&web.clock), random: Arc::clone(&web.random) };
-    browsers
-        .merge(table(protocol()))
-        .fallback(|| async { PageError::not_found() })
+    routes
         .layer(DefaultBodyLimit::max(web.limits.max_body))
         .layer(from_fn_with_state(Arc::clone(&web), request_limits::sizes))
         .layer(from_fn(request_limits::rejections))

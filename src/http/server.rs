@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -169,10 +170,15 @@ impl Server {
                 biased;
                 ended = &mut connection => {
                     let refused = connection.into_parts().io.into_inner().into_refused();
-                    match (ended, refused) {
-                        (Err(error), Some((stream, status))) => refusals.answer(stream, status, &error).await,
-                        (Err(error), None) => tracing::debug!(%error, "a connection ended early"),
-                        (Ok(()), _) => {}
+                    let why = ended.err().map(|error| error.to_string());
+                    match (refused, why) {
+                        (Some((stream, status)), why) => {
+                            let late = (status == StatusCode::REQUEST_TIMEOUT).then(|| "a late header".to_owned());
+                            let why = late.or(why).unwrap_or_default();
+                            refusals.answer(stream, status, format!("from {peer}: {why}")).await;
+                        }
+                        (None, Some(error)) => tracing::debug!(error, "a connection ended early"),
+                        (None, None) => {}
                     }
                     break;
                 }

@@ -137,6 +137,12 @@ pub struct Visitor {
 }
 
 impl Visitor {
+    /// Whether cookies of ours came along. A browser holds them back when another site posts.
+    #[must_use]
+    pub fn has_cookies(&self) -> bool {
+        self.known
+    }
+
     /// For whom attempts are counted; [`Self::address`] is what the audit log keeps.
     #[must_use]
     pub fn network(&self) -> String {

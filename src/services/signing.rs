@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 pub use by_hand::{KeyInfo, Stage};
 pub use jws::{Expected, Expiry, TokenRefused};
 pub use key::Algorithm;
-pub use ring::{KeyRing, Prepared, ReadyKeys};
+pub use ring::{KeyChange, KeyEvent, KeyRing, Prepared, ReadyKeys};
 pub use rotation::RotationPlan;
 
 use crate::clock::Timestamp;
@@ -96,12 +96,13 @@ impl SigningKeys {
         }
     }
 
-    /// The keys as they are written down.
+    /// The keys as they are written down, and what became of keys until now.
     ///
     /// # Errors
     /// When the store gives no answer.
-    pub async fn list(&self) -> Result<Vec<KeyInfo>, SigningError> {
-        Ok(read(&self.store).await?.value.list(self.store.now()))
+    pub async fn list(&self) -> Result<(Vec<KeyInfo>, Vec<KeyEvent>), SigningError> {
+        let ring = read(&self.store).await?.value;
+        Ok((ring.list(self.store.now()), ring.history().to_vec()))
     }
 
     /// See [`KeyRing::hand_over`].
@@ -140,6 +141,14 @@ impl SigningKeys {
 
     fn hold(&self, ring: &KeyRing) -> Result<(), SigningError> {
         let ready = Arc::new(ring.load(&self.vault, self.store.now())?);
+        let (before, after) = (self.ready().kids(), ready.kids());
+        let (came, gone) = (after.difference(&before), before.difference(&after));
+        for kid in came {
+            tracing::info!(kid, "a signing key came into use");
+        }
+        for kid in gone {
+            tracing::info!(kid, "a signing key is out of use");
+        }
         *self.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
         Ok(())
     }

@@ -250,6 +250,9 @@ fn the_environment_wins_over_the_file() {
         ("FLYBRIDGE_PORT", "tcp://10.0.0.1:8080"),
         ("FLYBRIDGE_STORE_SERVICE_HOST", "set by Kubernetes for a service flybridge-store"),
         ("FLYBRIDGE_STORE_PORT_6379_TCP_ADDR", "likewise"),
+        ("FLYBRIDGE_STORE_PORT", "tcp://10.0.0.2:6379"),
+        ("FLYBRIDGE_MAIL_SMTP_SERVICE_HOST", "set for a service flybridge-mail-smtp"),
+        ("FLYBRIDGE_MAIL_CATCHER_SERVICE_PORT_SMTP", "25"),
         ("OTHER__KEY", "not ours"),
     ];
     let config = load_with(&format!("{LEAST}{CLIENT}"), &variables).unwrap();
@@ -276,6 +279,7 @@ fn variables_that_name_no_key_are_refused() {
         ("FLYBRIDGE_SERVER_ISSUER", "each section: FLYBRIDGE_SERVER__ISSUER"),
         ("FLYBRIDGE_SERVER_MAX_URL", "each section: FLYBRIDGE_SERVER__MAX_URL"),
         ("FLYBRIDGE_MAIL_SMTP_HOST", "each section: FLYBRIDGE_MAIL__SMTP__HOST"),
+        ("FLYBRIDGE_MAIL_SMTP_PORT", "each section: FLYBRIDGE_MAIL__SMTP__PORT"),
         ("FLYBRIDGE_SETUP_LINKS_LIFETIME", "each section: FLYBRIDGE_SETUP_LINKS__LIFETIME"),
         ("FLYBRIDGE_CLIENTS_SENTRY_SECRET", "each section: FLYBRIDGE_CLIENTS__<ID>__SENTRY_SECRET"),
     ] {

@@ -202,8 +202,8 @@ async fn a_header_that_drips_in_ends_with_408() {
 /// Answers in place of a request that there is not, in words that name the reason.
 fn with_words(router: Router) -> Router {
     router.layer(from_fn(async |request: Request, next: Next| match request.extensions().get() {
-        Some(Unreadable(status)) => {
-            (*status, [("x-reason", "told")], format!("no request: {status}")).into_response()
+        Some(Unreadable { status, detail }) => {
+            (*status, [("x-reason", detail.clone())], format!("no request: {status}")).into_response()
         }
         None => next.run(request).await,
     }))
@@ -213,28 +213,31 @@ fn with_words(router: Router) -> Router {
 async fn the_router_words_what_the_connection_refuses() {
     let mut server = start(with_words(hello()), LIMITS).await;
     let far_too_long = format!("GET / HTTP/1.1\r\nhost: x\r\nx: {}\r\n\r\n", "x".repeat(40 * LIMITS.max_header));
-    let words = |status: &str, answer: &str| {
+    let words = |status: &str, reason: &str, answer: &str| {
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
         assert!(head.starts_with(&format!("HTTP/1.1 {status}\r\nconnection: close\r\n")), "{head}");
-        assert!(
-            head.contains("\r\nx-reason: told") && head.contains(&format!("content-length: {}", body.len())),
-            "{head}"
-        );
+        let told = head.split("\r\nx-reason: from 127.0.0.1:").nth(1).expect("the peer");
+        assert!(told.lines().next().unwrap().ends_with(reason), "{head}");
+        assert!(head.contains(&format!("content-length: {}", body.len())), "{head}");
         assert_eq!(body, format!("no request: {status}"));
     };
-    words("431 Request Header Fields Too Large", &server.ask(&far_too_long).await);
-    words("400 Bad Request", &server.ask("nonsense\r\n\r\n").await);
-    words("400 Bad Request", &server.ask("\u{16}\u{3}\u{1}\u{2}a TLS client\r\n\r\n").await);
+    words("431 Request Header Fields Too Large", "message head is too large", &server.ask(&far_too_long).await);
+    words("400 Bad Request", "invalid HTTP method parsed", &server.ask("nonsense\r\n\r\n").await);
+    words(
+        "400 Bad Request",
+        "invalid HTTP method parsed",
+        &server.ask("\u{16}\u{3}\u{1}\u{2}a TLS client\r\n\r\n").await,
+    );
     let mut stream = server.send("GET / HTTP/1.1\r\nhos").await;
     server.wait_for_sleep(LIMITS.header_timeout).await;
     server.advance(LIMITS.header_timeout);
-    words("408 Request Timeout", &rest(&mut stream).await);
+    words("408 Request Timeout", "a late header", &rest(&mut stream).await);
     drop(stream);
     // After a request that was answered, too.
     let mut stream = server.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     answer(&mut stream, "hello").await;
     stream.write_all(b"nonsense\r\n\r\n").await.unwrap();
-    words("400 Bad Request", &rest(&mut stream).await);
+    words("400 Bad Request", "invalid HTTP method parsed", &rest(&mut stream).await);
     drop(stream);
     assert_eq!(server.stop().await, Drained::Wholly);
 }

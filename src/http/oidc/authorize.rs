@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use axum::extract::{FromRef, RawQuery, State};
-use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use serde::Deserialize;
 
@@ -37,13 +36,8 @@ pub async fn get(
 ///
 /// A browser sends no cookies along when another site posts, but it does when it is sent on from there by a GET, and
 /// only then is its session found. What is too long for an address has to do without.
-pub async fn post(
-    State(endpoint): State<Endpoint>,
-    visitor: Visitor,
-    headers: HeaderMap,
-    body: String,
-) -> Result<Response, PageError> {
-    if !headers.contains_key(header::COOKIE)
+pub async fn post(State(endpoint): State<Endpoint>, visitor: Visitor, body: String) -> Result<Response, PageError> {
+    if !visitor.has_cookies()
         && let Some(query) = Parameters::as_query(&body)
     {
         let address = format!("/oauth/authorize?{query}");
@@ -96,7 +90,11 @@ impl Endpoint {
             Ok(outcome) => outcome,
             Err(page) => {
                 let trouble = page.as_trouble().filter(|_| !client.denials_on_own_page);
-                return trouble.map(|error| back.error(&error)).ok_or(page);
+                let told = trouble.map(|error| {
+                    page.note();
+                    back.error(&error)
+                });
+                return told.ok_or(page);
             }
         };
         if let Some(Outcome::Code(response)) = with_session {

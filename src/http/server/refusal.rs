@@ -18,8 +18,12 @@ use crate::clock::Clock;
 use crate::config::ServerLimits;
 
 /// Among the extensions of a request that stands for one that could not be read: how it is to be refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Unreadable(pub StatusCode);
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub status: StatusCode,
+    /// From where it came and what is wrong with it, for the log.
+    pub detail: String,
+}
 
 /// What was sent and not read is taken in up to this many bytes, since closing with some left would reset the connection
 /// and the peer might never see the answer (RFC 9112, section 9.6).
@@ -41,11 +45,10 @@ impl Refusals {
 
     /// Has the router answer in place of the request that there is not, so that this answer has its page, its id and its
     /// line in the log like any other, and closes the connection.
-    pub(super) async fn answer(self, stream: TcpStream, status: StatusCode, error: &hyper::Error) {
+    pub(super) async fn answer(self, stream: TcpStream, status: StatusCode, detail: String) {
         let mut request = Request::new(Body::empty());
-        request.extensions_mut().insert(Unreadable(status));
+        request.extensions_mut().insert(Unreadable { status, detail });
         let Ok(response) = self.router.call(request).await;
-        tracing::info!(status = status.as_u16(), %error, "refused before it could be read");
         // Tried once: whoever does not take the answer is not owed another.
         tokio::select! {
             _ = deliver(stream, response) => {}

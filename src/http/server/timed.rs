@@ -83,7 +83,7 @@ pub(super) struct TimedStream<S> {
     /// Since when a write is stuck, as its deadline.
     stuck: Option<Timestamp>,
     writing: Alarm,
-    /// Why there is no request to answer. Writing fails then, which ends the connection for hyper.
+    /// Why there is no request to answer. What hyper writes then, and its end of the stream, go nowhere.
     refused: Option<StatusCode>,
 }
 
@@ -177,7 +177,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.is_refused(buf) {
-            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            return Poll::Ready(Ok(buf.len()));
         }
         let written = Pin::new(&mut this.stream).poll_write(cx, buf);
         this.watch_write(written, cx)
@@ -190,7 +190,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.is_refused(bufs.first().map_or(&[], |buf| buf)) {
-            return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            return Poll::Ready(Ok(bufs.iter().map(|buf| buf.len()).sum()));
         }
         let written = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
         this.watch_write(written, cx)
@@ -208,6 +208,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for TimedStream<S> {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.refused.is_some() {
+            return Poll::Ready(Ok(()));
+        }
         let shut = Pin::new(&mut this.stream).poll_shutdown(cx);
         this.watch_write(shut, cx)
     }

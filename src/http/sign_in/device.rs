@@ -14,9 +14,10 @@ use crate::clock::Timestamp;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{UserId, random_text};
 use crate::domain::user::User;
+use crate::http::sign_in::finish::Finish;
 use crate::http::web::{Visitor, Web};
 use crate::services::vault::Purpose;
-use crate::store::{Store, StoreError, keys};
+use crate::store::{StoreError, keys};
 
 const COOKIE: &str = "fb_device";
 const LIFETIME: Duration = Duration::from_hours(180 * 24);
@@ -44,15 +45,20 @@ pub fn remembered(web: &Web, user: &User, password_of: Timestamp, mut response: 
     response
 }
 
-/// The id of the browser, if it is known to the person who signs in with `account`.
+/// The id of the browser, if it is known to the person who signs in with `address`.
 pub async fn recognize(
     web: &Web,
-    store: &Store,
+    finish: &Finish,
     visitor: &Visitor,
-    account: &str,
+    address: &EmailAddress,
 ) -> Result<Option<String>, StoreError> {
-    let Some(device) = open(web, visitor, account) else { return Ok(None) };
-    let credential = store.read(&keys::credential(&device.user)).await?;
+    let Some(device) = open(web, visitor, &address.normalized()) else { return Ok(None) };
+    // The address may be somebody else's by now.
+    let user = finish.directory.user_by_address(address).await?;
+    if user.is_none_or(|user| user.value.id != device.user) {
+        return Ok(None);
+    }
+    let credential = finish.store.read(&keys::credential(&device.user)).await?;
     Ok(credential.filter(|entry| entry.value.set_at == device.password_of).map(|_| device.id))
 }
 

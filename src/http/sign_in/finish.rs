@@ -181,8 +181,13 @@ impl Finish {
         transaction: &Transaction,
         page: PageError,
     ) -> Result<Response, PageError> {
-        let told = page.as_trouble().and_then(|error| self.tell(web, transaction, &error));
-        told.ok_or(page)
+        match page.as_trouble().and_then(|error| self.tell(web, transaction, &error)) {
+            Some(told) => {
+                page.note();
+                Ok(told)
+            }
+            None => Err(page),
+        }
     }
 
     #[must_use]

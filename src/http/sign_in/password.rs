@@ -88,7 +88,11 @@ async fn check(
 ) -> Result<Result<(User, Timestamp), Refused>, StoreError> {
     let address = form.email.trim().parse::<EmailAddress>().ok();
     let account = address.as_ref().map_or_else(|| form.email.clone(), EmailAddress::normalized);
-    let buckets = match device::recognize(web, &finish.store, visitor, &account).await? {
+    let device = match &address {
+        Some(address) => device::recognize(web, finish, visitor, address).await?,
+        None => None,
+    };
+    let buckets = match device {
         Some(device) => service.limits.of_device(&device),
         None => service.limits.of_password(&account, &visitor.address),
     };

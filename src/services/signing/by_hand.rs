@@ -2,7 +2,7 @@
 
 use super::SigningError;
 use super::key::Algorithm;
-use super::ring::{KeptKey, KeyRing};
+use super::ring::{KeptKey, KeyChange, KeyRing};
 use super::rotation::RotationPlan;
 use crate::clock::Timestamp;
 use crate::random::Random;
@@ -68,6 +68,8 @@ impl KeyRing {
             }
             let known = ring.keys[next].published_at.plus(plan.announced_for).max(now);
             ring.take_turns((current, next), known.plus(plan.agreed_for), plan);
+            let kid = ring.keys[next].kid().to_owned();
+            ring.note(now, &kid, KeyChange::HandedOver);
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
         Ok(ring)
@@ -91,6 +93,7 @@ impl KeyRing {
         let at =
             ring.keys.iter().position(|key| key.kid() == kid).ok_or_else(|| SigningError::Unknown(kid.to_owned()))?;
         let algorithm = ring.keys.remove(at).algorithm;
+        ring.note(now, kid, KeyChange::Revoked);
         let signs = |key: &KeptKey| key.signs_from.is_some_and(|from| from <= now) && !key.is_retired(now);
         if let Some(current) = ring.place(algorithm, signs) {
             // Whoever was to follow is gone, so it stays.
@@ -100,13 +103,15 @@ impl KeyRing {
         } else {
             let agreed = ring.place(algorithm, |key| key.signs_from.is_some_and(|from| from > now));
             let heir = agreed.or_else(|| ring.place(algorithm, |key| key.signs_from.is_none()));
-            if let Some(heir) = heir {
-                ring.keys[heir].signs_from = Some(now);
+            let heir = if let Some(heir) = heir {
+                heir
             } else {
-                let mut made = KeptKey::make(algorithm, vault, now, random)?;
-                made.signs_from = Some(now);
-                ring.keys.push(made);
-            }
+                ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
+                ring.keys.len() - 1
+            };
+            ring.keys[heir].signs_from = Some(now);
+            let heir = ring.keys[heir].kid().to_owned();
+            ring.note(now, &heir, KeyChange::Inherited);
         }
         if ring.place(algorithm, |key| key.signs_from.is_none()).is_none() {
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);

@@ -7,6 +7,7 @@
 //!     |--- next ----------|--- current -----|--- previous -----|
 //! ```
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
@@ -29,7 +30,34 @@ use crate::store::records::Stored;
 #[derive(Clone, Serialize, Deserialize)]
 pub struct KeyRing {
     pub(super) keys: Vec<KeptKey>,
+    /// What became of keys, the latest last.
+    #[serde(default)]
+    pub(super) history: Vec<KeyEvent>,
 }
+
+/// Something that happened to a key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyEvent {
+    pub at: Timestamp,
+    pub kid: String,
+    pub what: KeyChange,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyChange {
+    /// A node gave it its turn, as planned.
+    Due,
+    /// An operator gave it its turn.
+    HandedOver,
+    /// An operator took it away.
+    Revoked,
+    /// It got its turn because the one before it was revoked.
+    Inherited,
+}
+
+/// Events that are kept: many years of turns.
+const MOST_EVENTS: usize = 200;
 
 impl Stored for KeyRing {}
 
@@ -124,7 +152,19 @@ impl KeyRing {
             keys.push(KeptKey { signs_from: Some(now), ..current });
             keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
-        Ok(Self { keys })
+        Ok(Self { keys, history: Vec::new() })
+    }
+
+    pub(super) fn note(&mut self, at: Timestamp, kid: &str, what: KeyChange) {
+        self.history.push(KeyEvent { at, kid: kid.to_owned(), what });
+        let over = self.history.len().saturating_sub(MOST_EVENTS);
+        self.history.drain(..over);
+    }
+
+    /// What became of keys, the latest last.
+    #[must_use]
+    pub fn history(&self) -> &[KeyEvent] {
+        &self.history
     }
 
     /// Opens and parses every key that is in use at `now`.
@@ -204,6 +244,10 @@ impl ReadyKeys {
 
     pub(super) fn by_kid(&self, kid: &str) -> Option<&ReadyKey> {
         self.keys.iter().find(|key| key.kid() == kid)
+    }
+
+    pub(super) fn kids(&self) -> BTreeSet<String> {
+        self.keys.iter().map(|key| key.kid().to_owned()).collect()
     }
 
     /// The `kid` of the key that signs at `now`.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::SigningError;
 use super::key::Algorithm;
-use super::ring::{KeptKey, KeyRing};
+use super::ring::{KeptKey, KeyChange, KeyRing};
 use crate::clock::Timestamp;
 use crate::random::Random;
 use crate::services::vault::Vault;
@@ -62,6 +62,8 @@ impl KeyRing {
                 continue;
             };
             ring.take_turns((current, next), now.plus(plan.agreed_for), plan);
+            let kid = ring.keys[next].kid().to_owned();
+            ring.note(now, &kid, KeyChange::Due);
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
         ring.keys.retain(|key| !key.is_gone(now));

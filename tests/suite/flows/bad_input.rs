@@ -92,7 +92,8 @@ async fn what_is_no_request_gets_a_page_too() {
     let app = TestApp::new().await;
     for status in [StatusCode::BAD_REQUEST, StatusCode::REQUEST_TIMEOUT, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE]
     {
-        let request = Request::builder().extension(Unreadable(status)).body(Body::empty()).unwrap();
+        let request =
+            Request::builder().extension(Unreadable { status, detail: String::new() }).body(Body::empty()).unwrap();
         let answer = send(&app.router, request).await;
         assert_eq!(answer.status, status);
         a_page_with_its_id(&answer, status.as_str());

@@ -97,6 +97,11 @@ async fn a_post_from_the_client_finds_the_session_of_the_browser() {
     let request = app.standard().request();
     let fields: Vec<(&str, &str)> = request.0.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let headers = [("origin", "https://rp.test"), ("sec-fetch-site", "cross-site")];
+    let foreign = [headers[0], headers[1], ("cookie", "AWSALBCORS=of-the-load-balancer")];
+    for headers in [&headers[..], &foreign] {
+        let answer = browser.post_bare("/oauth/authorize", &fields, headers).await;
+        assert_eq!(answer.location(), request.authorize(), "its own cookies were held back");
+    }
     let answer = browser.post_bare("/oauth/authorize", &fields, &headers).await;
     assert_eq!(answer.location(), request.authorize(), "its cookies come with the GET");
     assert!(browser.get(&answer.location()).await.sent_back().contains_key("code"));

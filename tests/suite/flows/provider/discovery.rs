@@ -4,10 +4,8 @@ use std::collections::BTreeSet;
 
 use axum::body::Body;
 use axum::http::Request;
-use axum::middleware::{from_fn, from_fn_with_state};
 use flybridge::demo::world::BRAMS_PASSWORD;
-use flybridge::http::error::render_errors;
-use flybridge::http::request_limits;
+use flybridge::http::routes::layered;
 use serde_json::json;
 
 use crate::support::answer::Answer;
@@ -190,6 +188,9 @@ async fn a_browser_may_ask_userinfo_from_another_origin() {
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, "*"));
     assert_eq!(answer.header("access-control-allow-methods"), "GET, POST");
     assert_eq!(answer.header("access-control-allow-headers"), "authorization, content-type");
+    let long = Request::post("/oauth/userinfo").body(Body::from("x".repeat(100_000))).unwrap();
+    let long = send(&app.router, long).await;
+    assert_eq!((long.status.as_u16(), long.header("access-control-allow-origin")), (413, "*"));
     let refused = app.standard().bearer("/oauth/userinfo", "x").await;
     assert_eq!((refused.status.as_u16(), refused.header("access-control-allow-origin")), (401, "*"));
     assert_eq!(refused.json()["request_id"], refused.header("x-request-id"));
@@ -198,18 +199,15 @@ async fn a_browser_may_ask_userinfo_from_another_origin() {
 #[tokio::test]
 async fn a_panic_is_answered_like_any_other_failure() {
     let app = TestApp::new().await;
-    let web = std::sync::Arc::clone(&app.program.app.web);
     let panic = axum::routing::get(async || -> &'static str { panic!("on purpose") });
-    let router = axum::Router::new()
-        .route("/oauth/token", panic.clone())
-        .route("/sign-in", panic)
-        .layer(from_fn(request_limits::panics))
-        .layer(from_fn_with_state(web, render_errors));
+    let panicking = axum::Router::new().route("/oauth/token", panic.clone()).route("/sign-in", panic);
+    let router = layered(panicking, &app.program.app);
     let json = send(&router, Request::get("/oauth/token").body(Body::empty()).unwrap()).await;
     assert_eq!((json.status.as_u16(), &json.json()["error"]), (500, &json!("server_error")));
     let page = send(&router, Request::get("/sign-in").body(Body::empty()).unwrap()).await;
     assert_eq!(page.status, 500);
-    assert!(page.shows("error-id"), "{}", page.said());
+    assert_eq!(page.element("error-id").unwrap(), page.header("x-request-id"));
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
 }
 
 #[tokio::test]
