@@ -1,157 +1,17 @@
 //! The authorization request (RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1): what it says and whether it may.
 
-use std::collections::BTreeSet;
-use std::fmt;
+mod error;
+mod scope;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::error::{OAuthCode, OAuthError};
+pub use self::scope::{Scope, ScopeValue};
 use super::client::Client;
 use super::parameters::Parameters;
-
-/// A scope value we know. Unknown ones are ignored (RFC 6749, section 3.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ScopeValue {
-    OpenId,
-    Profile,
-    Email,
-    OfflineAccess,
-    Organizations,
-    /// What Fly-shaped clients ask for.
-    Read,
-}
-
-impl ScopeValue {
-    pub const ALL: [Self; 6] =
-        [Self::OpenId, Self::Profile, Self::Email, Self::OfflineAccess, Self::Organizations, Self::Read];
-
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OpenId => "openid",
-            Self::Profile => "profile",
-            Self::Email => "email",
-            Self::OfflineAccess => "offline_access",
-            Self::Organizations => "organizations",
-            Self::Read => "read",
-        }
-    }
-}
-
-/// The scope of a request or grant: the values we know, each once.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub struct Scope(BTreeSet<ScopeValue>);
-
-impl Scope {
-    #[must_use]
-    pub fn contains(&self, value: ScopeValue) -> bool {
-        self.0.contains(&value)
-    }
-
-    #[must_use]
-    pub fn is_within(&self, wider: &Self) -> bool {
-        self.0.is_subset(&wider.0)
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl From<&str> for Scope {
-    fn from(text: &str) -> Self {
-        let known = |word: &str| ScopeValue::ALL.into_iter().find(|value| value.as_str() == word);
-        Self(text.split(' ').filter_map(known).collect())
-    }
-}
-
-impl From<String> for Scope {
-    fn from(text: String) -> Self {
-        Self::from(text.as_str())
-    }
-}
-
-impl From<Scope> for String {
-    fn from(scope: Scope) -> Self {
-        scope.to_string()
-    }
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, value) in self.0.iter().enumerate() {
-            f.write_str(if index == 0 { "" } else { " " })?;
-            f.write_str(value.as_str())?;
-        }
-        Ok(())
-    }
-}
-
-/// Error codes that go back to a client (RFC 6749, sections 4.1.2.1 and 5.2; OIDC Core, section 3.1.2.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OAuthCode {
-    InvalidRequest,
-    InvalidClient,
-    InvalidGrant,
-    UnauthorizedClient,
-    UnsupportedGrantType,
-    UnsupportedResponseType,
-    InvalidScope,
-    AccessDenied,
-    LoginRequired,
-    AccountSelectionRequired,
-    TemporarilyUnavailable,
-    ServerError,
-    /// RFC 6750, section 3.1.
-    InvalidToken,
-    InsufficientScope,
-    RequestNotSupported,
-    RequestUriNotSupported,
-    RegistrationNotSupported,
-}
-
-impl OAuthCode {
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::InvalidRequest => "invalid_request",
-            Self::InvalidClient => "invalid_client",
-            Self::InvalidGrant => "invalid_grant",
-            Self::UnauthorizedClient => "unauthorized_client",
-            Self::UnsupportedGrantType => "unsupported_grant_type",
-            Self::UnsupportedResponseType => "unsupported_response_type",
-            Self::InvalidScope => "invalid_scope",
-            Self::AccessDenied => "access_denied",
-            Self::LoginRequired => "login_required",
-            Self::AccountSelectionRequired => "account_selection_required",
-            Self::TemporarilyUnavailable => "temporarily_unavailable",
-            Self::ServerError => "server_error",
-            Self::InvalidToken => "invalid_token",
-            Self::InsufficientScope => "insufficient_scope",
-            Self::RequestNotSupported => "request_not_supported",
-            Self::RequestUriNotSupported => "request_uri_not_supported",
-            Self::RegistrationNotSupported => "registration_not_supported",
-        }
-    }
-}
-
-/// A refusal with the code for the client and one sentence for its developers (ASCII without quotes, RFC 6749,
-/// section 5.2).
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {description}", code.as_str())]
-pub struct OAuthError {
-    pub code: OAuthCode,
-    pub description: String,
-}
-
-impl OAuthError {
-    #[must_use]
-    pub fn new(code: OAuthCode, description: impl Into<String>) -> Self {
-        Self { code, description: description.into() }
-    }
-}
+use super::requested_claims::{self, ClaimName, Demands, RequestedClaims};
 
 /// How the answer travels back through the browser.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +65,11 @@ pub struct AuthorizationRequest {
     pub login_hint: Option<String>,
     /// Id or slug of the one organization that the client wants opened.
     pub organization: Option<String>,
+    /// Claims asked for beside those of the scope.
+    #[serde(default, skip_serializing_if = "RequestedClaims::is_empty")]
+    pub claims: RequestedClaims,
+    #[serde(default, skip_serializing_if = "Demands::is_empty")]
+    pub demands: Demands,
 }
 
 impl AuthorizationRequest {
@@ -219,6 +84,7 @@ impl AuthorizationRequest {
         let prompt = check_prompt(parameters)?;
         let max_age = check_max_age(parameters)?;
         let nonce = check_nonce(parameters)?;
+        let (claims, demands) = read_claims(parameters, &scope)?;
         let text = |name: &str| parameters.one(name).map(|value| value.map(|v| v.chars().take(512).collect()));
         Ok(Self {
             response_mode: ResponseMode::check(parameters).unwrap_or_default(),
@@ -229,14 +95,23 @@ impl AuthorizationRequest {
             max_age,
             login_hint: text("login_hint")?,
             organization: text("organization")?,
+            claims,
+            demands,
         })
     }
 
     /// Whether `auth_time` must stand in the `id_token` (OIDC Core, section 2).
     #[must_use]
     pub fn wants_auth_time(&self) -> bool {
-        self.max_age.is_some() || self.prompt == Prompt::Login
+        let asked = self.claims.id_token.contains(&ClaimName::AuthTime);
+        asked || self.max_age.is_some() || self.prompt == Prompt::Login
     }
+}
+
+/// Without `openid` it is no request of OpenID Connect, and the parameter means nothing (OIDC Core, section 3.1.2.1).
+fn read_claims(parameters: &Parameters, scope: &Scope) -> Result<(RequestedClaims, Demands), OAuthError> {
+    let text = parameters.one("claims")?.filter(|_| scope.contains(ScopeValue::OpenId));
+    Ok(text.map(requested_claims::read).unwrap_or_default())
 }
 
 /// Comes back byte for byte in the `id_token`, so one that is too long to keep is refused, not cut.
@@ -382,13 +257,5 @@ mod tests {
         for (query, pkce, expected) in cases {
             assert_eq!(code_of(&query, pkce).map(|_| ()), expected, "{query}");
         }
-    }
-
-    #[test]
-    fn scope_keeps_what_is_known() {
-        let scope = Scope::from("openid nonsense email openid");
-        assert_eq!(scope.to_string(), "openid email");
-        assert!(Scope::from("email").is_within(&scope));
-        assert!(!Scope::from("email profile").is_within(&scope));
     }
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::access::Proof;
 use super::authorize::Scope;
 use super::ids::{ClientId, GrantId, OrganizationId, UserId};
+use super::requested_claims::RequestedClaims;
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
 
@@ -27,8 +28,11 @@ pub struct Grant {
     pub epoch: u32,
     /// The organization the client named, when it did.
     pub named: Option<OrganizationId>,
-    /// Whether `auth_time` was asked for (`max_age` or `prompt=login`).
+    /// Whether `auth_time` was asked for (`max_age`, `prompt=login`, or by its name).
     pub wants_auth_time: bool,
+    /// Claims asked for beside those of the scope.
+    #[serde(default, skip_serializing_if = "RequestedClaims::is_empty")]
+    pub claims: RequestedClaims,
     pub created_at: Timestamp,
     pub code: Code,
     pub refresh: Option<Refresh>,
@@ -68,11 +72,12 @@ pub struct AccessToken {
 mod tests {
     use super::*;
     use crate::domain::organization::LoginMethod;
+    use crate::domain::requested_claims;
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
     #[test]
-    fn a_grant_that_was_written_before_it_kept_an_epoch_reads_as_one_of_the_first() {
+    fn a_grant_that_was_written_before_it_kept_an_epoch_or_claims_reads_as_one_of_the_first_without_any() {
         let grant = Grant {
             id: "g1".parse().expect("an id"),
             client: "c1".parse().expect("an id"),
@@ -85,14 +90,16 @@ mod tests {
             epoch: 3,
             named: None,
             wants_auth_time: false,
+            claims: requested_claims::read(r#"{"userinfo":{"name":null}}"#).0,
             created_at: NOW,
             code: Code { hash: TokenHash::of(b"code"), expires_at: NOW, used: true },
             refresh: None,
         };
         let mut json = serde_json::to_value(&grant).expect("JSON");
-        let written = json.as_object_mut().and_then(|fields| fields.remove("epoch"));
-        assert_eq!(written, Some(3.into()));
+        let mut take = |name| json.as_object_mut().and_then(|fields| fields.remove(name));
+        assert_eq!(take("epoch"), Some(3.into()));
+        assert_eq!(take("claims"), Some(serde_json::json!({"userinfo": ["name"]})));
         let old: Grant = serde_json::from_value(json).expect("a grant");
-        assert_eq!(old, Grant { epoch: 0, ..grant });
+        assert_eq!(old, Grant { epoch: 0, claims: RequestedClaims::default(), ..grant });
     }
 }

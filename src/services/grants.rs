@@ -136,6 +136,7 @@ impl Grants {
             epoch: new.epoch,
             named: new.named,
             wants_auth_time: new.request.wants_auth_time(),
+            claims: new.request.claims.clone(),
             created_at: now,
             code: Code { hash: code.hash(), expires_at, used: false },
             refresh: None,

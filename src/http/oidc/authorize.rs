@@ -126,9 +126,8 @@ impl Endpoint {
         pending: &Pending,
     ) -> Result<Option<Outcome>, PageError> {
         let Some(current) = self.web.session(visitor).await? else { return Ok(None) };
-        let hinted = pending.hinted.as_ref().is_none_or(|hinted| *hinted == current.user.id);
         // Who has no address may have got one at Fly.io meanwhile, or be somebody else.
-        let right_person = hinted && closed::has_what_it_needs(client, &current.user);
+        let right_person = pending.is_for(&current.user.id) && closed::has_what_it_needs(client, &current.user);
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
             return Ok(None);
         }

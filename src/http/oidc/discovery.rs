@@ -74,7 +74,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
         CoreClientAuthMethod::ClientSecretPost,
     ]))
     .set_claims_supported(Some(claims))
-    .set_claims_parameter_supported(Some(false))
+    .set_claims_parameter_supported(Some(true))
     .set_request_parameter_supported(Some(false))
     .set_request_uri_parameter_supported(Some(false)))
 }

@@ -14,8 +14,8 @@ use serde::Serialize;
 
 use super::userinfo::person_claims;
 use super::{Clients, client_auth};
-use crate::domain::authorize::{OAuthCode, ScopeValue};
-use crate::domain::claims::{IdToken, PersonClaims};
+use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
+use crate::domain::claims::IdToken;
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
@@ -141,11 +141,7 @@ impl TokenEndpoint {
     fn id_token(&self, web: &Web, client: &Client, issued: &Issued) -> Result<String, OAuthFailure> {
         let (grant, opened) = (&issued.grant, &issued.opened);
         let iat = web.clock.now();
-        let person = if client.claims_in_id_token {
-            person_claims(&opened.user, &issued.scope, &opened.organizations)
-        } else {
-            PersonClaims::default()
-        };
+        let in_token = if client.claims_in_id_token { issued.scope.clone() } else { Scope::default() };
         let claims = IdToken {
             iss: web.issuer.as_str(),
             sub: &opened.user.id,
@@ -159,7 +155,7 @@ impl TokenEndpoint {
                 LoginMethod::Fly => &["fed"],
                 LoginMethod::Password => &["pwd"],
             },
-            person,
+            person: person_claims(&opened.user, &in_token, &grant.claims.id_token, &opened.organizations),
         };
         self.signing.sign(algorithm(client), "JWT", &claims).map_err(|error| {
             tracing::error!(%error, "an id_token could not be signed");

@@ -1,5 +1,6 @@
 //! Userinfo (OIDC Core, section 5.3), and the bearer token that it and `token/info` take (RFC 6750).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -10,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{OrganizationClaim, PersonClaims, UserInfo};
 use crate::domain::parameters::Parameters;
+use crate::domain::requested_claims::ClaimName;
 use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::services::access::Judged;
@@ -56,22 +58,23 @@ async fn userinfo(grants: &Grants, headers: &HeaderMap, in_form: Option<String>)
         return Err(Refusal::Scope.into());
     }
     let Opened { user, organizations } = &authenticated.opened;
-    let person = person_claims(user, scope, organizations);
+    let person = person_claims(user, scope, &authenticated.grant.claims.userinfo, organizations);
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, Json(UserInfo { sub: user.id.clone(), person })).into_response())
 }
 
-/// The claims that a scope gives (OIDC Core, section 5.4).
+/// The claims that a scope gives (OIDC Core, section 5.4), and those asked for by name (section 5.5).
 #[must_use]
-pub fn person_claims(user: &User, scope: &Scope, opened: &[Judged]) -> PersonClaims {
-    let email = user.email.clone().filter(|_| scope.contains(ScopeValue::Email));
+pub fn person_claims(user: &User, scope: &Scope, requested: &BTreeSet<ClaimName>, opened: &[Judged]) -> PersonClaims {
+    let told = |value: ScopeValue, name: ClaimName| scope.contains(value) || requested.contains(&name);
     let organizations = || opened.iter().filter_map(Judged::claim).collect::<Vec<OrganizationClaim>>();
+    // Fly.io's addresses are confirmed by Fly.io.
+    let verified = user.email.is_some().then_some(true);
     PersonClaims {
-        name: scope.contains(ScopeValue::Profile).then(|| user.name.clone()),
-        // Fly.io's addresses are confirmed by Fly.io.
-        email_verified: email.is_some().then_some(true),
-        email,
-        organizations: scope.contains(ScopeValue::Organizations).then(organizations),
+        name: told(ScopeValue::Profile, ClaimName::Name).then(|| user.name.clone()),
+        email: user.email.clone().filter(|_| told(ScopeValue::Email, ClaimName::Email)),
+        email_verified: verified.filter(|_| told(ScopeValue::Email, ClaimName::EmailVerified)),
+        organizations: told(ScopeValue::Organizations, ClaimName::Organizations).then(organizations),
     }
 }
 

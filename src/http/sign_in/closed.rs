@@ -11,6 +11,7 @@ use crate::domain::client::Client;
 use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
 use crate::http::error::PageError;
+use crate::http::oidc::redirect::Back;
 use crate::http::pages::sign_in::NoLongerOpensPage;
 use crate::http::pages::{Page, when};
 use crate::http::web::{Visitor, Web};
@@ -121,6 +122,22 @@ pub(super) fn check_email(client: &Client, current: &Current, tx_query: &str) ->
     );
     Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
         .action("Start again", format!("/sign-in{tx_query}")))
+}
+
+/// Somebody else has signed in than the client asks for (OIDC Core, sections 3.1.2.1 and 3.1.2.2).
+pub(super) fn other_person(back: &Back<'_>, tx_query: &str) -> Result<Response, PageError> {
+    let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one asked for");
+    if !back.client.denials_on_own_page {
+        return Ok(back.error(&error));
+    }
+    let message = format!(
+        "{} asks for another person than the one who has signed in here. Sign in as the person it asks for, or go back \
+         there and start again.",
+        back.client.name
+    );
+    Err(PageError::new(StatusCode::FORBIDDEN, "Somebody else was asked for", message)
+        .detail(error.to_string())
+        .action("Sign in as somebody else", format!("/sign-in{tx_query}&all=1")))
 }
 
 /// Why the person may not go on.

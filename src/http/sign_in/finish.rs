@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use axum::response::Response;
 
-use super::closed::{check_email, has_what_it_needs};
+use super::closed::{check_email, has_what_it_needs, other_person};
 use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::clock::Timestamp;
 use crate::domain::access::{Closed, Proof, SeenOrganization};
-use crate::domain::authorize::{OAuthCode, OAuthError};
+use crate::domain::authorize::OAuthError;
 use crate::domain::client::Client;
 use crate::domain::ids::OrganizationId;
 use crate::http::error::PageError;
@@ -72,10 +72,8 @@ impl Finish {
             return Ok(Outcome::Closed(judged));
         }
         let back = pending.back(web, &client, &redirect);
-        if pending.hinted.as_ref().is_some_and(|hinted| *hinted != current.user.id) {
-            // OIDC Core, section 3.1.2.1: an error when somebody else signs in than the hint says.
-            let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one hinted at");
-            return Ok(Outcome::Code(back.error(&error)));
+        if !pending.is_for(&current.user.id) {
+            return other_person(&back, tx_query).map(Outcome::Code);
         }
         if choice == Choice::Open && named.is_none() && judged.iter().any(|j| may_be_wanted(j, self.store.now())) {
             return Ok(Outcome::Choose(judged));

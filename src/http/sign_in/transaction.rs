@@ -34,11 +34,18 @@ pub struct Pending {
     pub redirect_uri: String,
     pub state: Option<String>,
     pub request: AuthorizationRequest,
-    /// The only person the client wants back, when it said so (`id_token_hint`).
+    /// The only person the client wants back, when it said so by an `id_token_hint`.
     pub hinted: Option<UserId>,
 }
 
 impl Pending {
+    /// Whether the client would take this person back.
+    #[must_use]
+    pub fn is_for(&self, person: &UserId) -> bool {
+        let named = [self.hinted.as_ref(), self.request.demands.sub.as_ref()];
+        named.into_iter().flatten().all(|named| named == person)
+    }
+
     /// The way back to the client, whose redirect URI has been verified once more.
     #[must_use]
     pub fn back<'a>(&'a self, web: &'a Web, client: &'a Client, redirect: &'a VerifiedRedirect) -> Back<'a> {

@@ -4,6 +4,8 @@
 mod authorize;
 #[path = "provider/authorize_session.rs"]
 mod authorize_session;
+#[path = "provider/claims.rs"]
+mod claims;
 #[path = "provider/client_auth.rs"]
 mod client_auth;
 #[path = "provider/discovery.rs"]

@@ -113,7 +113,9 @@ async fn client_id_or_redirect_uri_repeated_is_a_page() {
 async fn any_other_parameter_repeated_is_invalid_request() {
     let app = TestApp::new().await;
     let request = app.standard().request();
-    for (name, value) in [("response_type", "code"), ("scope", "openid"), ("nonce", "n"), ("foo", "1")] {
+    for (name, value) in
+        [("response_type", "code"), ("scope", "openid"), ("nonce", "n"), ("claims", "{}"), ("foo", "1")]
+    {
         let request = request.clone().with(name, value).and(name, value);
         expect_redirect(&app, &request, "invalid_request").await;
     }
@@ -310,9 +312,12 @@ async fn display_locales_acr_hints_and_claims_are_never_an_error() {
         .and("ui_locales", "de-CH de")
         .and("claims_locales", "fr")
         .and("acr_values", "urn:mace:incommon:iap:silver")
-        .and("login_hint", "ines@saltmarsh.example")
-        .and("claims", r#"{"userinfo":{"name":{"essential":true}}}"#);
-    expect_sign_in(&app, &odd).await;
+        .and("login_hint", "ines@saltmarsh.example");
+    let long = format!(r#"{{"userinfo":{{"name":null}}}}{}"#, " ".repeat(4_096));
+    let subject = r#"{"id_token":{"sub":{"value":"nobody we know"}}}"#;
+    for claims in [r#"{"userinfo":{"name":{"essential":true}}}"#, "{", "[]", "userinfo", subject, &long] {
+        expect_sign_in(&app, &odd.clone().and("claims", claims)).await;
+    }
     expect_sign_in(&app, &app.sentry_oidc().request()).await;
 }
 

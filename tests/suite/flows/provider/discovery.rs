@@ -47,7 +47,7 @@ async fn the_document_under_both_forms() {
             "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "name", "email",
             "email_verified", "organizations",
         ],
-        "claims_parameter_supported": false,
+        "claims_parameter_supported": true,
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
