@@ -74,7 +74,7 @@ pub struct AuthorizationRequest {
 
 impl AuthorizationRequest {
     /// The checks in the order of the specification, one rule each.
-    pub fn check(parameters: &Parameters, client: &Client) -> Result<Self, OAuthError> {
+    pub fn check(parameters: &Parameters, client: &Client, issuer: &str) -> Result<Self, OAuthError> {
         parameters.check_text()?;
         parameters.check_once_each()?;
         check_response_type(parameters)?;
@@ -84,7 +84,7 @@ impl AuthorizationRequest {
         let prompt = check_prompt(parameters)?;
         let max_age = check_max_age(parameters)?;
         let nonce = check_nonce(parameters)?;
-        let (claims, demands) = read_claims(parameters, &scope)?;
+        let (claims, demands) = read_claims(parameters, &scope, issuer)?;
         let text = |name: &str| parameters.one(name).map(|value| value.map(|v| v.chars().take(512).collect()));
         Ok(Self {
             response_mode: ResponseMode::check(parameters).unwrap_or_default(),
@@ -108,10 +108,17 @@ impl AuthorizationRequest {
     }
 }
 
-/// Without `openid` it is no request of OpenID Connect, and the parameter means nothing (OIDC Core, section 3.1.2.1).
-fn read_claims(parameters: &Parameters, scope: &Scope) -> Result<(RequestedClaims, Demands), OAuthError> {
-    let text = parameters.one("claims")?.filter(|_| scope.contains(ScopeValue::OpenId));
-    Ok(text.map(requested_claims::read).unwrap_or_default())
+/// Without `openid` it is no request of OpenID Connect, and these mean nothing (OIDC Core, section 3.1.2.1).
+fn read_claims(
+    parameters: &Parameters,
+    scope: &Scope,
+    issuer: &str,
+) -> Result<(RequestedClaims, Demands), OAuthError> {
+    let (claims, acr_values) = (parameters.one("claims")?, parameters.one("acr_values")?);
+    if !scope.contains(ScopeValue::OpenId) {
+        return Ok(Default::default());
+    }
+    Ok(requested_claims::read(claims, acr_values, issuer))
 }
 
 /// Comes back byte for byte in the `id_token`, so one that is too long to keep is refused, not cut.
@@ -223,7 +230,8 @@ mod tests {
     }
 
     fn code_of(query: &str, pkce: bool) -> Result<AuthorizationRequest, &'static str> {
-        AuthorizationRequest::check(&Parameters::parse(query), &client(pkce, true)).map_err(|e| e.code.as_str())
+        let (sent, client) = (Parameters::parse(query), client(pkce, true));
+        AuthorizationRequest::check(&sent, &client, "https://login.test").map_err(|e| e.code.as_str())
     }
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";

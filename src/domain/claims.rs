@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::ids::{OrganizationId, Slug, UserId};
 use super::member::Role;
+use super::organization::LoginMethod;
 
 /// An organization that a sign-in opened, as the `organizations` claim and `token/info` tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,6 +28,17 @@ pub struct PersonClaims {
     pub organizations: Option<Vec<OrganizationClaim>>,
 }
 
+/// The way somebody signed in, as `acr` tells it (OIDC Core, section 2). They are two ways, not two levels: what Fly.io
+/// asks of a person is Fly.io's to say.
+#[must_use]
+pub fn acr(issuer: &str, method: LoginMethod) -> String {
+    let way = match method {
+        LoginMethod::Fly => "fly",
+        LoginMethod::Password => "password",
+    };
+    format!("{issuer}/acr/{way}")
+}
+
 /// The `id_token` (OIDC Core, section 2).
 #[derive(Debug, Clone, Serialize)]
 pub struct IdToken<'a> {
@@ -44,6 +56,8 @@ pub struct IdToken<'a> {
     pub at_hash: Option<String>,
     /// RFC 8176. What Fly.io asked of the person is Fly.io's to say, so a Fly.io sign-in is only "fed".
     pub amr: &'a [&'static str],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
     #[serde(flatten)]
     pub person: PersonClaims,
 }

@@ -90,7 +90,7 @@ mod tests {
             epoch: 3,
             named: None,
             wants_auth_time: false,
-            claims: requested_claims::read(r#"{"userinfo":{"name":null}}"#).0,
+            claims: requested_claims::read(Some(r#"{"userinfo":{"name":null}}"#), None, "").0,
             created_at: NOW,
             code: Code { hash: TokenHash::of(b"code"), expires_at: NOW, used: true },
             refresh: None,

@@ -15,6 +15,8 @@ pub enum LoginMethod {
 }
 
 impl LoginMethod {
+    pub const ALL: [Self; 2] = [Self::Fly, Self::Password];
+
     /// In the middle of a sentence: "signed in with ...".
     #[must_use]
     pub fn words(self) -> &'static str {

@@ -74,7 +74,7 @@ impl Endpoint {
         let mode = ResponseMode::check(&parameters)
             .map_err(|error| PageError::client(Some(&client), error, "response_mode"))?;
         let back = Back { redirect: &redirect, client: &client, mode, state, web };
-        let checked = AuthorizationRequest::check(&parameters, &client);
+        let checked = AuthorizationRequest::check(&parameters, &client, web.issuer.as_str());
         let (request, hinted) = match checked.and_then(|request| Ok((request, self.hinted(&parameters)?))) {
             Ok(checked) => checked,
             Err(error) => return refuse(&client, &back, &error),
@@ -193,8 +193,9 @@ fn verify_redirect(parameters: &Parameters, client: &Client) -> Result<VerifiedR
     }
 }
 
-/// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3).
+/// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3), or as near as a new one can
+/// come.
 fn satisfies(proof: &Proof, request: &AuthorizationRequest, now: Timestamp) -> bool {
     let recent = request.max_age.is_none_or(|max_age| now <= proof.auth_time.plus(max_age));
-    request.prompt != Prompt::Login && recent
+    request.prompt != Prompt::Login && recent && request.demands.instead_of(proof.method).is_none()
 }

@@ -16,13 +16,15 @@ use openidconnect::core::{
     CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
 };
 use openidconnect::{
-    AuthUrl, EmptyAdditionalProviderMetadata, IssuerUrl, JsonWebKeySetUrl, ResponseTypes, Scope, TokenUrl,
-    UserInfoUrl,
+    AuthUrl, AuthenticationContextClass, EmptyAdditionalProviderMetadata, IssuerUrl, JsonWebKeySetUrl, ResponseTypes,
+    Scope, TokenUrl, UserInfoUrl,
 };
 use serde_json::{Value, json};
 
 use crate::config::Issuer;
 use crate::domain::authorize::ScopeValue;
+use crate::domain::claims::acr;
+use crate::domain::organization::LoginMethod;
 use crate::services::signing::SigningKeys;
 
 /// How long clients may keep the documents.
@@ -52,9 +54,10 @@ impl Discovery {
 fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     let algorithms = vec![CoreJwsSigningAlgorithm::EcdsaP256Sha256, CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256];
     let scopes = ScopeValue::ALL.into_iter().map(|scope| Scope::new(scope.as_str().to_owned())).collect();
-    let claims = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash"];
+    let claims = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "at_hash"];
     let claims = claims.into_iter().chain(["name", "email", "email_verified", "organizations"]);
     let claims = claims.map(|name| CoreClaimName::new(name.to_owned())).collect();
+    let acr_values = LoginMethod::ALL.map(|method| AuthenticationContextClass::new(acr(issuer.as_str(), method)));
     Ok(CoreProviderMetadata::new(
         IssuerUrl::new(issuer.as_str().to_owned())?,
         AuthUrl::new(issuer.join("/oauth/authorize"))?,
@@ -73,6 +76,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
         CoreClientAuthMethod::ClientSecretBasic,
         CoreClientAuthMethod::ClientSecretPost,
     ]))
+    .set_acr_values_supported(Some(acr_values.to_vec()))
     .set_claims_supported(Some(claims))
     .set_claims_parameter_supported(Some(true))
     .set_request_parameter_supported(Some(false))

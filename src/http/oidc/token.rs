@@ -15,10 +15,11 @@ use serde::Serialize;
 use super::userinfo::person_claims;
 use super::{Clients, client_auth};
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
-use crate::domain::claims::IdToken;
+use crate::domain::claims::{IdToken, acr};
 use crate::domain::client::{Client, SigningAlgorithm};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
+use crate::domain::requested_claims::ClaimName;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
 use crate::services::grants::redeem::Redemption;
@@ -141,6 +142,7 @@ impl TokenEndpoint {
     fn id_token(&self, web: &Web, client: &Client, issued: &Issued) -> Result<String, OAuthFailure> {
         let (grant, opened) = (&issued.grant, &issued.opened);
         let iat = web.clock.now();
+        let asked = &grant.claims.id_token;
         let in_token = if client.claims_in_id_token { issued.scope.clone() } else { Scope::default() };
         let claims = IdToken {
             iss: web.issuer.as_str(),
@@ -155,7 +157,8 @@ impl TokenEndpoint {
                 LoginMethod::Fly => &["fed"],
                 LoginMethod::Password => &["pwd"],
             },
-            person: person_claims(&opened.user, &in_token, &grant.claims.id_token, &opened.organizations),
+            acr: asked.contains(&ClaimName::Acr).then(|| acr(web.issuer.as_str(), grant.proof.method)),
+            person: person_claims(&opened.user, &in_token, asked, &opened.organizations),
         };
         self.signing.sign(algorithm(client), "JWT", &claims).map_err(|error| {
             tracing::error!(%error, "an id_token could not be signed");

@@ -140,6 +140,29 @@ pub(super) fn other_person(back: &Back<'_>, tx_query: &str) -> Result<Response, 
         .action("Sign in as somebody else", format!("/sign-in{tx_query}&all=1")))
 }
 
+/// The person has signed in by `method`, and the client insists on another, which is a failed sign-in (OIDC Core,
+/// section 5.5.1.1). `wanted`: the one it accepts, if it is one of ours.
+pub(super) fn other_method(
+    back: &Back<'_>,
+    method: LoginMethod,
+    wanted: Option<LoginMethod>,
+    tx_query: &str,
+) -> Result<Response, PageError> {
+    let error = OAuthError::new(OAuthCode::AccessDenied, "the person did not sign in in a way that is asked for");
+    let client = back.client;
+    if !client.denials_on_own_page {
+        return Ok(back.error(&error));
+    }
+    let Some(wanted) = wanted.map(LoginMethod::words) else {
+        let message = "It insists on a way of signing in that we do not have.";
+        return Err(PageError::client(Some(client), message, error.to_string()));
+    };
+    let message = format!("You signed in with {}, and {} insists on {wanted}.", method.words(), client.name);
+    Err(PageError::new(StatusCode::FORBIDDEN, "Another way of signing in is asked for", message)
+        .detail(error.to_string())
+        .action(&format!("Sign in with {wanted}"), format!("/sign-in{tx_query}&all=1")))
+}
+
 /// Why the person may not go on.
 struct Explained {
     title: &'static str,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::response::Response;
 
-use super::closed::{check_email, has_what_it_needs, other_person};
+use super::closed::{check_email, has_what_it_needs, other_method, other_person};
 use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::clock::Timestamp;
@@ -74,6 +74,10 @@ impl Finish {
         let back = pending.back(web, &client, &redirect);
         if !pending.is_for(&current.user.id) {
             return other_person(&back, tx_query).map(Outcome::Code);
+        }
+        let (demands, method) = (&pending.request.demands, current.proof().method);
+        if !demands.accept(method) {
+            return other_method(&back, method, demands.instead_of(method), tx_query).map(Outcome::Code);
         }
         if choice == Choice::Open && named.is_none() && judged.iter().any(|j| may_be_wanted(j, self.store.now())) {
             return Ok(Outcome::Choose(judged));

@@ -135,12 +135,15 @@ impl Transaction {
         if self.chosen_from.is_some_and(|before| before != method) { Choice::Made } else { Choice::Open }
     }
 
-    /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`).
+    /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`;
+    /// section 5.5.1.1).
     #[must_use]
     pub fn accepts(&self, proof: &Proof) -> bool {
         let recent = |max_age| self.begun_at <= proof.auth_time.plus(max_age);
-        let in_time = self.pending().and_then(|pending| pending.request.max_age).is_none_or(recent);
-        self.signed_in || (in_time && (!self.wants_new_sign_in() || proof.auth_time >= self.begun_at))
+        let request = self.pending().map(|pending| &pending.request);
+        let in_time = request.and_then(|request| request.max_age).is_none_or(recent);
+        let this_way = request.is_none_or(|request| request.demands.instead_of(proof.method).is_none());
+        self.signed_in || (in_time && this_way && (!self.wants_new_sign_in() || proof.auth_time >= self.begun_at))
     }
 
     fn is_over(&self, now: Timestamp) -> bool {

@@ -1,7 +1,11 @@
 //! The OpenID Connect provider, row by row of its tables of cases.
 
+#[path = "provider/acr.rs"]
+mod acr;
 #[path = "provider/authorize.rs"]
 mod authorize;
+#[path = "provider/authorize_accepted.rs"]
+mod authorize_accepted;
 #[path = "provider/authorize_session.rs"]
 mod authorize_session;
 #[path = "provider/claims.rs"]

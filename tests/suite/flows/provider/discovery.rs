@@ -43,8 +43,9 @@ async fn the_document_under_both_forms() {
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "end_session_endpoint": format!("{ISSUER}/oauth/logout"),
+        "acr_values_supported": [format!("{ISSUER}/acr/fly"), format!("{ISSUER}/acr/password")],
         "claims_supported": [
-            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "at_hash", "name", "email",
+            "sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "at_hash", "name", "email",
             "email_verified", "organizations",
         ],
         "claims_parameter_supported": true,
