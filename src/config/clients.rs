@@ -180,7 +180,11 @@ fn read_digest(entry: &Entry) -> Read<[u8; 32]> {
     let text = parse::raw_text(entry)?;
     let bytes = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let remedy = "Write 64 hexadecimal digits: printf %s SECRET | sha256sum";
-    bytes.ok_or_else(|| Wrong::new("this is not a SHA-256 digest", remedy))
+    let digest = bytes.ok_or_else(|| Wrong::new("this is not a SHA-256 digest", remedy))?;
+    if digest::digest(&digest::SHA256, b"").as_ref() == digest {
+        return Err(Wrong::new("this is the digest of no secret at all", remedy));
+    }
+    Ok(digest)
 }
 
 /// An absolute address without fragment (RFC 6749, section 3.1.2), kept exactly as written: it is compared byte for byte.

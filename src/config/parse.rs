@@ -208,6 +208,23 @@ pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Wrong {
     Wrong::new(format!("the file {} cannot be read ({})", path.display(), error.kind()), remedy)
 }
 
+/// Words that stand in secrets which somebody typed or copied. A random secret has one of them about never.
+const PLACEHOLDERS: [&str; 13] = [
+    "changeme",
+    "change_me",
+    "change-me",
+    "placeholder",
+    "example",
+    "password",
+    "passw0rd",
+    "your-",
+    "your_",
+    "replace",
+    "random secret",
+    "secret from",
+    "1234567890",
+];
+
 /// A secret between Flybridge and somebody else: long enough not to be guessed, and not an obvious placeholder.
 pub(super) fn own_secret(mut text: Zeroizing<String>) -> Read<Secret> {
     let remedy = "Use a random one, such as the output of: openssl rand -base64 32";
@@ -215,6 +232,10 @@ pub(super) fn own_secret(mut text: Zeroizing<String>) -> Read<Secret> {
     if length < SHORTEST_SECRET {
         let reason = format!("the secret has {length} characters, and fewer than {SHORTEST_SECRET} can be guessed");
         return Err(Wrong::new(reason, remedy));
+    }
+    let lower = Zeroizing::new(text.to_lowercase());
+    if PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
+        return Err(Wrong::new("the secret looks like an example out of a manual, so it can be guessed", remedy));
     }
     let distinct = text.chars().collect::<std::collections::BTreeSet<_>>().len();
     if distinct < 6 {

@@ -96,5 +96,12 @@ pub(super) fn log(mut section: Section<'_>) -> Option<Log> {
 fn filter(entry: &Entry) -> Read<LogFilter> {
     let given = parse::text(entry)?;
     let remedy = "Write a level (error, warn, info, debug, trace) or directives such as \"info,flybridge=debug\"";
+    // A bare word that is no level would be taken for the name of a target, and silence everything else.
+    let is_level =
+        |word: &str| ["off", "error", "warn", "info", "debug", "trace"].contains(&word.to_lowercase().as_str());
+    let mut bare = given.split(',').map(str::trim).filter(|directive| !directive.contains(['=', '[']));
+    if let Some(word) = bare.find(|word| !is_level(word)) {
+        return Err(Wrong::new(format!("{word:?} is no level of a log"), remedy));
+    }
     given.parse().map_err(|error| Wrong::new(format!("{given:?} is not a log filter ({error})"), remedy))
 }

@@ -12,6 +12,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use url::Url;
 
+use super::oidc::Clients;
 use super::pages::Page;
 use super::pages::leave::LeavePage;
 use super::web::Web;
@@ -20,13 +21,16 @@ use super::web::Web;
 const AFTER_A_FORM: [&str; 3] = ["/", "/go", "/sign-in/next"];
 
 /// The layer of our own pages and forms. A program that asks for no HTML gets the redirect as it is.
-pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
+pub async fn layer(State((web, clients)): State<(Arc<Web>, Arc<Clients>)>, request: Request, next: Next) -> Response {
     let html = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let by_form = html.is_some_and(|accept| accept.contains("text/html"))
         && (request.method() == Method::POST || AFTER_A_FORM.contains(&request.uri().path()));
     let response = next.run(request).await;
     match leads_elsewhere(&response, &web).filter(|_| by_form) {
-        Some(url) => leave(&web, &response, url),
+        Some((url, text)) => {
+            let name = clients.at(&url.origin()).map(|client| client.name.clone());
+            leave(&response, LeavePage::new(web.frame(""), name, &url, text))
+        }
         None => response,
     }
 }
@@ -39,8 +43,8 @@ fn leads_elsewhere(response: &Response, web: &Web) -> Option<(Url, String)> {
     (url.origin().ascii_serialization() != web.issuer.as_str()).then(|| (url, text.to_owned()))
 }
 
-fn leave(web: &Web, redirect: &Response, (url, text): (Url, String)) -> Response {
-    let mut response = Page::ok(LeavePage::new(web.frame(""), &url, text)).into_response();
+fn leave(redirect: &Response, page: LeavePage) -> Response {
+    let mut response = Page::ok(page).into_response();
     for cookie in redirect.headers().get_all(header::SET_COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
     }

@@ -36,6 +36,16 @@ impl Clients {
         self.0.values()
     }
 
+    /// A client with an address at `origin`.
+    #[must_use]
+    pub fn at(&self, origin: &url::Origin) -> Option<&Arc<Client>> {
+        self.0.values().find(|client| {
+            let addresses = client.redirect_uris.iter().chain(&client.post_logout_redirect_uris).map(String::as_str);
+            let mut addresses = addresses.chain(client.home.as_ref().map(url::Url::as_str));
+            addresses.any(|address| url::Url::parse(address).is_ok_and(|url| url.origin() == *origin))
+        })
+    }
+
     /// The client that people without a pending request go on to: the first with a home.
     #[must_use]
     pub fn with_home(&self) -> Option<&Arc<Client>> {

@@ -211,6 +211,10 @@ const IMPOSSIBLE: &[(&str, &str, &str)] = &[
     ("passwords", "passes = 1", "from 2 to 20"),
     ("workers", "enabled = \"yes\"", "neither true nor false"),
     ("log", "filter = \"flybridge=loud\"", "is not a log filter"),
+    ("log", "filter = \"warning\"", "\"warning\" is no level of a log"),
+    ("log", "filter = \"info, verbose\"", "\"verbose\" is no level of a log"),
+    ("fly", "client_secret = \"the client secret from Fly.io\"", "looks like an example"),
+    ("fly", "client_secret = \"ChangeMeChangeMe\"", "looks like an example"),
     ("log", "format = \"xml\"", "Write one of \"text\", \"json\""),
 ];
 

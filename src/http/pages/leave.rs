@@ -10,6 +10,8 @@ use super::Frame;
 #[template(path = "pages/leave.html")]
 pub struct LeavePage {
     pub frame: Frame,
+    /// Name of the application: `Sentry`; its site when no application is known there.
+    pub name: String,
     /// The site as the address bar will show it: `sentry.example`.
     pub site: String,
     /// Where it goes on to, as it was written: a verified redirect with its answer, or the home of an application.
@@ -19,18 +21,24 @@ pub struct LeavePage {
 impl LeavePage {
     /// `text` is the address as the redirect would have carried it.
     #[must_use]
-    pub fn new(frame: Frame, url: &Url, text: String) -> Self {
+    pub fn new(frame: Frame, name: Option<String>, url: &Url, text: String) -> Self {
         let host = url.host_str().unwrap_or_default();
         let site = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Self { frame, site, url: text }
+        Self { frame, name: name.unwrap_or_else(|| site.clone()), site, url: text }
     }
 
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
-        let page = |text: &str| Some(Self::new(Frame::new(false, ""), &Url::parse(text).ok()?, text.to_owned()));
+        let page = |name: Option<&str>, text: &str| {
+            let name = name.map(str::to_owned);
+            Some(Self::new(Frame::new(false, ""), name, &Url::parse(text).ok()?, text.to_owned()))
+        };
         let pages = [
-            ("code", page("https://sentry.example/auth/sso/?code=fbc_3v7k9m2p.x&state=a%22b%3Cc%3E&iss=x")),
-            ("home", page("http://127.0.0.1:4030/")),
+            (
+                "code",
+                page(Some("Sentry"), "https://sentry.example/auth/sso/?code=fbc_3v7k9m2p.x&state=a%22b%3Cc%3E&iss=x"),
+            ),
+            ("home", page(None, "http://127.0.0.1:4030/")),
         ];
         pages.into_iter().filter_map(|(name, page)| Some((name, page?))).collect()
     }

@@ -41,6 +41,8 @@ pub struct SignInPage {
     pub tx_query: String,
     /// Name of the application that asked; none when somebody came by themselves.
     pub client: Option<String>,
+    /// Name of the application that somebody who came by themselves goes on to; none on the way to a page of ours.
+    pub then: Option<String>,
     pub offer: Offer,
     pub notice: Option<SignInNotice>,
     /// The address that was typed before, or empty.
@@ -74,6 +76,7 @@ impl SignInPage {
             csrf: SAMPLE_CSRF.into(),
             tx_query: SAMPLE_TX.into(),
             client: Some("Sentry".into()),
+            then: None,
             offer: Offer::Both,
             notice: None,
             email: String::new(),
@@ -90,6 +93,7 @@ impl SignInPage {
         let tried = Self { email: "priya@saltmarsh.example".into(), ..both.clone() };
         let says = |page: &Self, notice| Self { notice: Some(notice), ..page.clone() };
         let direct = Self { frame: Frame::new(true, ""), client: None, tx_query: String::new(), ..both.clone() };
+        let alone = Self { then: Some("Sentry".into()), ..direct.clone() };
         vec![
             ("refused", says(&tried, SignInNotice::Refused)),
             ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),
@@ -111,6 +115,7 @@ impl SignInPage {
             ("fly-again", back),
             ("password", password),
             ("direct", direct),
+            ("alone", alone),
         ]
     }
 }

@@ -41,10 +41,13 @@ pub async fn get(
     Ok(response)
 }
 
+/// On to the application.
+const HOME: &str = "/go";
+
 /// Somebody came by themselves, or with a transaction that this browser does not have: they go on to the application
 /// afterwards. The latter is not redirected, or a browser that keeps no cookies would go round for ever.
 async fn begin_alone(web: &Web, finish: &Finish, visitor: &Visitor, lost: &str) -> Result<Response, PageError> {
-    let errand = Errand::Page { path: "/go".to_owned(), again: false };
+    let errand = Errand::Page { path: HOME.to_owned(), again: false };
     let transaction = Transaction::begin(errand, web.clock.now(), &*web.random);
     let mut response = if lost.is_empty() {
         see_other(&format!("/sign-in{}", transaction.query()))
@@ -64,6 +67,7 @@ pub struct Form {
     pub email: String,
     offer: Offer,
     client: Option<String>,
+    then: Option<String>,
     tx_query: String,
 }
 
@@ -82,12 +86,14 @@ impl Form {
             }
         });
         let client = finish.client_of(transaction);
+        let goes_home = matches!(&transaction.errand, Errand::Page { path, .. } if path == HOME);
         let hinted = transaction.pending().and_then(|pending| pending.request.login_hint.clone());
         Ok(Self {
             notice: None,
             email: hinted.filter(|hint| hint.contains('@')).unwrap_or_default(),
             offer,
             client: client.map(|client| client.name.clone()),
+            then: finish.clients.with_home().filter(|_| goes_home).map(|client| client.name.clone()),
             tx_query: transaction.query(),
         })
     }
@@ -99,6 +105,7 @@ impl Form {
             frame: web.frame(&self.tx_query),
             csrf: web.csrf(visitor),
             client: self.client,
+            then: self.then,
             offer: self.offer,
             notice: self.notice,
             email: self.email,
