@@ -11,6 +11,7 @@ pub use self::error::{OAuthCode, OAuthError};
 pub use self::scope::{Scope, ScopeValue};
 use super::client::Client;
 use super::parameters::Parameters;
+use super::request_object::wants_form_post;
 use super::requested_claims::{self, ClaimName, Demands, RequestedClaims};
 
 /// How the answer travels back through the browser.
@@ -31,8 +32,10 @@ impl ResponseMode {
     /// # Errors
     /// One sentence about the mode for the person at our own page.
     pub fn check(parameters: &Parameters) -> Result<Self, &'static str> {
+        let in_object = matches!(parameters.one("request"), Ok(Some(object)) if wants_form_post(object));
         match parameters.one("response_mode") {
             Ok(Some("form_post")) => Ok(Self::FormPost),
+            Ok(None) if in_object => Ok(Self::FormPost),
             // A repeated one is answered as any other repeated parameter, in the mode that is the default.
             Ok(None | Some("query")) | Err(_) => Ok(Self::Query),
             Ok(Some(_)) => Err("It wants its answer in a form we do not support."),
