@@ -6,6 +6,8 @@ mod access;
 mod audit;
 #[path = "flows/bad_input.rs"]
 mod bad_input;
+#[path = "flows/certification.rs"]
+mod certification;
 #[path = "flows/disable.rs"]
 mod disable;
 #[path = "flows/epochs.rs"]

@@ -51,6 +51,23 @@ impl Answer {
         query(&Url::parse(&self.location()).unwrap())
     }
 
+    /// Where the form of a `form_post` page leads, and the fields that the browser posts there.
+    #[track_caller]
+    pub(crate) fn posted(&self) -> (String, BTreeMap<String, String>) {
+        assert_eq!(self.status, StatusCode::OK, "{}", self.said());
+        let html = self.text();
+        let form = html.split_once("<form id=\"form-post\"").unwrap().1.split_once("</form>").unwrap().0.to_owned();
+        assert!(form.contains("method=\"post\"") && form.contains("<button"), "{form}");
+        let action = form.split_once("action=\"").unwrap().1.split_once('"').unwrap().0;
+        let mut fields = BTreeMap::new();
+        for input in form.split("<input type=\"hidden\" name=\"").skip(1) {
+            let (name, rest) = input.split_once("\" value=\"").unwrap();
+            let value = rest.split_once("\">").unwrap().0;
+            assert_eq!(fields.insert(name.to_owned(), unescape(value)), None, "{name} once");
+        }
+        (unescape(action), fields)
+    }
+
     /// The text of the first element with this id, without tags.
     pub(crate) fn element(&self, id: &str) -> Option<String> {
         let html = self.text();
@@ -111,6 +128,8 @@ impl Answer {
     }
 }
 
-fn unescape(text: &str) -> String {
-    text.replace("&#38;", "&").replace("&amp;", "&").replace("&#39;", "'").replace("&#60;", "<").replace("&#62;", ">")
+/// Text of an attribute or element as a browser reads it. The ampersand comes last, or it would be read twice.
+fn unescape(html: &str) -> String {
+    let entities = [("&amp;", "&"), ("&#60;", "<"), ("&#62;", ">"), ("&#34;", "\""), ("&#39;", "'"), ("&#38;", "&")];
+    entities.iter().fold(html.to_owned(), |text, (entity, plain)| text.replace(entity, plain))
 }

@@ -71,6 +71,11 @@ impl Parameters {
         self
     }
 
+    /// The first value of this name.
+    pub(crate) fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn encode(&self) -> String {
         encode(&self.0.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect::<Vec<_>>())
     }
@@ -136,6 +141,24 @@ impl Rp {
             other => format!("the secret of {other}"),
         };
         Self { router: app.router.clone(), id, secret, basic, pkce: basic, redirect, scope }
+    }
+
+    /// A client that sends no PKCE, such as those of the official certification suite.
+    pub(crate) fn plain(
+        app: &TestApp,
+        (id, secret): (&'static str, &str),
+        basic: bool,
+        redirect: &'static str,
+    ) -> Self {
+        Self {
+            router: app.router.clone(),
+            id,
+            secret: secret.to_owned(),
+            basic,
+            pkce: false,
+            redirect,
+            scope: "openid",
+        }
     }
 
     /// The same client with another secret.
