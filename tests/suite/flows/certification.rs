@@ -14,6 +14,8 @@ mod code_reuse;
 mod config;
 #[path = "certification/core.rs"]
 mod core;
+#[path = "certification/documents.rs"]
+mod documents;
 #[path = "certification/form_post.rs"]
 mod form_post;
 #[path = "certification/hints.rs"]
