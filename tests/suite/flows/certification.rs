@@ -24,6 +24,8 @@ mod hints;
 mod refresh;
 #[path = "certification/request_objects.rs"]
 mod request_objects;
+#[path = "certification/requested.rs"]
+mod requested;
 #[path = "certification/scopes.rs"]
 mod scopes;
 #[path = "certification/suite.rs"]
