@@ -97,7 +97,7 @@ impl Finish {
 pub fn no_address(organization: &str, tx_query: &str) -> PageError {
     let message = format!(
         "{organization} signs in with email and password now, and Fly.io gave us no email address for you that you could \
-         sign in with. Nothing is lost: look after your address at Fly.io, then continue with Fly.io here once more, and \
+         sign in with. Nothing is lost: set an address at Fly.io, then continue with Fly.io here once more, and \
          set your password."
     );
     PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
@@ -116,7 +116,7 @@ pub(super) fn check_email(client: &Client, current: &Current, tx_query: &str) ->
         return Ok(());
     }
     let message = format!(
-        "Fly.io gave us no email address for you, and {} cannot sign anybody in without one. Look after your address at \
+        "Fly.io gave us no email address for you, and {} cannot sign anybody in without one. Set an address at \
          Fly.io, then start again.",
         client.name
     );
