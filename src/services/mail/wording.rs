@@ -75,12 +75,11 @@ impl Switches {
         let mut said: Vec<(String, String)> = self.0.iter().map(told).collect();
         said.dedup();
         if let [(by, on)] = said.as_slice() {
-            return format!("{by} switched {} on {on}.", self.verb("it", "them"));
+            return format!("{by} decided this on {on}.");
         }
-        let sentences =
-            self.0.iter().take(4).map(|switch| {
-                format!("{} switched {} on {}.", decider(switch), switch.organization, date(switch.at))
-            });
+        let sentences = self.0.iter().take(4).map(|switch| {
+            format!("{} decided this for {} on {}.", decider(switch), switch.organization, date(switch.at))
+        });
         sentences.collect::<Vec<_>>().join(" ")
     }
 
@@ -117,14 +116,14 @@ mod tests {
     #[test]
     fn a_decision_names_everyone_once() {
         let one = Switches::new(switch("A", Some("Ines Marlow"), 0), vec![]);
-        assert_eq!(one.decision(), "Ines Marlow switched it on 22 November 2026.");
+        assert_eq!(one.decision(), "Ines Marlow decided this on 22 November 2026.");
         assert_eq!(one.whom_to_ask(), "Ines Marlow or another admin of A");
         let same = Switches::new(switch("A", Some("Ines"), 0), vec![switch("B", Some("Ines"), 0)]);
-        assert_eq!(same.decision(), "Ines switched them on 22 November 2026.");
+        assert_eq!(same.decision(), "Ines decided this on 22 November 2026.");
         let two = Switches::new(switch("A", Some("Ines"), 0), vec![switch("B", None, 1)]);
         assert_eq!(
             two.decision(),
-            "Ines switched A on 22 November 2026. The operator of Flybridge switched B on 23 November 2026."
+            "Ines decided this for A on 22 November 2026. The operator of Flybridge decided this for B on 23 November 2026."
         );
         assert_eq!(two.whom_to_ask(), "Ines or another admin of one of these organizations");
         assert_eq!(two.verb("signs", "sign"), "sign");

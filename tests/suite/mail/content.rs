@@ -105,7 +105,7 @@ fn letters_of_any_script_arrive() {
     assert_eq!(mail.header("list-id"), "潮間帯研究所 <chokantai.flybridge.example>");
     assert!(mail.header("to").contains("王小明"));
     for kind in ["text/plain", "text/html"] {
-        assert!(mail.text(kind).contains("Zoë Ångström switched it"), "{kind}");
+        assert!(mail.text(kind).contains("Zoë Ångström"), "{kind}");
     }
 }
 
