@@ -83,6 +83,8 @@ pub fn person_claims(user: &User, scope: &Scope, requested: &BTreeSet<ClaimName>
 pub enum Refusal {
     /// No token at all: the challenge names no error.
     Missing,
+    /// In the header and in the form.
+    Twice,
     Invalid,
     Scope,
 }
@@ -91,6 +93,11 @@ impl From<Refusal> for OAuthFailure {
     fn from(refusal: Refusal) -> Self {
         let (code, description, challenge) = match refusal {
             Refusal::Missing => (OAuthCode::InvalidRequest, "No access token", "Bearer realm=\"flybridge\""),
+            Refusal::Twice => (
+                OAuthCode::InvalidRequest,
+                "Two access tokens in one request",
+                "Bearer realm=\"flybridge\", error=\"invalid_request\"",
+            ),
             Refusal::Invalid => (
                 OAuthCode::InvalidToken,
                 "The access token is invalid",
@@ -105,7 +112,7 @@ impl From<Refusal> for OAuthFailure {
         let failure = Self { challenge: Some(challenge), ..Self::new(code, description) };
         match refusal {
             Refusal::Missing => Self { status: StatusCode::UNAUTHORIZED, ..failure },
-            Refusal::Invalid | Refusal::Scope => failure,
+            Refusal::Twice | Refusal::Invalid | Refusal::Scope => failure,
         }
     }
 }
@@ -124,7 +131,7 @@ pub async fn bearer(
     let token = match (in_header, in_form) {
         (Some(token), None) | (None, Some(token)) => token,
         (None, None) => return Err(Refusal::Missing.into()),
-        (Some(_), Some(_)) => return Err(Refusal::Invalid.into()),
+        (Some(_), Some(_)) => return Err(Refusal::Twice.into()),
     };
     grants.authenticate(&token).await?.ok_or_else(|| Refusal::Invalid.into())
 }

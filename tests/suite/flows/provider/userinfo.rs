@@ -28,6 +28,11 @@ async fn get_and_post_with_the_token_in_header_or_form() {
     assert_eq!(get.json(), post.json());
     assert_eq!(get.json(), form.json());
     assert_eq!(get.json()["sub"], tokens.claims()["sub"]);
+    let twice = Request::post("/oauth/userinfo").header("authorization", format!("Bearer {}", tokens.access));
+    let twice = twice.header("content-type", "application/x-www-form-urlencoded");
+    let twice = send(&app.router, twice.body(Body::from(format!("access_token={}", tokens.access))).unwrap()).await;
+    assert_eq!((twice.status.as_u16(), twice.json()["error"].as_str()), (400, Some("invalid_request")));
+    assert!(twice.header("www-authenticate").contains("error=\"invalid_request\""));
     let query = Request::get(format!("/oauth/userinfo?access_token={}", tokens.access)).body(Body::empty()).unwrap();
     assert_eq!(send(&app.router, query).await.status, 401, "never in a URL");
 }
