@@ -17,6 +17,7 @@
 //! key. Reads of several partitions in one `get` are not one snapshot.
 
 pub mod keys;
+pub mod mark;
 pub mod queue;
 pub mod records;
 pub mod redis;
@@ -30,6 +31,7 @@ use futures_util::future::BoxFuture;
 
 use crate::clock::{Clock, Timestamp};
 use crate::random::Random;
+use mark::{Known, Mark};
 
 /// Operations in one commit at most.
 pub const MAX_OPERATIONS: usize = 2_000;
@@ -279,6 +281,9 @@ pub enum StoreError {
     /// The store answered that it cannot write: disk full, out of memory, read only. Nothing was written.
     #[error("the store takes no writes: {0}")]
     Full(String),
+    /// The store answers, but is not fit for use: it forgets, or is another one than at the start. Nothing was written.
+    #[error("{0}")]
+    Unfit(String),
     /// Somebody else kept winning; nothing was written.
     #[error("too many writers at the same place: {0}")]
     Contention(String),
@@ -301,9 +306,12 @@ pub trait Backend: Send + Sync {
 
     fn commit(&self, txn: Txn) -> BoxFuture<'_, Result<Outcome, StoreError>>;
 
-    /// Whether the store can be read *and* is the kind of store it should be (writable, durable); for readiness. Gives
-    /// the store's own time where nodes share one.
+    /// Whether the store can be read and written *and* still keeps what it acknowledges, as far as its settings can change
+    /// under a running node; for readiness. Gives the store's own time where nodes share one.
     fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>>;
+
+    /// From now on every new connection must lead to a store with this mark. For backends that have connections.
+    fn expect(&self, _: &Mark) {}
 
     /// Removes what has been expired for long, at most `limit` records; how many went. Backends with their own
     /// expiry have nothing to do here.
@@ -327,6 +335,7 @@ pub struct Store {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    known: Arc<Known>,
 }
 
 /// What one attempt of [`Store::transact`] wants.
@@ -346,7 +355,7 @@ pub const MAX_CLOCK_DIFFERENCE: Duration = Duration::from_secs(30);
 impl Store {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { backend, clock, random }
+        Self { backend, clock, random, known: Arc::default() }
     }
 
     #[must_use]
@@ -376,6 +385,7 @@ impl Store {
     /// # Errors
     /// When the store gives no answer.
     pub async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Record>>, StoreError> {
+        self.known.admit(&*self.backend).await?;
         let now = self.clock.now();
         let records = self.backend.get(keys).await?;
         Ok(records.into_iter().map(|record| record.filter(|r| r.is_live(now))).collect())
@@ -395,6 +405,7 @@ impl Store {
         if !prefix.contains('/') {
             return Err(StoreError::Misuse(format!("a scan of {partition} without a collection")));
         }
+        self.known.admit(&*self.backend).await?;
         let scan = Scan {
             partition: partition.clone(),
             prefix: prefix.to_owned(),
@@ -421,6 +432,7 @@ impl Store {
             tracing::warn!(partition = %txn.partition, "a change was begun too long ago and is not committed");
             return Ok(Outcome::Conflict);
         }
+        self.known.admit(&*self.backend).await?;
         self.backend.commit(txn).await
     }
 
@@ -456,12 +468,13 @@ impl Store {
         self.clock.sleep(Duration::from_micros(micros)).await;
     }
 
-    /// See [`Backend::ping`]. Gives how far our clock is from the store's: every expiry is judged by the clock of the
+    /// See [`Backend::ping`]; also whether the store is still the one of the start (`store/mark.rs`). Gives how far our clock is from the store's: every expiry is judged by the clock of the
     /// node that reads, so nodes must not be far apart.
     ///
     /// # Errors
     /// When the store is not fit for use.
     pub async fn ping(&self) -> Result<Duration, StoreError> {
+        self.known.recognize(&*self.backend).await?;
         let before = self.clock.now();
         let Some(theirs) = self.backend.ping().await? else { return Ok(Duration::ZERO) };
         let after = self.clock.now();

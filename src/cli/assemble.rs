@@ -75,6 +75,7 @@ pub async fn assemble(
     random: Arc<dyn Random>,
     demo: bool,
 ) -> Result<Program, StartError> {
+    store.remember_installation().await?;
     let services = services(config, store, (clock, random), demo)?;
     let signing = SigningKeys::open(services.store.clone(), Arc::clone(&services.vault)).await;
     let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);
@@ -267,7 +268,11 @@ fn app(
             policy: config.passwords.policy,
         }),
         admin: Arc::new(admin(config, services, &clients, stopping)),
-        readiness: Arc::new(Readiness { store: services.store.clone(), mail: Arc::clone(&services.health) }),
+        readiness: Arc::new(Readiness {
+            store: services.store.clone(),
+            mail: Arc::clone(&services.health),
+            told: std::sync::Mutex::default(),
+        }),
         directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
         discovery: Arc::new(discovery),

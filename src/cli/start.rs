@@ -109,20 +109,6 @@ async fn open_redis(redis: &RedisSettings, accepted: &[AcceptedLoss]) -> Result<
     settings.connect = settings.connect.min(redis.timeout);
     settings.root_certificates = redis.certificates.as_ref().map(|certificates| certificates.pem().to_vec());
     let store = RedisStore::connect(redis.url.expose(), settings).await.map_err(unusable_redis)?;
-    let report = store.durability_report().await?;
-    let unaccepted: Vec<&str> = (report.missing.iter())
-        .filter(|missing| {
-            let value = missing.value.as_deref().unwrap_or_default();
-            !accepted.iter().any(|loss| loss.covers(missing.setting, value))
-        })
-        .map(|missing| missing.sentence.as_str())
-        .collect();
-    if unaccepted.is_empty() {
-        return Ok(store);
-    }
-    Err(StartError::plain(format!(
-        "this Redis forgets, and a lost record locks people out:\n  {}\nOr accept the loss by name in store.accept_loss; \
-         `config.default.toml` lists the words.",
-        unaccepted.join("\n  ")
-    )))
+    let accepted = accepted.to_vec();
+    Ok(store.durable_except(move |setting, value| accepted.iter().any(|loss| loss.covers(setting, value))))
 }

@@ -181,7 +181,7 @@ impl PageError {
 impl From<StoreError> for PageError {
     fn from(error: StoreError) -> Self {
         let (status, message) = match &error {
-            StoreError::Unavailable(_) | StoreError::Contention(_) => (
+            StoreError::Unavailable(_) | StoreError::Unfit(_) | StoreError::Contention(_) => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "We cannot reach our own records at the moment. What you sent may have been saved or not. Wait a \
                  minute, look again, and repeat it if needed: nothing happens twice.",

@@ -1,6 +1,6 @@
 //! For load balancers and operators: whether the process lives, and whether it can do its work.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -9,11 +9,42 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::services::outbox::MailHealth;
-use crate::store::{MAX_CLOCK_DIFFERENCE, Store};
+use crate::store::{MAX_CLOCK_DIFFERENCE, Store, StoreError};
 
 pub struct Readiness {
     pub store: Store,
     pub mail: Arc<MailHealth>,
+    /// What the log was told last; none while the store is fine.
+    pub told: Mutex<Option<String>>,
+}
+
+impl Readiness {
+    /// Why the store cannot be used: in words for everybody, and in words for the log.
+    async fn trouble(&self) -> Option<(String, String)> {
+        match self.store.ping().await {
+            Err(StoreError::Unfit(why)) => Some((why.clone(), why)),
+            Err(error) => Some(("unavailable".to_owned(), error.to_string())),
+            Ok(apart) if apart > MAX_CLOCK_DIFFERENCE => {
+                let clocks = "the clocks of this machine and of the store";
+                let seconds = apart.as_secs();
+                Some((format!("{clocks} are {seconds} s apart"), format!("{clocks} differ")))
+            }
+            Ok(_) => None,
+        }
+    }
+
+    /// Load balancers ask every second: the log hears of changes only.
+    fn tell(&self, trouble: Option<&str>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_deref() == trouble {
+            return;
+        }
+        match trouble {
+            Some(why) => tracing::error!(why, "not ready"),
+            None => tracing::info!("ready again"),
+        }
+        *told = trouble.map(str::to_owned);
+    }
 }
 
 /// `GET /healthz`: the process answers.
@@ -21,26 +52,14 @@ pub async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: 200 while the store can be used and its clock agrees with ours. Mail that has stopped is told, but takes no node out of service:
-/// sign-ins go on.
+/// `GET /readyz`: 200 while the store can be used, keeps what it acknowledges, is the one of the start and its clock
+/// agrees with ours. Mail that has stopped is told, but takes no node out of service: sign-ins go on.
 pub async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
-    let trouble = match readiness.store.ping().await {
-        Err(error) => {
-            tracing::warn!(%error, "not ready");
-            Some("unavailable".to_owned())
-        }
-        Ok(apart) if apart > MAX_CLOCK_DIFFERENCE => {
-            tracing::error!(
-                seconds = apart.as_secs(),
-                "not ready: the clocks of this machine and of the store differ"
-            );
-            Some(format!("the clocks of this machine and of the store are {} s apart", apart.as_secs()))
-        }
-        Ok(_) => None,
-    };
+    let trouble = readiness.trouble().await;
+    readiness.tell(trouble.as_ref().map(|(_, log)| log.as_str()));
     let status = if trouble.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let body = json!({
-        "store": trouble.unwrap_or_else(|| "ok".to_owned()),
+        "store": trouble.map_or_else(|| "ok".to_owned(), |(words, _)| words),
         "mail": readiness.mail.trouble().unwrap_or_else(|| "ok".to_owned()),
     });
     (status, Json(body)).into_response()

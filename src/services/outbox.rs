@@ -217,6 +217,6 @@ fn pass_over<T>(place: &Partition, error: StoreError) -> Result<Vec<T>, StoreErr
             tracing::error!(%error, %place, "no job could be taken");
             Ok(Vec::new())
         }
-        StoreError::Unavailable(_) | StoreError::Full(_) => Err(error),
+        StoreError::Unavailable(_) | StoreError::Unfit(_) | StoreError::Full(_) => Err(error),
     }
 }

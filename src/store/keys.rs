@@ -25,6 +25,7 @@
 //! | `limit/<hash>` | `level` | failed attempts |
 //! | `signing/keys` | `ring` | the signing keys, sealed |
 //! | `due/<shard>` | `mark/...` | where work is due |
+//! | `store/installation` | `mark` | by what nodes know that the store is still the same |
 //!
 //! A record that expires has no `/` in its name: it would stand in the index of its partition, from which Redis does not
 //! remove a name when it removes the record.
@@ -247,4 +248,9 @@ pub fn limit<T>(hash: &str) -> TypedKey<T> {
 #[must_use]
 pub fn signing_ring<T>() -> TypedKey<T> {
     record(Partition::new("signing", "keys"), "ring")
+}
+
+#[must_use]
+pub fn installation<T>() -> TypedKey<T> {
+    record(Partition::new("store", "installation"), "mark")
 }

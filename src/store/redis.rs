@@ -6,6 +6,8 @@
 //! - Expiry is judged by the caller's time inside the script. The time to live that Redis knows is ten minutes longer
 //!   and only collects garbage.
 //! - A write whose answer was lost is [`StoreError::Unavailable`], perhaps applied, and never sent again.
+//! - A new connection is used only if it leads to a store with the mark of the installation (`store/mark.rs`); of a
+//!   cluster only a ping looks.
 //! - What is acknowledged survives only if Redis is told to keep it: see [`RedisStore::durability_report`]. Replicas
 //!   follow a little later, so a fail-over may lose the last changes; `min-replicas-to-write` narrows that.
 
@@ -23,9 +25,11 @@ use futures_util::future::{BoxFuture, try_join_all};
 use redis::{Cmd, FromRedisValue, ParsingError, RedisError, Script, Value};
 use tokio::time::timeout;
 
+use super::mark::Mark;
 use super::{Backend, Key, Outcome, Partition, Record, Scan, StoreError, Txn};
 use crate::clock::Timestamp;
-use link::Link;
+use durability::Accepted;
+use link::{Link, Recognition};
 use names::Names;
 
 pub use durability::DurabilityReport;
@@ -78,6 +82,8 @@ pub struct RedisStore {
     names: Names,
     total: Duration,
     scripts: Scripts,
+    /// None: whether it is durable is nobody's concern.
+    accepted: Option<Accepted>,
 }
 
 struct Scripts {
@@ -111,7 +117,15 @@ impl RedisStore {
             scan: Lua::new(include_str!("redis/scan.lua")),
             prune: Lua::new(include_str!("redis/prune.lua")),
         };
-        Ok(Self { link, names: Names::new(&settings.namespace), total: settings.total, scripts })
+        Ok(Self { link, names: Names::new(&settings.namespace), total: settings.total, scripts, accepted: None })
+    }
+
+    /// From now on [`Backend::ping`] refuses a Redis that forgets, but for what `accepted` says yes to: called with a
+    /// setting and its value, which is empty when Redis does not tell.
+    #[must_use]
+    pub fn durable_except(mut self, accepted: impl Fn(&str, &str) -> bool + Send + Sync + 'static) -> Self {
+        self.accepted = Some(Box::new(accepted));
+        self
     }
 
     /// What is missing of the promise that an answered commit survives a crash and a power cut.
@@ -267,6 +281,12 @@ impl RedisStore {
         }
     }
 
+    /// Refuses settings that lose more than is accepted. They may change under a running node.
+    async fn keeps(&self) -> Result<(), StoreError> {
+        let Some(accepted) = &self.accepted else { return Ok(()) };
+        durability::report(&self.link).await?.accept(accepted)
+    }
+
     /// Writes for real, on one node, and asks every primary for the time, which tells that it lives; one time is enough to
     /// know whether ours is far off.
     async fn probe(&self) -> Result<Option<Timestamp>, StoreError> {
@@ -316,7 +336,14 @@ impl Backend for RedisStore {
     }
 
     fn ping(&self) -> BoxFuture<'_, Result<Option<Timestamp>, StoreError>> {
-        Box::pin(self.within(self.probe()))
+        Box::pin(self.within(async {
+            let (time, ()) = tokio::try_join!(self.probe(), self.keeps())?;
+            Ok(time)
+        }))
+    }
+
+    fn expect(&self, mark: &Mark) {
+        self.link.expect(Recognition { key: self.names.key(&mark.key), mark: mark.clone() });
     }
 
     /// Redis removes what has expired by itself.

@@ -25,7 +25,27 @@ pub struct Shortfall {
     pub value: Option<String>,
 }
 
+/// Whether the loss that comes with this value of a setting is accepted.
+pub(super) type Accepted = Box<dyn Fn(&str, &str) -> bool + Send + Sync>;
+
 impl DurabilityReport {
+    /// # Errors
+    /// [`StoreError::Unfit`] with all that is missing and not accepted.
+    pub(super) fn accept(&self, accepted: &Accepted) -> Result<(), StoreError> {
+        let unaccepted: Vec<&str> = (self.missing.iter())
+            .filter(|missing| !accepted(missing.setting, missing.value.as_deref().unwrap_or_default()))
+            .map(|missing| missing.sentence.as_str())
+            .collect();
+        if unaccepted.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::Unfit(format!(
+            "this Redis forgets, and a lost record locks people out:\n  {}\nOr accept the loss by name in \
+             store.accept_loss; `config.default.toml` lists the words.",
+            unaccepted.join("\n  ")
+        )))
+    }
+
     #[must_use]
     pub fn is_durable(&self) -> bool {
         self.missing.is_empty()

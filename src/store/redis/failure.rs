@@ -2,13 +2,27 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, mark};
 
 /// Errors by which Redis says that it takes no writes. Older versions put them into the text of a script's error.
 const REFUSALS: [&str; 4] = ["OOM", "READONLY", "MISCONF", "NOREPLICAS"];
 
+/// What stands for [`mark::foreign`] among the errors of a connection.
+const FOREIGN: &str = "the store is empty or another one";
+
+/// The mark of the installation is not behind a connection.
+pub(super) fn foreign() -> RedisError {
+    RedisError::from((ErrorKind::Client, FOREIGN))
+}
+
+fn is_foreign(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Client && error.to_string().starts_with(FOREIGN)
+}
+
 pub(super) fn explain(error: &RedisError) -> StoreError {
-    if takes_no_writes(error) {
+    if is_foreign(error) {
+        mark::foreign()
+    } else if takes_no_writes(error) {
         StoreError::Full(error.to_string())
     } else {
         StoreError::Unavailable(error.to_string())

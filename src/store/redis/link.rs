@@ -1,5 +1,6 @@
 //! The connection: one, multiplexed, repaired in the background.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -12,10 +13,12 @@ use tokio::time::timeout;
 
 use super::Settings;
 use super::address::Address;
-use super::failure::breaks_connection;
+use super::failure::{breaks_connection, foreign};
+use super::names;
 use super::source::{self, Source};
+use crate::store::mark::Mark;
 
-/// How often an idle connection is asked whether it still lives.
+/// How often a connection is asked whether it still lives and leads to the same store.
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Looking for the primary may mean asking several Sentinels, one after the other.
 const SEARCH: Duration = Duration::from_secs(5);
@@ -44,6 +47,14 @@ impl Link {
                 let connection = timeout(SEARCH, client.get_async_connection()).await.map_err(|_| no_answer())??;
                 Ok(Self::Cluster(connection))
             }
+        }
+    }
+
+    /// Connections that lead to another store are refused from now on. A cluster's are not looked at.
+    pub(super) fn expect(&self, recognition: Recognition) {
+        if let Self::One(keeper) = self {
+            // The mark never changes.
+            let _ = keeper.recognition.set(recognition);
         }
     }
 
@@ -135,6 +146,22 @@ fn no_answer() -> RedisError {
     RedisError::from((ErrorKind::Io, "no answer in time"))
 }
 
+/// By what a connection shows that it leads to the same store as those before.
+pub(super) struct Recognition {
+    /// The mark's key in Redis.
+    pub(super) key: String,
+    pub(super) mark: Mark,
+}
+
+impl Recognition {
+    async fn ask(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        let answers: Vec<Option<Vec<u8>>> = redis::cmd("MGET").arg(&self.key).query_async(connection).await?;
+        let bytes = answers.into_iter().next().flatten();
+        let found = bytes.and_then(|bytes| names::record(&self.mark.key, &bytes).ok());
+        self.mark.compare(found.as_ref()).map_err(|_| foreign())
+    }
+}
+
 #[derive(Clone)]
 enum State {
     Connecting,
@@ -147,6 +174,7 @@ enum State {
 pub(super) struct Keeper {
     state: watch::Receiver<State>,
     complaints: mpsc::Sender<u64>,
+    recognition: Arc<OnceLock<Recognition>>,
     task: AbortHandle,
 }
 
@@ -163,8 +191,10 @@ impl Keeper {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(settings.connect))
             .set_response_timeout(Some(settings.response));
-        let task = tokio::spawn(Repair { source, config, publish, heard }.run()).abort_handle();
-        let keeper = Self { state, complaints, task };
+        let recognition = Arc::<OnceLock<Recognition>>::default();
+        let repair = Repair { source, config, publish, heard, recognition: Arc::clone(&recognition) };
+        let task = tokio::spawn(repair.run()).abort_handle();
+        let keeper = Self { state, complaints, recognition, task };
         timeout(SEARCH, keeper.connection(0)).await.map_err(|_| no_answer())??;
         Ok(keeper)
     }
@@ -206,29 +236,51 @@ struct Repair {
     config: AsyncConnectionConfig,
     publish: watch::Sender<State>,
     heard: mpsc::Receiver<u64>,
+    recognition: Arc<OnceLock<Recognition>>,
 }
 
 impl Repair {
     async fn run(mut self) {
         let mut number = 0;
         let mut wait = RETRY.0;
+        let mut told = String::new();
         loop {
-            let attempt = timeout(SEARCH, self.source.connect(&self.config)).await;
+            let attempt = timeout(SEARCH, self.connect()).await;
             match attempt.unwrap_or_else(|_| Err(no_answer())) {
                 Ok(connection) => {
                     number += 1;
                     wait = RETRY.0;
+                    told.clear();
                     self.publish.send_replace(State::Up(number, connection.clone()));
                     self.watch(number, connection).await;
                     self.publish.send_replace(State::Connecting);
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "no connection to Redis");
+                    let words = error.to_string();
+                    if told != words {
+                        tracing::warn!(%error, "no connection to Redis");
+                        told = words;
+                    }
                     self.publish.send_replace(State::Down(error));
                     pause(wait).await;
                     wait = (wait * 2).min(RETRY.1);
                 }
             }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<MultiplexedConnection, RedisError> {
+        let mut connection = self.source.connect(&self.config).await?;
+        if let Some(recognition) = self.recognition.get() {
+            recognition.ask(&mut connection).await?;
+        }
+        Ok(connection)
+    }
+
+    async fn lives(&self, connection: &mut MultiplexedConnection) -> Result<(), RedisError> {
+        match self.recognition.get() {
+            Some(recognition) => recognition.ask(connection).await,
+            None => redis::cmd("PING").query_async(connection).await,
         }
     }
 
@@ -241,8 +293,7 @@ impl Repair {
                 // Nobody holds the keeper any more; the task is about to be aborted.
                 Ok(None) => std::future::pending().await,
                 Err(_) => {
-                    let ping = redis::cmd("PING");
-                    if connection.send_packed_command(&ping).await.and_then(Value::extract_error).is_err() {
+                    if self.lives(&mut connection).await.is_err() {
                         return;
                     }
                 }

@@ -1,11 +1,11 @@
-//! Redis goes away under a running node, stands still, and comes back.
+//! Redis goes away under a running node, stands still, comes back, comes back empty, and is told to forget.
 
 use std::time::Duration;
 
 use flybridge::clock::{Clock as _, SystemClock};
 use futures_util::future::join_all;
 
-use super::fly::Reserved;
+use super::fly::{Fly, Reserved};
 use super::link_saltmarsh;
 use crate::support::process::{FLY_CLIENT, FLY_CLIENT_SECRET, Home, Node, REDIRECT, http, until};
 use crate::support::redis::Server;
@@ -23,9 +23,32 @@ struct Place {
     visitor: Visitor,
     csrf: String,
     page: String,
+    home: Home,
+    _fly: Fly,
 }
 
 impl Place {
+    /// A node with somebody signed in, and the code they got.
+    async fn signed_in(server: &Server) -> (Self, String) {
+        let fly = Reserved::new().await;
+        let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url()).fly(&fly.url());
+        link_saltmarsh(&home);
+        let node = Node::start(&home).await;
+        let served = fly.serve(&[&node]);
+        let mut visitor = Visitor::at(&node);
+        let answer = visitor.sign_in_with_fly(&authorize(), "ines").await;
+        assert!(answer.location().starts_with(REDIRECT), "{}", answer.location());
+        let code = answer.parameter("code");
+        let page = visitor.get("/sign-in").await.location().to_owned();
+        let csrf = visitor.get(&page).await.csrf();
+        (Self { node, visitor, csrf, page, home, _fly: served }, code)
+    }
+
+    async fn redeem(&self, code: &str) -> u16 {
+        let answer = http().post(self.node.url("/oauth/token")).form(&redemption(code)).send().await.unwrap();
+        answer.status().as_u16()
+    }
+
     /// Every request that needs the store, under a name.
     fn needing_the_store(&self) -> Vec<(&'static str, reqwest::RequestBuilder)> {
         let cookies: Vec<String> =
@@ -88,6 +111,14 @@ impl Place {
     }
 }
 
+/// Status and words of `/readyz` about the store.
+async fn readiness(node: &Node) -> (u16, String) {
+    let answer = http().get(node.url("/readyz")).send().await.unwrap();
+    let status = answer.status().as_u16();
+    let body: serde_json::Value = answer.json().await.unwrap();
+    (status, body["store"].as_str().unwrap().to_owned())
+}
+
 fn authorize() -> String {
     let redirect: String = url::form_urlencoded::byte_serialize(REDIRECT.as_bytes()).collect();
     format!("/oauth/authorize?client_id={FLY_CLIENT}&response_type=code&scope=read&state=s&redirect_uri={redirect}")
@@ -106,19 +137,7 @@ fn redemption(code: &str) -> [(&'static str, &str); 5] {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_restarts_under_a_running_node() {
     let mut server = Server::start(&[]);
-    let fly = Reserved::new().await;
-    let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url()).fly(&fly.url());
-    link_saltmarsh(&home);
-    let node = Node::start(&home).await;
-    let _fly = fly.serve(&[&node]);
-
-    let mut visitor = Visitor::at(&node);
-    let answer = visitor.sign_in_with_fly(&authorize(), "ines").await;
-    assert!(answer.location().starts_with(REDIRECT), "{}", answer.location());
-    let code = answer.parameter("code");
-    let page = visitor.get("/sign-in").await.location().to_owned();
-    let csrf = visitor.get(&page).await.csrf();
-    let place = Place { node, visitor, csrf, page };
+    let (place, code) = Place::signed_in(&server).await;
     place.recovers().await;
 
     server.kill();
@@ -140,4 +159,63 @@ async fn redis_restarts_under_a_running_node() {
     place.the_rest_goes_on().await;
     server.signal("-CONT");
     place.recovers().await;
+}
+
+const ANOTHER: &str = "the store is empty or another one: the mark that this node found";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_comes_back_empty() {
+    let mut server = Server::start(&[]);
+    let (mut place, code) = Place::signed_in(&server).await;
+    place.recovers().await;
+
+    server.restart_empty();
+    let noticed = async || {
+        // Never `invalid_grant`: at that, clients unlink people.
+        assert_eq!(place.redeem(&code).await, 503);
+        readiness(&place.node).await.1.starts_with(ANOTHER).then_some(())
+    };
+    until("the node sees that this is another store", noticed).await;
+    place.all_are_503().await;
+    place.the_rest_goes_on().await;
+    assert!(place.home.log().contains(ANOTHER));
+
+    server.restart_as_before();
+    place.recovers().await;
+    assert_eq!(place.redeem(&code).await, 200);
+
+    server.command(&["FLUSHALL"]);
+    let (status, words) = readiness(&place.node).await;
+    assert!(status == 503 && words.starts_with(ANOTHER), "{status} {words}");
+    place.all_are_503().await;
+    // Whoever means the empty store starts anew.
+    place.node.kill();
+    place.node.restart().await;
+    assert_eq!(readiness(&place.node).await, (200, "ok".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_told_to_forget_under_a_running_node() {
+    let server = Server::start(&[]);
+    let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url());
+    let home = home.line("store", "accept_loss = [\"lose the last second\"]");
+    let node = Node::start(&home).await;
+    let fine = (200, "ok".to_owned());
+    for (setting, forgets, keeps) in [
+        ("appendonly", "no", "yes"),
+        ("appendfsync", "no", "always"),
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+    ] {
+        assert_eq!(readiness(&node).await, fine);
+        server.command(&["CONFIG", "SET", setting, forgets]);
+        let words = format!("Redis has {setting} {forgets}, so ");
+        for _ in 0..3 {
+            let (status, told) = readiness(&node).await;
+            assert!(status == 503 && told.contains(&words) && told.contains("store.accept_loss"), "{status} {told}");
+        }
+        assert_eq!(home.log().matches(&words).count(), 1, "told once per change: {}", home.log());
+        server.command(&["CONFIG", "SET", setting, keeps]);
+    }
+    server.command(&["CONFIG", "SET", "appendfsync", "everysec"]);
+    assert_eq!(readiness(&node).await, fine, "that loss is accepted");
 }

@@ -85,6 +85,21 @@ impl Server {
         self.process = Some(start(self.port, self.folder.path(), None, &self.options));
     }
 
+    /// Starts it again without anything; what it held is set aside.
+    pub(crate) fn restart_empty(&mut self) {
+        self.kill();
+        std::fs::rename(self.folder.path().join("appendonlydir"), self.folder.path().join("aside")).unwrap();
+        self.restart();
+    }
+
+    /// Starts it again with what was set aside.
+    pub(crate) fn restart_as_before(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("appendonlydir")).unwrap();
+        std::fs::rename(self.folder.path().join("aside"), self.folder.path().join("appendonlydir")).unwrap();
+        self.restart();
+    }
+
     /// Stops the process in its tracks (`SIGSTOP`), or lets it go on (`SIGCONT`).
     pub(crate) fn signal(&self, signal: &str) {
         let pid = std::fs::read_to_string(self.folder.path().join("redis.pid")).unwrap();

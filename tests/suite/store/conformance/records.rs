@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use flybridge::store::keys;
+use flybridge::store::mark::Installation;
 use flybridge::store::records::{Collection, Stored, TypedKey};
 use flybridge::store::{Key, Outcome, Partition, StoreError, Txn, Version};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,7 @@ on_every_backend! {
     bytes_come_back_as_they_were,
     typed_records_read_back,
     a_ping_says_that_all_is_well,
+    a_store_without_the_mark_is_refused,
 }
 
 async fn expiry_is_judged_by_the_callers_clock(bench: Bench) {
@@ -118,4 +121,26 @@ async fn typed_records_read_back(bench: Bench) {
 async fn a_ping_says_that_all_is_well(bench: Bench) {
     bench.store.ping().await.unwrap();
     bench.store.collect(100).await.unwrap();
+}
+
+async fn a_store_without_the_mark_is_refused(bench: Bench) {
+    let (store, key) = (&bench.store, record("items/x"));
+    for _ in 0..2 {
+        store.remember_installation().await.unwrap();
+    }
+    put(store, &key, "x").await;
+    store.ping().await.unwrap();
+    let mark = keys::installation::<Installation>().into_key();
+    let mut txn = store.txn(mark.partition().clone());
+    txn.delete(mark);
+    assert_eq!(store.commit(txn).await.unwrap(), Outcome::Committed);
+
+    let unfit = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Unfit(_))), "{error:?}");
+    unfit(store.ping().await.err());
+    unfit(store.get(std::slice::from_ref(&key)).await.err());
+    unfit(store.scan(&org(), "items/", None, 10).await.err());
+    let mut txn = store.txn(org());
+    txn.delete(key);
+    unfit(store.commit(txn).await.err());
+    unfit(store.ping().await.err());
 }
