@@ -6,6 +6,7 @@ mod assets;
 mod browser;
 mod config;
 mod flows;
+mod hostile;
 mod html;
 mod mail;
 mod organization;

@@ -23,7 +23,7 @@ use flybridge::domain::user::User;
 use flybridge::http::routes;
 use flybridge::random::SystemRandom;
 use flybridge::store::sqlite::SqliteStore;
-use flybridge::store::{Store, keys};
+use flybridge::store::{Backend, Store, keys};
 use tokio::net::TcpListener;
 use tokio::sync::{OnceCell, oneshot};
 
@@ -85,6 +85,7 @@ pub(crate) struct TestApp {
     pub(crate) clock: Arc<SteppingClock>,
     pub(crate) fly: FlyStandIn,
     pub(crate) store: Store,
+    config: Config,
     folder: tempfile::TempDir,
     inbox: Mutex<Inbox>,
     jobs_may_remain: AtomicBool,
@@ -142,7 +143,19 @@ impl TestApp {
         }
         let router = routes::router(&program.app);
         let (inbox, jobs_may_remain) = (Mutex::default(), AtomicBool::new(false));
-        Self { program, router, clock, fly, store, folder, inbox, jobs_may_remain, _stop: stop }
+        Self { program, router, clock, fly, store, config, folder, inbox, jobs_may_remain, _stop: stop }
+    }
+
+    /// Another node of the same configuration, over a connection to a store of its own choice.
+    pub(crate) async fn node(&self, backend: Arc<dyn Backend>, clock: Arc<dyn Clock>) -> Program {
+        let random = Arc::new(SystemRandom::default());
+        let store = Store::new(backend, clock.clone(), random.clone());
+        assemble(&self.config, store, clock, random, false).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Another connection to the file that this program keeps its records in.
+    pub(crate) fn connection(&self) -> SqliteStore {
+        SqliteStore::open(database(self.folder.path())).unwrap()
     }
 
     pub(crate) fn browser(&self) -> Browser {

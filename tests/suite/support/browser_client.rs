@@ -74,6 +74,11 @@ impl Browser {
         }
     }
 
+    /// A browser that asks another node.
+    pub(crate) fn at(self, router: &Router) -> Self {
+        Self { router: router.clone(), ..self }
+    }
+
     /// Sends a request with the cookies, and keeps those of the answer.
     pub(crate) async fn send(&mut self, mut request: Request<Body>) -> Answer {
         self.sign(&mut request);

@@ -1,0 +1,17 @@
+//! Hostile input: addresses nobody registered, parameters nobody should send, forged credentials, and many at once.
+//!
+//! With `FLYBRIDGE_HEAVY=1` races go over a thousand rounds instead of a hundred.
+
+#[path = "hostile/links.rs"]
+mod links;
+#[path = "hostile/races.rs"]
+mod races;
+#[path = "hostile/redirects.rs"]
+mod redirects;
+#[path = "hostile/uris.rs"]
+mod uris;
+
+/// So many rounds, or a thousand when asked for.
+fn rounds(usual: usize) -> usize {
+    if std::env::var("FLYBRIDGE_HEAVY").is_ok_and(|value| value == "1") { 1_000 } else { usual }
+}
