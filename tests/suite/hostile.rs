@@ -2,6 +2,8 @@
 //!
 //! With `FLYBRIDGE_HEAVY=1` races go over a thousand rounds instead of a hundred.
 
+#[path = "hostile/lab.rs"]
+mod lab;
 #[path = "hostile/links.rs"]
 mod links;
 #[path = "hostile/races.rs"]
@@ -10,6 +12,8 @@ mod races;
 mod redirects;
 #[path = "hostile/uris.rs"]
 mod uris;
+#[path = "hostile/verifiers.rs"]
+mod verifiers;
 
 /// So many rounds, or a thousand when asked for.
 fn rounds(usual: usize) -> usize {
