@@ -2,6 +2,10 @@
 //!
 //! With `FLYBRIDGE_HEAVY=1` races go over a thousand rounds instead of a hundred.
 
+#[path = "hostile/credentials.rs"]
+mod credentials;
+#[path = "hostile/destinations.rs"]
+mod destinations;
 #[path = "hostile/lab.rs"]
 mod lab;
 #[path = "hostile/links.rs"]
@@ -10,6 +14,8 @@ mod links;
 mod races;
 #[path = "hostile/redirects.rs"]
 mod redirects;
+#[path = "hostile/repeated.rs"]
+mod repeated;
 #[path = "hostile/uris.rs"]
 mod uris;
 #[path = "hostile/verifiers.rs"]

@@ -1,0 +1,357 @@
+//! Whatever is sent, no answer leads to an origin but our own, Fly.io's, and addresses that the client has registered.
+
+use std::cell::Cell;
+
+use axum::body::Body;
+use axum::http::Request;
+use proptest::prelude::*;
+use proptest::sample::select;
+use url::Url;
+
+use super::lab::Lab;
+use super::links::{is_ours, is_registered, leads, links};
+use super::uris::corpus;
+use crate::support::answer::Answer;
+use crate::support::app::{FLY_CLIENT, ISSUER, TestApp};
+use crate::support::browser_client::{Browser, query};
+use crate::support::relying_party::{Parameters, Rp};
+
+const SENTRY: &[&str] = &["https://sentry.test/auth/sso/"];
+const CLIENTS: [(&str, &[&str]); 4] = [
+    ("sentry", SENTRY),
+    ("sentry-oidc", SENTRY),
+    ("standard", &["https://rp.test/cb", "https://rp.test/cb2?keep=a%20b"]),
+    ("es256", &["https://rp.test/cb"]),
+];
+/// Where people go to start over; a link on pages and the end of `/go`.
+const HOME: &str = "https://sentry.test/login";
+/// The standard client's.
+const SIGNED_OUT: &str = "https://rp.test/signed-out";
+
+/// Where requests come in.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Door {
+    Authorize,
+    Logout,
+    SignIn,
+    ToFly,
+    Next,
+    Denied,
+    Password,
+    Callback,
+    SignOut,
+    Forgot,
+    Go,
+}
+
+const DOORS: [(Door, &str); 11] = [
+    (Door::Authorize, "/oauth/authorize"),
+    (Door::Logout, "/oauth/logout"),
+    (Door::SignIn, "/sign-in"),
+    (Door::ToFly, "/sign-in/fly"),
+    (Door::Next, "/sign-in/next"),
+    (Door::Denied, "/sign-in/denied"),
+    (Door::Password, "/sign-in/password"),
+    (Door::Callback, "/connectors/fly/callback"),
+    (Door::SignOut, "/sign-out"),
+    (Door::Forgot, "/forgot"),
+    (Door::Go, "/go"),
+];
+
+const NAMES: &[&str] = &[
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "prompt",
+    "max_age",
+    "id_token_hint",
+    "login_hint",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "claims",
+    "acr_values",
+    "organization",
+    "post_logout_redirect_uri",
+    "tx",
+    "all",
+    "code",
+    "error",
+    "error_description",
+    "iss",
+    "then",
+    "answer",
+    "csrf",
+    "email",
+    "password",
+    "person",
+    "redirect_uri[]",
+    "REDIRECT_URI",
+    "redirect_url",
+    "target_link_uri",
+    "next",
+    "return_to",
+    "continue",
+    "url",
+    "home",
+];
+
+/// Values that lead further than nonsense does. Those in braces are filled in with what the browser has.
+const PLAUSIBLE: &[&str] = &[
+    "sentry",
+    "sentry-oidc",
+    "standard",
+    "es256",
+    "https://rp.test/cb",
+    "https://rp.test/cb2?keep=a%20b",
+    "https://sentry.test/auth/sso/",
+    SIGNED_OUT,
+    HOME,
+    "code",
+    "query",
+    "form_post",
+    "fragment",
+    "none",
+    "login",
+    "0",
+    "openid",
+    "read",
+    "yes",
+    "no",
+    "access_denied",
+    "server_error",
+    "saltmarsh-labs",
+    "{tx}",
+    "{state}",
+    "{code}",
+    "{hint}",
+    "{then}",
+    "{csrf}",
+    "a\r\nLocation: https://evil.test/\r\n\r\n",
+    "\"><meta http-equiv=\"refresh\" content=\"0; url=https://evil.test/\">",
+    "\"><form action=\"https://evil.test/\" id=\"form-post\">",
+    "</title><base href=\"https://evil.test/\">",
+    "javascript:alert(1)",
+    "{\"userinfo\":{\"sub\":{\"value\":\"https://evil.test/\"}}}",
+];
+
+#[derive(Debug, Clone)]
+enum Edit {
+    Set(String, String),
+    Add(String, String),
+    Remove(String),
+}
+
+fn edits() -> impl Strategy<Value = Vec<Edit>> {
+    let registered = ["https://rp.test/cb", "https://sentry.test/auth/sso/", SIGNED_OUT];
+    let value = prop_oneof![
+        3 => select(PLAUSIBLE).prop_map(str::to_owned),
+        3 => select(corpus(&registered, &[])),
+        1 => ".{0,40}",
+    ];
+    let name = prop_oneof![8 => select(NAMES).prop_map(str::to_owned), 1 => "[a-zA-Z_\\[\\]%]{1,12}"];
+    let edit = prop_oneof![
+        4 => (name.clone(), value.clone()).prop_map(|(name, value)| Edit::Set(name, value)),
+        2 => (name.clone(), value).prop_map(|(name, value)| Edit::Add(name, value)),
+        1 => name.prop_map(Edit::Remove),
+    ];
+    prop::collection::vec(edit, 0..5)
+}
+
+/// A browser in some state, and what it has to send.
+#[derive(Clone)]
+struct Scene {
+    browser: Browser,
+    /// For which client a sign-in is under way.
+    client: Option<usize>,
+    tx: String,
+    state: String,
+    code: String,
+    hint: String,
+    then: String,
+}
+
+impl Scene {
+    fn filled(&self, value: &str) -> String {
+        let known = [
+            ("{tx}", &self.tx),
+            ("{state}", &self.state),
+            ("{code}", &self.code),
+            ("{hint}", &self.hint),
+            ("{then}", &self.then),
+            ("{csrf}", &self.browser.csrf),
+        ];
+        known.iter().fold(value.to_owned(), |text, (place, value)| text.replace(place, value))
+    }
+
+    /// A stranger, somebody signed in, and either of them in the middle of a sign-in for each client.
+    async fn all(app: &TestApp) -> Vec<Self> {
+        let mut leo = app.browser();
+        let tokens = app.standard().tokens(&mut leo, "leo").await;
+        let hint = tokens.id.unwrap();
+        let question =
+            leo.get(&format!("/oauth/logout?client_id=standard&post_logout_redirect_uri={SIGNED_OUT}")).await;
+        let then = question.hidden("then").unwrap();
+        let empty = |browser| Self {
+            browser,
+            client: None,
+            tx: String::new(),
+            state: String::new(),
+            code: String::new(),
+            hint: hint.clone(),
+            then: then.clone(),
+        };
+        let mut stranger = app.browser();
+        stranger.get("/forgot").await;
+        let mut scenes = vec![empty(stranger), empty(leo)];
+        for client in 0..CLIENTS.len() {
+            for mode in ["query", "form_post"] {
+                for before in [0, 1] {
+                    let scene = scenes[before].clone();
+                    scenes.push(scene.midway(app, client, mode).await);
+                }
+            }
+        }
+        scenes
+    }
+
+    async fn midway(mut self, app: &TestApp, client: usize, mode: &str) -> Self {
+        let request = Rp::new(app, CLIENTS[client].0).request().with("prompt", "login").with("response_mode", mode);
+        self.tx = self.browser.begin(&request.authorize()).await;
+        self.state = query(&self.browser.leave_for_fly(&self.tx).await)["state"].clone();
+        self.client = Some(client);
+        self
+    }
+
+    /// Says yes at Fly.io in this case's own trip.
+    async fn approved(&mut self) {
+        if self.client.is_some() {
+            let asked = self.browser.leave_for_fly(&self.tx.clone()).await;
+            let back = Url::parse(&self.browser.at_fly(&asked, "leo", "approve").await).unwrap();
+            let back = query(&back);
+            (self.state, self.code) = (back["state"].clone(), back["code"].clone());
+        }
+    }
+}
+
+/// A good request at this door.
+fn base(app: &TestApp, door: Door, client: usize) -> Parameters {
+    match door {
+        Door::Authorize => Rp::new(app, CLIENTS[client].0).request(),
+        Door::Logout => Parameters::of(&[
+            ("client_id", "standard"),
+            ("post_logout_redirect_uri", SIGNED_OUT),
+            ("id_token_hint", "{hint}"),
+            ("state", "s"),
+        ]),
+        Door::Callback => Parameters::of(&[("state", "{state}"), ("code", "{code}")]),
+        Door::SignOut => Parameters::of(&[("answer", "yes"), ("then", "{then}")]),
+        Door::Forgot => Parameters::of(&[("tx", "{tx}"), ("email", "nobody@nowhere.test")]),
+        Door::Password => Parameters::of(&[("tx", "{tx}"), ("email", "a@b.test"), ("password", "wrong")]),
+        _ => Parameters::of(&[("tx", "{tx}")]),
+    }
+}
+
+/// Where this request may lead but to us and to Fly.io.
+fn allowed(door: Door, sent: &Parameters, scene: &Scene) -> Vec<&'static str> {
+    let named: Vec<&str> = sent.0.iter().filter(|(name, _)| name == "client_id").map(|(_, id)| id.as_str()).collect();
+    let of = |id: &str| CLIENTS.iter().find(|(known, _)| *known == id).map_or(&[][..], |(_, uris)| *uris).to_vec();
+    match door {
+        Door::Authorize if named.len() == 1 => of(named[0]),
+        Door::Authorize => Vec::new(),
+        Door::Logout if !named.is_empty() && named != ["standard"] => Vec::new(),
+        Door::Logout | Door::SignOut => vec![SIGNED_OUT],
+        _ => scene.client.map(|client| CLIENTS[client].1.to_vec()).unwrap_or_default(),
+    }
+}
+
+/// How often the answers of a run led to the client and to Fly.io: a property about nothing would hold as well.
+#[derive(Default)]
+struct Seen {
+    client: Cell<u32>,
+    fly: Cell<u32>,
+}
+
+impl Seen {
+    #[track_caller]
+    fn check(&self, answer: &Answer, allowed: &[&str], fly: &str, what: &str) {
+        assert!(answer.status != 500, "{what}: {}", answer.said());
+        for lead in leads(answer) {
+            if allowed.iter().any(|uri| is_registered(&lead, uri)) {
+                self.client.set(self.client.get() + 1);
+            } else if is_fly(&lead, fly) {
+                self.fly.set(self.fly.get() + 1);
+            } else {
+                assert!(is_ours(&lead) || lead == HOME, "{what} leads to {lead:?}");
+            }
+        }
+        for link in links(answer) {
+            let known = is_ours(&link) || link == HOME || allowed.iter().any(|uri| is_registered(&link, uri));
+            assert!(known, "{what} has a link to {link:?}");
+        }
+    }
+}
+
+/// Fly.io's page for consent, and back to us afterwards.
+fn is_fly(lead: &str, fly: &str) -> bool {
+    let Some(asked) = lead.strip_prefix(fly).filter(|rest| rest.starts_with('?')) else { return false };
+    let asked = query(&Url::parse(&format!("{fly}{asked}")).unwrap());
+    asked["client_id"] == FLY_CLIENT && asked["redirect_uri"] == format!("{ISSUER}/connectors/fly/callback")
+}
+
+async fn knock(browser: &mut Browser, path: &str, sent: &Parameters, post: bool, cross_site: bool) -> Answer {
+    let site = if cross_site { "cross-site" } else { "same-origin" };
+    if !post {
+        let request = Request::get(format!("{path}?{}", sent.encode())).header("sec-fetch-site", site);
+        return browser.send(request.body(Body::empty()).unwrap()).await;
+    }
+    // Which sign-in a form belongs to stands in its address.
+    let (address, form): (Vec<_>, Vec<_>) = sent.0.iter().cloned().partition(|(name, _)| name == "tx");
+    let fields: Vec<(&str, &str)> = form.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let path = if address.is_empty() { path.to_owned() } else { format!("{path}?{}", Parameters(address).encode()) };
+    browser.post_bare(&path, &fields, &[("sec-fetch-site", site)]).await
+}
+
+#[test]
+fn no_answer_leads_anywhere_else() {
+    let lab = Lab::new();
+    let (app, seen) = (&lab.app, Seen::default());
+    let scenes = lab.wait(Scene::all(app));
+    let mut midway = scenes[2].clone();
+    let fly = lab.wait(midway.browser.leave_for_fly(&midway.tx.clone()));
+    let fly = fly.as_str().split('?').next().unwrap();
+    let doors = prop_oneof![4 => select(&DOORS[..1]), 3 => select(&DOORS[1..2]), 9 => select(&DOORS[2..])];
+    let inputs = (doors, 0..scenes.len(), 0..CLIENTS.len(), edits(), any::<bool>(), any::<bool>());
+    lab.holds(2_500, &inputs, async |((door, path), scene, client, edits, post, cross_site)| {
+        let mut scene = scenes[scene].clone();
+        if door == Door::Callback {
+            scene.approved().await;
+        }
+        let form_token = if post { base(app, door, client).and("csrf", "{csrf}") } else { base(app, door, client) };
+        let edited = edits.into_iter().fold(form_token, |sent, edit| match edit {
+            Edit::Set(name, value) => sent.with(&name, &value),
+            Edit::Add(name, value) => sent.and(&name, &value),
+            Edit::Remove(name) => sent.without(&name),
+        });
+        let sent = Parameters(edited.0.into_iter().map(|(name, value)| (name, scene.filled(&value))).collect());
+        let allowed = allowed(door, &sent, &scene);
+        let mut answer = knock(&mut scene.browser, path, &sent, post, cross_site).await;
+        for _ in 0..4 {
+            seen.check(&answer, &allowed, fly, &format!("{door:?} {sent:?}"));
+            let location = answer.header("location").to_owned();
+            if location.is_empty() || !is_ours(&location) {
+                break;
+            }
+            answer = scene.browser.get(&location).await;
+        }
+    });
+    // Asking for links makes mail, which nobody reads here.
+    app.leave_jobs();
+    let (client, fly) = (seen.client.get(), seen.fly.get());
+    assert!(client > 200 && fly > 50, "{client} answers led to a client, {fly} to Fly.io");
+}
