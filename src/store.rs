@@ -468,8 +468,9 @@ impl Store {
         self.clock.sleep(Duration::from_micros(micros)).await;
     }
 
-    /// See [`Backend::ping`]; also whether the store is still the one of the start (`store/mark.rs`). Gives how far our clock is from the store's: every expiry is judged by the clock of the
-    /// node that reads, so nodes must not be far apart.
+    /// See [`Backend::ping`]; also whether the store is still the one of the start (`store/mark.rs`). Gives how far our
+    /// clock is from the store's: every expiry is judged by the clock of the node that reads, so nodes must not be far
+    /// apart.
     ///
     /// # Errors
     /// When the store is not fit for use.
