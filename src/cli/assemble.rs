@@ -268,11 +268,7 @@ fn app(
             policy: config.passwords.policy,
         }),
         admin: Arc::new(admin(config, services, &clients, stopping)),
-        readiness: Arc::new(Readiness {
-            store: services.store.clone(),
-            mail: Arc::clone(&services.health),
-            told: std::sync::Mutex::default(),
-        }),
+        readiness: Arc::new(Readiness::new(services.store.clone(), Arc::clone(&services.health))),
         directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
         discovery: Arc::new(discovery),

@@ -15,10 +15,15 @@ pub struct Readiness {
     pub store: Store,
     pub mail: Arc<MailHealth>,
     /// What the log was told last; none while the store is fine.
-    pub told: Mutex<Option<String>>,
+    told: Mutex<Option<String>>,
 }
 
 impl Readiness {
+    #[must_use]
+    pub fn new(store: Store, mail: Arc<MailHealth>) -> Self {
+        Self { store, mail, told: Mutex::default() }
+    }
+
     /// Why the store cannot be used: in words for everybody, and in words for the log.
     async fn trouble(&self) -> Option<(String, String)> {
         match self.store.ping().await {
@@ -39,9 +44,10 @@ impl Readiness {
         if told.as_deref() == trouble {
             return;
         }
-        match trouble {
-            Some(why) => tracing::error!(why, "not ready"),
-            None => tracing::info!("ready again"),
+        if let Some(why) = trouble {
+            tracing::error!(why, "not ready");
+        } else {
+            tracing::info!("ready again");
         }
         *told = trouble.map(str::to_owned);
     }
