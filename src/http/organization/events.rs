@@ -93,7 +93,9 @@ pub async fn status(
 ) -> Result<Response, NotEntered> {
     let (_, run) = enter(&web, &admin, &visitor, (&slug, &run)).await?;
     let totals = admin.disable.totals(&run.organization, &run.id).await?;
-    let progress = progress(&run, &totals, &Pace::new(&run, Tries::Unknown), web.clock.now());
+    let now = web.clock.now();
+    let tries = if totals.unsettled() > 0 { ledger::tries(&admin, &run, now).await? } else { Tries::Last(None) };
+    let progress = progress(&run, &totals, &Pace::new(&run, tries), now);
     let (members, next) = match query.limit {
         Some(limit) => members(&admin, &run, query.after.as_deref(), limit.clamp(1, MOST)).await?,
         None => (None, None),

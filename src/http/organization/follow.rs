@@ -24,6 +24,10 @@ use crate::store::{StoreError, keys};
 /// The time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// The time between two looks at what the waiting mails wait for, which reads all rows of a run of up to
+/// [`LOOK`](super::listing::LOOK).
+const TRIES_EVERY: Duration = Duration::from_secs(10);
+
 /// After this long without news a comment is sent, so that proxies keep the connection.
 const QUIET: Duration = Duration::from_secs(15);
 
@@ -42,9 +46,12 @@ pub struct Follower {
     /// Whose rows are followed: those on the first page.
     people: Vec<UserId>,
     rows: HashMap<UserId, RunRowUpdate>,
-    told: Option<(ShownState, Counts)>,
+    /// State, numbers and the time that is left, as they were told last.
+    told: Option<(ShownState, Counts, String)>,
     told_at: Timestamp,
     pace: Pace,
+    /// When the tries that `pace` knows of were read.
+    tries_at: Timestamp,
     ends_at: Timestamp,
     over: bool,
     _room: OwnedSemaphorePermit,
@@ -67,6 +74,7 @@ impl Follower {
             told: None,
             told_at: now,
             pace: Pace::new(run, first.tries),
+            tries_at: now,
             ends_at: now.plus(LIFETIME),
             over: false,
             admin,
@@ -127,14 +135,19 @@ impl Follower {
         let totals = self.admin.disable.totals(&self.organization, &self.run).await?;
         let now = self.clock.now();
         self.pace.see(&totals, now);
+        if totals.unsettled() > 0 && now.since(self.tries_at) >= TRIES_EVERY {
+            self.pace.note(ledger::tries(&self.admin, &run, now).await?);
+            self.tries_at = now;
+        }
         let rows = self.changed_rows(&run).await?;
-        let numbers = (view::state(&run.state), view::counts(&totals));
-        if rows.is_empty() && self.told == Some(numbers) {
+        let progress = progress(&run, &totals, &self.pace, now);
+        let news = (progress.state, progress.counts, progress.remaining.clone());
+        if rows.is_empty() && self.told.as_ref() == Some(&news) {
             return Ok(None);
         }
-        self.told = Some(numbers);
+        self.told = Some(news);
         self.told_at = now;
-        let message = RunEvent { progress: progress(&run, &totals, &self.pace, now), rows };
+        let message = RunEvent { progress, rows };
         let event = Event::default()
             .json_data(message)
             .map_err(|error| StoreError::Misuse(format!("a message cannot be written: {error}")))?;

@@ -17,32 +17,31 @@ pub struct Ledger {
     pub rows: Vec<Row>,
     pub pager: Pager,
     pub tries: Tries,
+    /// When the state of a mail that an admin had sent again last changed; none where there is none or nobody can tell.
+    pub again_at: Option<Timestamp>,
 }
 
 impl Ledger {
     pub async fn read(admin: &Admin, run: &Run, query: &ListQuery, now: Timestamp) -> Result<Self, StoreError> {
-        if usize::try_from(run.rows).unwrap_or(usize::MAX) <= LOOK {
-            Self::sorted(admin, run, query, now).await
-        } else {
-            Self::by_id(admin, run, query).await
-        }
+        if is_small(run) { Self::sorted(admin, run, query, now).await } else { Self::by_id(admin, run, query).await }
     }
 
     async fn sorted(admin: &Admin, run: &Run, query: &ListQuery, now: Timestamp) -> Result<Self, StoreError> {
         let filter = Filter::new(query);
         let over = matches!(run.state, RunState::Done { .. });
         let mut sorted = Sorted::new(query);
-        let mut last_try = None;
+        let (mut last_try, mut again_at) = (None, None);
         let rows = keys::rows(&run.organization, &run.id);
         look(&admin.store, &rows, |row: Row| {
             last_try = last_try.max(next_try(&row, now));
+            again_at = again_at.max((row.resends > 0).then_some(row.at));
             if filter.fits(&row) {
                 sorted.offer(order(&row, over), || row);
             }
         })
         .await?;
         let (rows, pager) = sorted.finish(query);
-        Ok(Self { rows, pager, tries: Tries::Last(last_try) })
+        Ok(Self { rows, pager, tries: Tries::Last(last_try), again_at })
     }
 
     async fn by_id(admin: &Admin, run: &Run, query: &ListQuery) -> Result<Self, StoreError> {
@@ -51,8 +50,25 @@ impl Ledger {
         let piece = Piece::read(&admin.store, &rows, query, |row| filter.fits(row)).await?;
         let pager =
             piece.pager(query, |n| format!("{n} of {}, in no particular order", thousands(view::count(run.members))));
-        Ok(Self { rows: piece.found, pager, tries: Tries::Unknown })
+        Ok(Self { rows: piece.found, pager, tries: Tries::Unknown, again_at: None })
     }
+}
+
+/// Whether all rows are read for one answer.
+#[must_use]
+pub fn is_small(run: &Run) -> bool {
+    usize::try_from(run.rows).unwrap_or(usize::MAX) <= LOOK
+}
+
+/// What the mails that wait are waiting for.
+pub async fn tries(admin: &Admin, run: &Run, now: Timestamp) -> Result<Tries, StoreError> {
+    if !is_small(run) {
+        return Ok(Tries::Unknown);
+    }
+    let mut last_try = None;
+    let rows = keys::rows(&run.organization, &run.id);
+    look(&admin.store, &rows, |row: Row| last_try = last_try.max(next_try(&row, now))).await?;
+    Ok(Tries::Last(last_try))
 }
 
 /// A mail that is said to be on its way for longer than this was most likely left by a process that died.

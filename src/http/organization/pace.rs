@@ -60,12 +60,21 @@ impl Pace {
     /// The time until the last mail has left; none when nobody can tell.
     #[must_use]
     pub fn remaining(&self, totals: &Totals, now: Timestamp) -> Option<Duration> {
-        let estimate = self.lately(totals, now).or_else(|| self.on_average(totals, now))?;
-        let estimate = estimate.time_for(totals.unsettled())?;
-        Some(match self.tries {
-            Tries::Last(Some(at)) => estimate.max(at.since(now)),
-            Tries::Last(None) | Tries::Unknown => estimate,
-        })
+        let waits = match self.tries {
+            Tries::Last(at) => at.filter(|at| *at > now),
+            Tries::Unknown => None,
+        };
+        let time = |progress: Option<Progress>| progress.and_then(|progress| progress.time_for(totals.unsettled()));
+        let lately = self.lately(totals, now);
+        // While mails wait for a known time, that few have left lately says nothing of what comes after it.
+        let average = if lately.is_none() || waits.is_some() { self.on_average(totals, now) } else { None };
+        let estimate = time(lately).or_else(|| time(average))?;
+        Some(waits.map_or(estimate, |at| estimate.max(at.since(now))))
+    }
+
+    /// What is known by now of mails that wait.
+    pub fn note(&mut self, tries: Tries) {
+        self.tries = tries;
     }
 
     /// Takes note of how far the run is.
@@ -157,6 +166,22 @@ mod tests {
             pace.see(&totals(40), later(second));
         }
         assert_eq!(pace.remaining(&totals(40), later(100)), None, "none left in a minute");
+    }
+
+    #[test]
+    fn a_pause_until_a_known_time_is_no_slow_pace() {
+        let mut pace = Pace::new(&run(), Tries::Last(None));
+        for second in 20..=100_u64 {
+            pace.see(&totals(96), later(second));
+        }
+        assert_eq!(pace.remaining(&totals(96), later(100)), None, "none left in a minute, and nobody knows why");
+        pace.note(Tries::Last(Some(later(220))));
+        assert_eq!(pace.remaining(&totals(96), later(100)), Some(Duration::from_mins(2)));
+        assert_eq!(
+            pace.remaining(&totals(96), later(100)),
+            Pace::new(&run(), Tries::Last(Some(later(220)))).remaining(&totals(96), later(100)),
+            "as for somebody who looks for the first time"
+        );
     }
 
     #[test]

@@ -105,6 +105,34 @@ async fn a_stream_tells_what_changes_and_ends_with_the_run() {
 }
 
 #[tokio::test]
+async fn page_stream_and_json_wait_for_the_lease_of_a_dead_worker() {
+    let world = World::paid().await;
+    let ines = world.admin().await;
+    for n in 1..10 {
+        world.member(&format!("Member{n}"), Role::Member, Some(&format!("m{n}@saltmarsh.example"))).await;
+    }
+    let run = world.leave(&ines).await;
+    for _ in 0..9 {
+        world.pass(Duration::from_secs(1));
+        let job = world.take_mail().await;
+        world.settle(&job, Settlement::Sent { detail: None }).await;
+    }
+    let dead = world.take_mail().await;
+    let mut body = world.open(&ines, &format!("{}/events", page(&run)), &[]).await.into_body();
+    let first = data(&next(&mut body).await.expect("a message"));
+    assert_eq!((&first["sending"], &first["remaining"]), (&1.into(), &"a few seconds left".into()));
+    let later = data(&next(&mut body).await.expect("a message"));
+    assert_eq!((&later["sending"], later["rows"].as_array().map(Vec::len)), (&1.into(), Some(0)), "nothing else");
+    let left = later["remaining"].as_str().unwrap();
+    assert!(left.starts_with("about ") && left.ends_with("left"), "{left}");
+    let status = world.get(&ines, &format!("{}/status", page(&run))).await.json();
+    assert_eq!(status["remaining"], left);
+    let shown = world.get(&ines, &page(&run)).await;
+    assert!(shown.text.contains(&format!("<strong data-live=\"remaining\">{left}</strong>")), "{}", shown.text);
+    world.settle(&dead, Settlement::Sent { detail: None }).await;
+}
+
+#[tokio::test]
 async fn a_stream_ends_after_ten_minutes_and_when_the_program_stops() {
     let (world, ines, run) = left().await;
     let mut body = world.open(&ines, &format!("{}/events", page(&run)), &[]).await.into_body();
