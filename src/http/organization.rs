@@ -10,6 +10,7 @@ pub mod ledger;
 pub mod listing;
 pub mod members;
 pub mod pace;
+pub mod resent;
 pub mod run;
 pub mod view;
 

@@ -141,6 +141,10 @@ fn detail(row: &Row, started_at: Timestamp) -> String {
     let told = row.detail.as_deref().unwrap_or_default();
     match row.status {
         RowStatus::Sending => String::new(),
+        RowStatus::Failed if row.attempts > 0 => {
+            let clock = moment(row.at, started_at, when::clock_minute);
+            format!("{told} Last try at {clock}.").trim_start().to_owned()
+        }
         RowStatus::Failed | RowStatus::Cancelled => told.to_owned(),
         RowStatus::Queued => match row.next_attempt_at {
             None => told.to_owned(),
@@ -161,7 +165,8 @@ fn detail(row: &Row, started_at: Timestamp) -> String {
 }
 
 /// The time of day on the day of the click, the day with it on any other.
-fn moment(at: Timestamp, started_at: Timestamp, clock: fn(Timestamp) -> String) -> String {
+#[must_use]
+pub fn moment(at: Timestamp, started_at: Timestamp, clock: fn(Timestamp) -> String) -> String {
     if when::iso_day(at) == when::iso_day(started_at) { clock(at) } else { when::until(at) }
 }
 
@@ -264,7 +269,9 @@ mod tests {
         let sending = Row { status: RowStatus::Sending, ..waiting.clone() };
         assert_eq!(detail(&sending, CLICK), "", "what came of the last try is past");
         let failed = Row { status: RowStatus::Failed, detail: Some("No such mailbox (550).".into()), ..waiting };
-        assert_eq!(detail(&failed, CLICK), "No such mailbox (550).");
+        assert_eq!(detail(&failed, CLICK), "No such mailbox (550). Last try at 14:37.");
+        let untried = Row { attempts: 0, ..failed };
+        assert_eq!(detail(&untried, CLICK), "No such mailbox (550).", "nothing was tried");
     }
 
     #[test]

@@ -12,10 +12,11 @@ use super::follow::progress;
 use super::ledger::{self, Ledger};
 use super::listing::ListQuery;
 use super::pace::Pace;
+use super::resent::{Resent, Whose};
 use super::{Admin, NotEntered, Room, run_path, view};
 use crate::clock::Timestamp;
 use crate::domain::disable::{Run, RunState, Which};
-use crate::domain::ids::{FormId, UserId};
+use crate::domain::ids::FormId;
 use crate::domain::organization::Organization;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
@@ -34,6 +35,7 @@ pub async fn get(
     visitor: Visitor,
     Path((slug, run)): Path<(String, String)>,
     Query(query): Query<ListQuery>,
+    Query(resent): Query<Resent>,
 ) -> Result<Response, NotEntered> {
     let path = run_path(&slug, &run);
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Oversight).await?;
@@ -44,6 +46,7 @@ pub async fn get(
     let page = RunPage {
         frame: entered.frame(&web, Section::SignIn),
         csrf: web.csrf(&visitor),
+        notice: resent.notice(&admin, &run, &totals, &ledger).await?,
         once: FormId::mint(now, &*web.random).to_string(),
         run: run.id.to_string(),
         progress: progress(&run, &totals, &Pace::new(&run, ledger.tries), now),
@@ -98,13 +101,6 @@ pub struct Resend {
     all: String,
 }
 
-/// Whose mail is to be sent again.
-#[derive(Debug, PartialEq, Eq)]
-enum Whose {
-    One(UserId),
-    All(Which),
-}
-
 impl Resend {
     fn whose(&self) -> Option<Whose> {
         match (self.member.as_str(), self.all.as_str()) {
@@ -135,11 +131,13 @@ pub async fn resend(
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Oversight).await?;
     let run = admin.run_of(&entered, &run).await?;
     let whose = form.whose().ok_or_else(|| nobody(&path))?;
-    let form = form.form(web.clock.now()).ok_or_else(|| stale(&path))?;
+    let now = web.clock.now();
+    let form = form.form(now).ok_or_else(|| stale(&path))?;
+    let answer = Resent::page(&path, &whose, now);
     let asked = Asked { form, clicked: entered.clicked(&visitor) };
     let queued = queue(&admin, &run, whose, &asked).await?;
     tracing::info!(run = %run.id, queued, "mail is to be sent again");
-    Ok(see_other(&path))
+    Ok(see_other(&answer))
 }
 
 /// Whether anything was queued. Nothing is no failure: the form was sent before or the mail is on its way already, and

@@ -6,4 +6,4 @@ mod run;
 
 pub use preview::{Delivery, Freshness, PreviewPage, PreviewRow};
 pub use progress::{Counts, MailStatus, RunEvent, RunProgress, RunRowUpdate, RunState};
-pub use run::{Reverted, RunPage, RunRow};
+pub use run::{Notice, Reverted, RunPage, RunRow};

@@ -45,6 +45,12 @@ impl Answer {
         self.header("location").to_owned()
     }
 
+    /// Where a 303 leads, without the query.
+    #[track_caller]
+    pub(crate) fn place(&self) -> String {
+        self.location().split('?').next().unwrap().to_owned()
+    }
+
     /// The query of where a 303 leads; each name once.
     #[track_caller]
     pub(crate) fn sent_back(&self) -> BTreeMap<String, String> {

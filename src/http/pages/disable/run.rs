@@ -32,12 +32,35 @@ pub struct Reverted {
     pub by: String,
 }
 
+/// What became of an admin's wish to have mail sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    pub good: bool,
+    pub text: String,
+}
+
+impl Notice {
+    /// Mail goes out, or has gone out.
+    #[must_use]
+    pub fn good(text: String) -> Self {
+        Self { good: true, text }
+    }
+
+    /// Nothing was sent.
+    #[must_use]
+    pub fn bad(text: String) -> Self {
+        Self { good: false, text }
+    }
+}
+
 /// `GET /organizations/{slug}/auth/disable/{run}`
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/run.html")]
 pub struct RunPage {
     pub frame: OrganizationFrame,
     pub csrf: String,
+    /// The answer to the resend form, where it leads.
+    pub notice: Option<Notice>,
     /// Which rendering of the resend form this is: sent twice, it does what it does once.
     pub once: String,
     /// Id of the run.
@@ -127,6 +150,7 @@ impl RunPage {
         let again = Self {
             progress: RunProgress::new(RunState::Mailing, counts, at(1_795_367_110), None),
             again: true,
+            notice: Some(Notice::good("Mail to everybody without a password is going out again.".into())),
             ..mailing.clone()
         };
         let counts = Counts { total: 412, sent: 406, failed: 3, cancelled: 3, ready: 231, ..Counts::default() };
@@ -138,7 +162,13 @@ impl RunPage {
             live: false,
             ..mailing.clone()
         };
-        let resent = Self { again_at: Some(Stamp::moment(at(1_795_448_100))), ..done.clone() };
+        let nothing = "Nothing was sent to Noor Haddad: Fly.io gave us no address. Ask them to set one at Fly.io and to \
+                       sign in with Fly.io once, then resend.";
+        let resent = Self {
+            again_at: Some(Stamp::moment(at(1_795_448_100))),
+            notice: Some(Notice::bad(nothing.into())),
+            ..done.clone()
+        };
         let counts = Counts { total: 9, sent: 9, ready: 9, ..Counts::default() };
         let everyone = Self {
             progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
@@ -197,7 +227,8 @@ impl RunPage {
             ready,
             resend: !ready && !matches!(status, MailStatus::Queued | MailStatus::Sending),
         };
-        let gone = "Their mail server says this mailbox does not exist (550). Ask them to mend it, then resend.";
+        let gone = "Their mail server says this mailbox does not exist (550). Ask them to mend it, then resend. \
+                    Last try at 14:37.";
         let wait = "Their mail server asked us to wait (451). Next try at 14:41, third of 12.";
         let linked = "Has a working link already, from the switch of Harbour Tools at 14:20. One link serves both.";
         let rows = vec![
@@ -213,6 +244,7 @@ impl RunPage {
         Self {
             frame: OrganizationFrame::sample(Section::SignIn),
             csrf: SAMPLE_CSRF.into(),
+            notice: None,
             once: "01kap4v3m2c8r6w1t9y5n7d0hq".into(),
             run: "01kap4t6zq8m".into(),
             progress: RunProgress::new(RunState::Mailing, counts, as_of, Some(Duration::from_secs(58))),

@@ -6,6 +6,7 @@ use flybridge::domain::audit::{AuditEntry, AuditKind};
 use flybridge::domain::disable::{RowStatus, Which};
 use flybridge::domain::ids::FormId;
 use flybridge::domain::organization::Actor;
+use flybridge::http::pages::when;
 use flybridge::random::SystemRandom;
 use flybridge::services::disable::click::Clicked;
 use flybridge::services::disable::ledger::RowId;
@@ -47,7 +48,7 @@ async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
     let priya = app.user("priya").await.id;
     assert!(!ines.get(&run).await.element("run-state").unwrap().contains("sent again"));
     app.advance(Duration::from_mins(20));
-    assert_eq!(ines.resend(&run, ("member", priya.as_str())).await.location(), run);
+    assert_eq!(ines.resend(&run, ("member", priya.as_str())).await.place(), run);
     let page = ines.get(&run).await;
     assert_eq!(page.element("run-queued").unwrap(), "1");
     assert!(page.element("run-state").unwrap().contains("Mail is going out once more"), "{}", page.text());
@@ -62,7 +63,7 @@ async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
     assert!(state.contains("Mail that was sent again after that was through at"), "{state}");
     app.settle_in("priya").await;
     app.new_mails();
-    assert_eq!(ines.resend(&run, ("all", "not-ready")).await.location(), run);
+    assert_eq!(ines.resend(&run, ("all", "not-ready")).await.place(), run);
     app.work().await;
     let again = recipients(&app, &app.new_mails());
     assert_eq!(again.len(), 6, "{again:?}");
@@ -76,6 +77,58 @@ async fn one_or_all_are_mailed_again_with_the_link_that_still_works() {
 }
 
 #[tokio::test]
+async fn the_page_answers_what_became_of_it() {
+    let app = TestApp::new().await;
+    let (mut ines, run) = app.leave().await;
+    let minute = Duration::from_mins(1);
+    let button = async |who: &str| ("member", app.user(who).await.id.to_string());
+    assert_eq!(ines.get(&run).await.element("notice"), None, "nothing was asked for");
+
+    app.advance(minute);
+    let (member, priya) = button("priya").await;
+    let answer = ines.resend(&run, (member, &priya)).await.location();
+    let notice = ines.get(&answer).await.element("notice").unwrap();
+    assert_eq!(notice, "Mail to Priya Raman is on its way again.");
+    app.work().await;
+    let at = when::clock_minute(row_of(&app, &run, "priya").await.unwrap().at);
+    let notice = ines.get(&answer).await.element("notice").unwrap();
+    assert_eq!(notice, format!("Sent again to Priya Raman at {at}."));
+
+    for (who, why) in [("noor", "Fly.io gave us no address. "), ("bram", "They have a password.")] {
+        let (member, user) = button(who).await;
+        let answer = ines.resend(&run, (member, &user)).await.location();
+        let notice = ines.get(&answer).await.element("notice").unwrap();
+        let said = format!("Nothing was sent to {}: {why}", app.user(who).await.name);
+        assert!(format!("{notice} ").starts_with(&said), "{notice}");
+    }
+
+    let all = [
+        ("failed", "Mail to everybody whose mail failed", "There was nobody left to mail."),
+        (
+            "not-ready",
+            "Mail to everybody without a password",
+            "Mail to everybody without a password has gone out again.",
+        ),
+    ];
+    for (which, whom, end) in all {
+        app.advance(minute);
+        let answer = ines.resend(&run, ("all", which)).await.location();
+        let notice = ines.get(&answer).await.element("notice").unwrap();
+        assert_eq!(notice, format!("{whom} is going out again."));
+        app.work().await;
+        assert_eq!(ines.get(&answer).await.element("notice").unwrap(), end);
+    }
+
+    for garbage in
+        ["resent=nobody&asked=1", "resent=failed", "resent=a%20b&asked=1", "resent=failed&asked=x", "asked=1"]
+    {
+        assert_eq!(ines.get(&format!("{run}?{garbage}")).await.element("notice"), None, "{garbage}");
+    }
+    ines.enable("saltmarsh-labs").await.location();
+    assert_eq!(ines.get(&answer).await.element("notice"), None, "nothing is sent while Fly.io is on");
+}
+
+#[tokio::test]
 async fn the_same_form_mails_one_member_once() {
     let app = TestApp::new().await;
     let (mut ines, run) = app.leave().await;
@@ -85,23 +138,23 @@ async fn the_same_form_mails_one_member_once() {
     let (resend, fields) = (format!("{run}/resend"), [("once", form.as_str()), ("member", priya.as_str())]);
     let mut twin = ines.clone();
     let (one, two) = tokio::join!(ines.post_form(&resend, &fields), twin.post_form(&resend, &fields));
-    assert_eq!((one.location(), two.location()), (run.clone(), run.clone()));
+    assert_eq!((one.place(), two.place()), (run.clone(), run.clone()));
     app.work().await;
     // The mail has left and she has no password: only the form knows that it was sent before.
-    assert_eq!(ines.post_form(&resend, &fields).await.location(), run);
+    assert_eq!(ines.post_form(&resend, &fields).await.place(), run);
     app.advance(Duration::from_hours(1));
-    assert_eq!(twin.post_form(&resend, &fields).await.location(), run);
+    assert_eq!(twin.post_form(&resend, &fields).await.place(), run);
     app.work().await;
     assert_eq!(recipients(&app, &app.new_mails()), ["priya"]);
     assert_eq!(row_of(&app, &run, "priya").await.unwrap().resends, 1);
     assert_eq!(audited(&app).await.len(), 1);
     // Back to the page as it was, and its button beside somebody else.
     let other = [("once", form.as_str()), ("member", leo.as_str())];
-    assert_eq!(ines.post_form(&resend, &other).await.location(), run);
+    assert_eq!(ines.post_form(&resend, &other).await.place(), run);
     app.work().await;
     assert_eq!(recipients(&app, &app.new_mails()), ["leo"]);
     // The page shown again is another form.
-    assert_eq!(ines.resend(&run, ("member", priya.as_str())).await.location(), run);
+    assert_eq!(ines.resend(&run, ("member", priya.as_str())).await.place(), run);
     app.work().await;
     assert_eq!(recipients(&app, &app.new_mails()), ["priya"]);
     let told: Vec<String> = audited(&app).await.into_iter().map(|entry| entry.detail).collect();
@@ -117,7 +170,7 @@ async fn the_same_form_mails_everybody_once() {
     let (resend, fields) = (format!("{run}/resend"), [("once", form.as_str()), ("all", "not-ready")]);
     let mut twin = ines.clone();
     let (one, two) = tokio::join!(ines.post_form(&resend, &fields), twin.post_form(&resend, &fields));
-    assert_eq!((one.location(), two.location()), (run.clone(), run.clone()));
+    assert_eq!((one.place(), two.place()), (run.clone(), run.clone()));
     assert_eq!(run_record(&app, &run).await.resending, 1);
     let page = ines.get(&run).await;
     assert_eq!(page.attributes("data-state"), ["mailing"], "at once, before anybody has looked at the members");
@@ -125,7 +178,7 @@ async fn the_same_form_mails_everybody_once() {
     assert!(totals(&app, &run).await.add_up());
     app.work().await;
     assert_eq!(ines.get(&run).await.attributes("data-state"), ["done"]);
-    assert_eq!(ines.post_form(&resend, &fields).await.location(), run);
+    assert_eq!(ines.post_form(&resend, &fields).await.place(), run);
     app.work().await;
     let mailed = recipients(&app, &app.new_mails());
     assert_eq!(mailed, ["amara", "chloe", "ines", "jun", "leo", "priya", "tomas"]);
@@ -178,7 +231,7 @@ async fn two_admins_who_ask_at_once_mail_nobody_twice() {
     let mut chloe = app.settle_in("chloe").await;
     app.new_mails();
     for admin in [&mut ines, &mut chloe] {
-        assert_eq!(admin.resend(&run, ("all", "not-ready")).await.location(), run);
+        assert_eq!(admin.resend(&run, ("all", "not-ready")).await.place(), run);
     }
     assert_eq!(run_record(&app, &run).await.resending, 2);
     app.advance(Duration::from_secs(1));
@@ -247,7 +300,7 @@ async fn who_has_a_password_is_never_mailed_again() {
     for who in ["noor", "bram"] {
         let user = app.user(who).await.id;
         assert!(!page.text().contains(&format!("name=\"member\" value=\"{user}\"")), "{who}");
-        assert_eq!(ines.resend(&run, ("member", user.as_str())).await.location(), run);
+        assert_eq!(ines.resend(&run, ("member", user.as_str())).await.place(), run);
     }
     assert_eq!(audited(&app).await.len(), 0);
     assert_eq!(ines.get(&run).await.attributes("data-state"), ["done"]);
@@ -301,7 +354,7 @@ async fn nothing_is_sent_again_while_fly_is_on() {
     let dump = kept(&app);
     for button in [("member", priya.as_str()), ("all", "failed")] {
         let answer = ines.post_form(&format!("{run}/resend"), &[("once", &form), button]).await;
-        assert_eq!(answer.location(), run);
+        assert_eq!(answer.place(), run);
     }
     assert_eq!(kept(&app), dump);
     assert_eq!(app.new_mails(), []);

@@ -51,7 +51,7 @@ async fn who_had_a_password_and_was_not_told_is_told_when_an_admin_resends() {
         sink.mend();
         let button = if by_their_row { ("member", brams.user.as_str()) } else { ("all", "failed") };
         for _ in 0..2 {
-            assert_eq!(ines.resend(&run, button).await.location(), run);
+            assert_eq!(ines.resend(&run, button).await.place(), run);
             totals(&app, &run).await;
             app.work().await;
         }
@@ -106,7 +106,7 @@ async fn who_sets_a_password_after_their_mail_failed_needs_no_more_help() {
     }
     let before = sink.messages().len();
     for button in [("all", "failed"), ("member", app.user("leo").await.id.as_str())] {
-        assert_eq!(ines.resend(&run, button).await.location(), run);
+        assert_eq!(ines.resend(&run, button).await.place(), run);
         app.work().await;
     }
     assert_eq!(sink.messages().len(), before);

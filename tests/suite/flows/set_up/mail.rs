@@ -84,7 +84,7 @@ async fn somebody_without_an_address_has_failed_from_the_start() {
     let tx = noor.begin("/sign-in").await;
     noor.fly(&tx, "noor").await;
     app.new_mails();
-    assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
+    assert_eq!(ines.resend(&run, ("all", "failed")).await.place(), run);
     app.work().await;
     app.mail_to("noor").link();
     assert_eq!(row(&app, "saltmarsh-labs", &run, "noor").await.status, RowStatus::Sent);
@@ -199,7 +199,7 @@ async fn an_address_that_takes_no_mail_fails_with_the_reason_and_the_others_get_
     // The address is mended, and an admin has the mail sent again.
     sink.mend();
     let member = app.user("leo").await.id;
-    assert_eq!(ines.resend(&run, ("member", member.as_str())).await.location(), run);
+    assert_eq!(ines.resend(&run, ("member", member.as_str())).await.place(), run);
     app.work().await;
     assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.status, RowStatus::Sent);
 }

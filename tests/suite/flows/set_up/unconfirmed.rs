@@ -52,7 +52,7 @@ async fn they_get_no_link_and_the_ledger_says_why() {
     // Once Fly.io names it again, an admin has the mail sent.
     named_again(&app, "leo", Role::Member).await;
     assert_eq!(app.member("leo", "saltmarsh-labs").await.absent_since, None);
-    assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
+    assert_eq!(ines.resend(&run, ("all", "failed")).await.place(), run);
     app.work().await;
     app.mail_to("leo").link();
     app.settle_in("leo").await;
@@ -85,7 +85,7 @@ async fn once_named_again_they_are_told_to_use_it_and_count_as_ready() {
     named_again(&app, "bram", Role::Member).await;
     app.new_mails();
     for mails in [1, 0] {
-        assert_eq!(ines.resend(&run, ("all", "failed")).await.location(), run);
+        assert_eq!(ines.resend(&run, ("all", "failed")).await.place(), run);
         app.work().await;
         let sent = app.new_mails();
         assert_eq!(sent.iter().filter(|mail| mail.to.contains(&app.address("bram"))).count(), mails, "{sent:?}");
