@@ -162,13 +162,7 @@ impl RunPage {
             live: false,
             ..mailing.clone()
         };
-        let nothing = "Nothing was sent to Noor Haddad: Fly.io gave us no address. Ask them to set one at Fly.io and to \
-                       sign in with Fly.io once, then resend.";
-        let resent = Self {
-            again_at: Some(Stamp::moment(at(1_795_448_100))),
-            notice: Some(Notice::bad(nothing.into())),
-            ..done.clone()
-        };
+        let resent = Self::resent(&done);
         let counts = Counts { total: 9, sent: 9, ready: 9, ..Counts::default() };
         let everyone = Self {
             progress: RunProgress::new(RunState::Done, counts, at(1_795_367_110), None),
@@ -194,6 +188,17 @@ impl RunPage {
             ("everyone-ready", everyone),
             ("reverted", reverted),
         ]
+    }
+
+    /// A finished run of which mail was sent again, as it answers who tried that in vain.
+    fn resent(done: &Self) -> Self {
+        let nothing = "Nothing was sent to Noor Haddad: Fly.io gave us no address. Ask them to set one at Fly.io and to \
+                       sign in with Fly.io once, then resend.";
+        Self {
+            again_at: Some(Stamp::moment(Timestamp::from_seconds(1_795_448_100))),
+            notice: Some(Notice::bad(nothing.into())),
+            ..done.clone()
+        }
     }
 
     /// What became of the rows of the sample.
