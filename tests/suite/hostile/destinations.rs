@@ -10,53 +10,12 @@ use url::Url;
 
 use super::lab::Lab;
 use super::links::{is_ours, is_registered, leads, links};
+use super::scenes::{CLIENTS, DOORS, Door, HOME, SIGNED_OUT, Scene, base};
 use super::uris::corpus;
 use crate::support::answer::Answer;
-use crate::support::app::{FLY_CLIENT, ISSUER, TestApp};
+use crate::support::app::{FLY_CLIENT, ISSUER};
 use crate::support::browser_client::{Browser, query};
-use crate::support::relying_party::{Parameters, Rp};
-
-const SENTRY: &[&str] = &["https://sentry.test/auth/sso/"];
-const CLIENTS: [(&str, &[&str]); 4] = [
-    ("sentry", SENTRY),
-    ("sentry-oidc", SENTRY),
-    ("standard", &["https://rp.test/cb", "https://rp.test/cb2?keep=a%20b"]),
-    ("es256", &["https://rp.test/cb"]),
-];
-/// Where people go to start over; a link on pages and the end of `/go`.
-const HOME: &str = "https://sentry.test/login";
-/// The standard client's.
-const SIGNED_OUT: &str = "https://rp.test/signed-out";
-
-/// Where requests come in.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Door {
-    Authorize,
-    Logout,
-    SignIn,
-    ToFly,
-    Next,
-    Denied,
-    Password,
-    Callback,
-    SignOut,
-    Forgot,
-    Go,
-}
-
-const DOORS: [(Door, &str); 11] = [
-    (Door::Authorize, "/oauth/authorize"),
-    (Door::Logout, "/oauth/logout"),
-    (Door::SignIn, "/sign-in"),
-    (Door::ToFly, "/sign-in/fly"),
-    (Door::Next, "/sign-in/next"),
-    (Door::Denied, "/sign-in/denied"),
-    (Door::Password, "/sign-in/password"),
-    (Door::Callback, "/connectors/fly/callback"),
-    (Door::SignOut, "/sign-out"),
-    (Door::Forgot, "/forgot"),
-    (Door::Go, "/go"),
-];
+use crate::support::relying_party::Parameters;
 
 const NAMES: &[&str] = &[
     "client_id",
@@ -161,100 +120,6 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
         1 => name.prop_map(Edit::Remove),
     ];
     prop::collection::vec(edit, 0..5)
-}
-
-/// A browser in some state, and what it has to send.
-#[derive(Clone)]
-struct Scene {
-    browser: Browser,
-    /// For which client a sign-in is under way.
-    client: Option<usize>,
-    tx: String,
-    state: String,
-    code: String,
-    hint: String,
-    then: String,
-}
-
-impl Scene {
-    fn filled(&self, value: &str) -> String {
-        let known = [
-            ("{tx}", &self.tx),
-            ("{state}", &self.state),
-            ("{code}", &self.code),
-            ("{hint}", &self.hint),
-            ("{then}", &self.then),
-            ("{csrf}", &self.browser.csrf),
-        ];
-        known.iter().fold(value.to_owned(), |text, (place, value)| text.replace(place, value))
-    }
-
-    /// A stranger, somebody signed in, and either of them in the middle of a sign-in for each client.
-    async fn all(app: &TestApp) -> Vec<Self> {
-        let mut leo = app.browser();
-        let tokens = app.standard().tokens(&mut leo, "leo").await;
-        let hint = tokens.id.unwrap();
-        let question =
-            leo.get(&format!("/oauth/logout?client_id=standard&post_logout_redirect_uri={SIGNED_OUT}")).await;
-        let then = question.hidden("then").unwrap();
-        let empty = |browser| Self {
-            browser,
-            client: None,
-            tx: String::new(),
-            state: String::new(),
-            code: String::new(),
-            hint: hint.clone(),
-            then: then.clone(),
-        };
-        let mut stranger = app.browser();
-        stranger.get("/forgot").await;
-        let mut scenes = vec![empty(stranger), empty(leo)];
-        for client in 0..CLIENTS.len() {
-            for mode in ["query", "form_post"] {
-                for before in [0, 1] {
-                    let scene = scenes[before].clone();
-                    scenes.push(scene.midway(app, client, mode).await);
-                }
-            }
-        }
-        scenes
-    }
-
-    async fn midway(mut self, app: &TestApp, client: usize, mode: &str) -> Self {
-        let request = Rp::new(app, CLIENTS[client].0).request().with("prompt", "login").with("response_mode", mode);
-        self.tx = self.browser.begin(&request.authorize()).await;
-        self.state = query(&self.browser.leave_for_fly(&self.tx).await)["state"].clone();
-        self.client = Some(client);
-        self
-    }
-
-    /// Says yes at Fly.io in this case's own trip.
-    async fn approved(&mut self) {
-        if self.client.is_some() {
-            let asked = self.browser.leave_for_fly(&self.tx.clone()).await;
-            let back = Url::parse(&self.browser.at_fly(&asked, "leo", "approve").await).unwrap();
-            let back = query(&back);
-            (self.state, self.code) = (back["state"].clone(), back["code"].clone());
-        }
-    }
-}
-
-/// A good request at this door.
-fn base(app: &TestApp, door: Door, client: usize) -> Parameters {
-    match door {
-        Door::Authorize => Rp::new(app, CLIENTS[client].0).request(),
-        Door::Logout => Parameters::of(&[
-            ("client_id", "standard"),
-            ("post_logout_redirect_uri", SIGNED_OUT),
-            ("id_token_hint", "{hint}"),
-            ("state", "s"),
-        ]),
-        Door::Callback => Parameters::of(&[("state", "{state}"), ("code", "{code}")]),
-        Door::SignOut => Parameters::of(&[("answer", "yes"), ("then", "{then}")]),
-        Door::Forgot => Parameters::of(&[("tx", "{tx}"), ("email", "nobody@nowhere.test")]),
-        Door::Password => Parameters::of(&[("tx", "{tx}"), ("email", "a@b.test"), ("password", "wrong")]),
-        _ => Parameters::of(&[("tx", "{tx}")]),
-    }
 }
 
 /// Where this request may lead but to us and to Fly.io.

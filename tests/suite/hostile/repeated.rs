@@ -8,6 +8,7 @@ use proptest::sample::{Index, select};
 
 use super::lab::Lab;
 use super::links::{is_registered, leads};
+use super::percent_encoded;
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
 use crate::support::browser_client::{Browser, encode, query, send};
@@ -59,10 +60,7 @@ impl Again {
         let name = good.0[self.which.index(good.0.len())].0.clone();
         let mut parts: Vec<String> = good.0.iter().map(|(name, value)| encode(&[(name, value)])).collect();
         let value = encode(&[("", &self.other)]);
-        let written: String = match self.encoded {
-            true => name.bytes().map(|byte| format!("%{byte:02x}")).collect(),
-            false => name.clone(),
-        };
+        let written = if self.encoded { percent_encoded(&name) } else { name.clone() };
         parts.insert(self.at.index(parts.len() + 1), format!("{written}{value}"));
         (name, parts.join("&"))
     }
@@ -113,9 +111,10 @@ fn at_authorize_nothing_comes_of_it() {
         };
         let (name, sent) = again.of(&rp.request().and(extra, value));
         let mut leo = browser.clone();
-        let answer = match by_post {
-            true => post(&mut leo, "/oauth/authorize", &sent).await,
-            false => get(&mut leo, "/oauth/authorize", &sent).await,
+        let answer = if by_post {
+            post(&mut leo, "/oauth/authorize", &sent).await
+        } else {
+            get(&mut leo, "/oauth/authorize", &sent).await
         };
         assert_eq!(leo.cookies.len(), browser.cookies.len(), "{sent} begins a sign-in");
         if answer.status == 400 {
@@ -153,7 +152,7 @@ fn at_the_token_endpoint_it_is_an_error_and_uses_nothing_up() {
         let tokens = Tokens::of(&rp.redeem(&code).await);
         for again in &many {
             let refreshment = Rp::refreshment(tokens.refresh());
-            let (_, sent) = again.of(&proven(refreshment.and("scope", &tokens.json["scope"].as_str().unwrap())));
+            let (_, sent) = again.of(&proven(refreshment.and("scope", tokens.json["scope"].as_str().unwrap())));
             refused(&client_form(app, "/oauth/token", basic, &sent).await, 400, "invalid_request");
             for path in ["/oauth/revoke", "/oauth/introspect"] {
                 let (_, sent) = again.of(&proven(Parameters::of(&[("token", &tokens.access)])));

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use proptest::prelude::*;
 
 use super::lab::Lab;
+use super::percent_encoded;
 use crate::support::answer::Answer;
 use crate::support::browser_client::Browser;
 use crate::support::relying_party::{Parameters, Rp, Tokens};
@@ -110,10 +111,10 @@ fn guessed(guess: &Guess, right: &str) -> Option<String> {
         Guess::Challenge | Guess::Plain => challenge(right),
         Guess::PaddedChallenge => URL_SAFE.encode(hash),
         Guess::StandardChallenge => STANDARD.encode(hash),
-        Guess::Hexadecimal => hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+        Guess::Hexadecimal => hash.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat(),
         Guess::TwiceHashed => challenge(&challenge(right)),
         Guess::Spaced(before, after) => format!("{before}{right}{after}"),
-        Guess::Encoded => right.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+        Guess::Encoded => percent_encoded(right),
         _ => return None,
     })
 }
