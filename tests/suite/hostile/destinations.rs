@@ -110,7 +110,7 @@ fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let registered = ["https://rp.test/cb", "https://sentry.test/auth/sso/", SIGNED_OUT];
     let value = prop_oneof![
         3 => select(PLAUSIBLE).prop_map(str::to_owned),
-        3 => select(corpus(&registered, &[])),
+        3 => select(corpus(&registered)),
         1 => ".{0,40}",
     ];
     let name = prop_oneof![8 => select(NAMES).prop_map(str::to_owned), 1 => "[a-zA-Z_\\[\\]%]{1,12}"];

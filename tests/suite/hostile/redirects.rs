@@ -25,6 +25,15 @@ const PROFILES: [(&str, &[&str]); 4] = [
     ("es256", &["https://rp.test/cb"]),
 ];
 
+/// What looks like `alike`, and what is registered for something else; at least 500 addresses.
+fn bad(alike: &[&str], allowed: &[&str]) -> Vec<String> {
+    let mut corpus = corpus(alike);
+    corpus.extend(REGISTERED.map(str::to_owned));
+    corpus.retain(|uri| !allowed.contains(&uri.as_str()));
+    assert!(corpus.len() >= 500, "{}", corpus.len());
+    corpus
+}
+
 /// What a bad address that nobody would take for another gets.
 const NOWHERE: &str = "https://nowhere.test/";
 
@@ -73,9 +82,8 @@ async fn refuses_all(id: &'static str) {
     }
     let usual = stranger.get(&good.clone().with("redirect_uri", NOWHERE).authorize()).await;
     let before = app.dump();
-    let corpus = corpus(&REGISTERED, allowed);
-    assert!(corpus.len() >= 500, "{}", corpus.len());
-    for uri in &corpus {
+    let alike = if id == "standard" { &REGISTERED[1..3] } else { &[allowed[0], "https://rp.test/signed-out"] };
+    for uri in &bad(alike, allowed) {
         let bad = good.clone().with("redirect_uri", uri);
         stays_here(&stranger.get(&bad.authorize()).await, uri, &usual);
         stays_here(&posted(&mut leo, "/oauth/authorize", &bad).await, uri, &usual);
@@ -112,12 +120,11 @@ async fn errors_for_the_client_go_nowhere_else_either() {
     let usual = browser.get(&good.clone().with("redirect_uri", NOWHERE).authorize()).await;
     // Each of these is an error that a registered address would be told.
     let wrong = [("response_type", "token"), ("scope", "email"), ("request", "eyJ"), ("prompt", "none")];
-    let (before, corpus) = (app.dump(), corpus(&REGISTERED, PROFILES[2].1));
+    let (before, corpus) = (app.dump(), bad(&REGISTERED[1..3], PROFILES[2].1));
     for (uri, (name, value)) in corpus.iter().zip(wrong.iter().cycle()) {
-        for mode in ["query", "form_post"] {
-            let bad = good.clone().with("redirect_uri", uri).with(name, value).with("response_mode", mode);
-            stays_here(&browser.get(&bad.authorize()).await, uri, &usual);
-        }
+        let mode = if uri.len() % 2 == 0 { "query" } else { "form_post" };
+        let bad = good.clone().with("redirect_uri", uri).with(name, value).with("response_mode", mode);
+        stays_here(&browser.get(&bad.authorize()).await, uri, &usual);
     }
     assert_eq!(app.dump(), before);
 }
@@ -136,8 +143,7 @@ async fn after_signing_out_nobody_is_sent_anywhere_else() {
         let logout = |uri: &str| Parameters::of(&named).and("post_logout_redirect_uri", uri).and("state", "s");
         let address = |uri: &str| format!("/oauth/logout?{}", logout(uri).encode());
         let usual = browser.get(&address(NOWHERE)).await;
-        let (before, corpus) = (app.dump(), corpus(&REGISTERED, allowed));
-        assert!(corpus.len() >= 500, "{}", corpus.len());
+        let (before, corpus) = (app.dump(), bad(&REGISTERED[2..], allowed));
         let mut stranger = app.browser();
         for (number, uri) in corpus.iter().enumerate() {
             stays_here(&browser.get(&address(uri)).await, uri, &usual);
