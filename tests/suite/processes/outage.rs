@@ -34,14 +34,14 @@ impl Place {
         let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url()).fly(&fly.url());
         link_saltmarsh(&home);
         let node = Node::start(&home).await;
-        let served = fly.serve(&[&node]);
+        let stand_in = fly.serve(&[&node]);
         let mut visitor = Visitor::at(&node);
         let answer = visitor.sign_in_with_fly(&authorize(), "ines").await;
         assert!(answer.location().starts_with(REDIRECT), "{}", answer.location());
         let code = answer.parameter("code");
         let page = visitor.get("/sign-in").await.location().to_owned();
         let csrf = visitor.get(&page).await.csrf();
-        (Self { node, visitor, csrf, page, home, _fly: served }, code)
+        (Self { node, visitor, csrf, page, home, _fly: stand_in }, code)
     }
 
     async fn redeem(&self, code: &str) -> u16 {
