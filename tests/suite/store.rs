@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use flybridge::clock::{Clock, ManualClock, Timestamp};
+use flybridge::clock::{Clock, ManualClock, SystemClock, Timestamp};
 use flybridge::random::SystemRandom;
 use flybridge::store::redis::{RedisStore, Settings};
 use flybridge::store::sqlite::SqliteStore;
@@ -39,9 +39,8 @@ impl Clock for SteppedClock {
         self.0.now()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a pause between racing writers")]
     fn sleep<'a>(&'a self, span: Duration) -> std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(tokio::time::sleep(span))
+        Box::pin(async move { SystemClock.sleep(span).await })
     }
 }
 

@@ -67,9 +67,7 @@ impl KeyRing {
                 continue;
             }
             let known = ring.keys[next].published_at.plus(plan.announced_for).max(now);
-            ring.take_turns((current, next), known.plus(plan.agreed_for), plan);
-            let kid = ring.keys[next].kid().to_owned();
-            ring.note(now, &kid, KeyChange::HandedOver);
+            ring.take_turns((current, next), (now, known.plus(plan.agreed_for)), plan, KeyChange::HandedOver);
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
         Ok(ring)

@@ -61,9 +61,7 @@ impl KeyRing {
             let Some((current, next)) = self.successor(algorithm, plan, now) else {
                 continue;
             };
-            ring.take_turns((current, next), now.plus(plan.agreed_for), plan);
-            let kid = ring.keys[next].kid().to_owned();
-            ring.note(now, &kid, KeyChange::Due);
+            ring.take_turns((current, next), (now, now.plus(plan.agreed_for)), plan, KeyChange::Due);
             ring.keys.push(KeptKey::make(algorithm, vault, now, random)?);
         }
         ring.keys.retain(|key| !key.is_gone(now));
@@ -73,11 +71,19 @@ impl KeyRing {
         Ok(ring)
     }
 
-    /// From `turn` on the second signs in place of the first.
-    pub(super) fn take_turns(&mut self, (current, next): (usize, usize), turn: Timestamp, plan: &RotationPlan) {
+    /// From `turn` on the second signs in place of the first, as is decided `now`.
+    pub(super) fn take_turns(
+        &mut self,
+        (current, next): (usize, usize),
+        (now, turn): (Timestamp, Timestamp),
+        plan: &RotationPlan,
+        why: KeyChange,
+    ) {
         self.keys[current].retires_at = Some(turn);
         self.keys[current].leaves_at = Some(turn.plus(plan.kept_for));
         self.keys[next].signs_from = Some(turn);
+        let kid = self.keys[next].kid().to_owned();
+        self.note(now, &kid, why);
     }
 
     /// Where the first key of `algorithm` stands that is `wanted`.

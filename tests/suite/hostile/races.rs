@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use flybridge::cli::demo::seed;
-use flybridge::clock::{Clock, Timestamp};
+use flybridge::clock::{Clock, SystemClock, Timestamp};
 use flybridge::domain::grant::REUSE_WINDOW;
 use flybridge::http::routes;
 use flybridge::store::Backend;
@@ -32,9 +32,8 @@ impl Clock for Patient {
         self.0.now()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "a pause between racing writers")]
     fn sleep<'a>(&'a self, span: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-        Box::pin(tokio::time::sleep(span))
+        Box::pin(async move { SystemClock.sleep(span).await })
     }
 }
 
