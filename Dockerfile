@@ -22,6 +22,6 @@ ENV FLYBRIDGE_SERVER__LISTEN=0.0.0.0:8080 \
     FLYBRIDGE_LOG__FORMAT=json
 EXPOSE 8080
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/flybridge", "health"]
+HEALTHCHECK --interval=10s --timeout=3s --start-period=10s --retries=3 CMD ["/flybridge", "health", "--alive"]
 ENTRYPOINT ["/flybridge"]
 CMD ["serve"]

@@ -50,8 +50,12 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Read the configuration, say what is wrong with it, and do nothing else.
     CheckConfig(ConfigArgs),
-    /// Ask a running node whether it is ready; for container health checks.
+    /// Ask a running node whether it is ready.
     Health {
+        /// Only whether it lives; for container health checks. A node that waits for its store is not to be restarted: it
+        /// goes on by itself.
+        #[arg(long)]
+        alive: bool,
         /// Address of the node. Otherwise the first of `server.listen` in the file of `--config`; without a file, of
         /// `FLYBRIDGE_SERVER__LISTEN`; or else 127.0.0.1:8080.
         #[arg(long, value_name = "IP:PORT")]
@@ -98,7 +102,7 @@ async fn run(command: Command) -> Result<(), StartError> {
         Command::Worker { config, once } => worker::run(config.config.as_deref(), once).await,
         Command::Demo(args) => demo::run(args).await,
         Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
-        Command::Health { address, config } => health::run(address, config.config.as_deref()).await,
+        Command::Health { alive, address, config } => health::run(alive, address, config.config.as_deref()).await,
         Command::Keys { config, command } => keys::run(config.config.as_deref(), command).await,
         Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
     }

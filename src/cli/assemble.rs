@@ -75,7 +75,9 @@ pub async fn assemble(
     random: Arc<dyn Random>,
     demo: bool,
 ) -> Result<Program, StartError> {
-    store.remember_installation().await?;
+    if !config.store.may_forget() {
+        store.remember_installation().await?;
+    }
     let services = services(config, store, (clock, random), demo)?;
     let signing = SigningKeys::open(services.store.clone(), Arc::clone(&services.vault)).await;
     let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);

@@ -1,4 +1,4 @@
-//! `flybridge health`: for container health checks, where there is no shell and no curl.
+//! `flybridge health`: asks a node how it is where there is no shell and no curl, as in its container.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use super::start::{StartError, load};
 
-pub async fn run(address: Option<SocketAddr>, file: Option<&Path>) -> Result<(), StartError> {
+pub async fn run(alive: bool, address: Option<SocketAddr>, file: Option<&Path>) -> Result<(), StartError> {
     let address = match (address, file) {
         (Some(address), _) => address,
         (None, Some(file)) => listening(file)?,
         (None, None) => configured(),
     };
-    let url = format!("http://{}/readyz", reachable(address));
+    let path = if alive { "healthz" } else { "readyz" };
+    let url = format!("http://{}/{path}", reachable(address));
     let client = reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(3)).build();
     let client = client.map_err(|e| StartError::new("no HTTP client", e))?;
     let answer = client.get(&url).send().await.map_err(|e| StartError::new(&format!("{url} does not answer"), e))?;

@@ -200,13 +200,12 @@ fn list_sections(table: &Table, before: &str, names: &mut Vec<String>) {
 }
 
 /// Whether Kubernetes sets such a variable in each container, for a service such as `flybridge-store`: `..._SERVICE_HOST`,
-/// `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` and `..._PORT_6379_TCP_ADDR`.
+/// `..._SERVICE_PORT`, `..._SERVICE_PORT_HTTP`, `..._PORT` with an address, and `..._PORT_6379_TCP_ADDR`.
 fn is_of_kubernetes(path: &str, value: &str) -> bool {
     let of_a_port = path.split_once("_port_").is_some_and(|(_, rest)| rest.starts_with(|c: char| c.is_ascii_digit()));
-    path.ends_with("_service_host")
-        || path.contains("_service_port")
-        || of_a_port
-        || ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme))
+    let address = ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme));
+    let port = path == "port" || path.ends_with("_port");
+    path.ends_with("_service_host") || path.contains("_service_port") || of_a_port || (port && address)
 }
 
 fn client_table<'a>(root: &'a mut Table, wanted: &str) -> Option<&'a mut Table> {

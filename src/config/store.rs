@@ -20,6 +20,16 @@ pub struct StoreSettings {
     pub accept_loss: Vec<AcceptedLoss>,
 }
 
+impl StoreSettings {
+    /// Whether the store may lose any record in a way that the operator has agreed to, and the rest is to be used.
+    #[must_use]
+    pub fn may_forget(&self) -> bool {
+        self.accept_loss
+            .iter()
+            .any(|loss| matches!(loss, AcceptedLoss::SinceSnapshot | AcceptedLoss::WhenMemoryIsFull))
+    }
+}
+
 #[derive(Debug, Clone)]
 pub enum Backend {
     /// One file beside the program.

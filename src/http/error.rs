@@ -356,7 +356,11 @@ impl OAuthFailure {
     /// finds the line in the log.
     fn render(self, id: &str) -> Response {
         let (code, description) = (self.error.code.as_str(), &self.error.description);
-        tracing::info!(code, description, "refused a client");
+        if self.status.is_server_error() {
+            tracing::warn!(code, description, "could not answer a client");
+        } else {
+            tracing::info!(code, description, "refused a client");
+        }
         let body = json!({ "error": code, "error_description": description, "request_id": id });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

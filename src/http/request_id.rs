@@ -32,7 +32,8 @@ pub async fn layer(State(ids): State<RequestIds>, mut request: Request, next: Ne
     let id = RequestId::mint(ids.random.as_ref());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
-    let span = tracing::info_span!("request", id = %id, method = method_name(request.method()), route);
+    // Of the highest level, so that the id stands in every line whatever the filter leaves out.
+    let span = tracing::error_span!("request", id = %id, method = method_name(request.method()), route);
     request.extensions_mut().insert(id.clone());
     let start = ids.clock.now();
     let mut response =

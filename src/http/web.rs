@@ -137,9 +137,9 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    /// Whether cookies of ours came along. A browser holds them back when another site posts.
+    /// Whether the browser sent the id it was given. It holds that back, as all our cookies, when another site posts.
     #[must_use]
-    pub fn has_cookies(&self) -> bool {
+    pub fn is_known(&self) -> bool {
         self.known
     }
 

@@ -75,7 +75,9 @@ impl Store {
         let key: TypedKey<Installation> = keys::installation();
         let made = self.transact(async || self.mark_if_absent(&key).await).await?;
         if made {
-            tracing::info!("the store had no mark of an installation and has one now");
+            tracing::warn!(
+                "the store had no mark of an installation and has one now: it is new, or has lost its data"
+            );
         }
         let found = self.get(std::slice::from_ref(key.key())).await?.pop().flatten();
         let mark = Mark { key: key.into_key(), record: found.ok_or_else(foreign)? };

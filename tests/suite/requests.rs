@@ -107,9 +107,13 @@ fn router() -> Router {
 
 /// Status, `x-request-id`, body and log of one request.
 async fn ask(format: LogFormat, uri: &str) -> (StatusCode, String, String, String) {
+    ask_at("info", format, uri).await
+}
+
+async fn ask_at(level: &str, format: LogFormat, uri: &str) -> (StatusCode, String, String, String) {
     let lines = Lines::default();
     let writer = lines.clone();
-    let log = subscriber(format, "info".parse().unwrap(), move || writer.clone());
+    let log = subscriber(format, level.parse().unwrap(), move || writer.clone());
     let _guard = tracing::subscriber::set_default(log);
     let request = Request::get(uri)
         .header("cookie", "session=cookie-secret")
@@ -135,6 +139,18 @@ async fn the_id_stands_in_answer_handler_and_log() {
     assert_eq!(event["span"]["route"], "/links/{token}");
     assert_eq!(event["status"], 200);
     assert_eq!(event["latency_ms"], 0);
+}
+
+#[tokio::test]
+async fn the_id_stands_beside_a_failure_whatever_the_level() {
+    for format in [LogFormat::Text, LogFormat::Json] {
+        for level in ["error", "warn", "info", "debug"] {
+            let (status, id, _, log) = ask_at(level, format, "/panic").await;
+            assert_eq!(status, StatusCode::INTERNAL_SERVER_ERROR);
+            let line = log.lines().find(|line| line.contains("panic")).unwrap_or_else(|| panic!("{level}: {log}"));
+            assert!(line.contains(&id), "{level}: {line}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use flybridge::clock::{Clock, ManualClock, SystemClock, Timestamp};
-use flybridge::random::SystemRandom;
+use flybridge::random::{Random, SystemRandom};
 use flybridge::store::redis::{RedisStore, Settings};
 use flybridge::store::sqlite::SqliteStore;
 use flybridge::store::{Backend, Key, Partition, Store};
@@ -48,6 +48,7 @@ impl Clock for SteppedClock {
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: Arc<SteppedClock>,
+    pub(crate) backend: Arc<dyn Backend>,
     _folder: Option<tempfile::TempDir>,
 }
 
@@ -73,8 +74,14 @@ impl Bench {
 
     pub(crate) fn over(backend: Arc<dyn Backend>) -> Self {
         let clock = SteppedClock::start();
-        let store = Store::new(backend, clock.clone(), Arc::new(SystemRandom::default()));
-        Self { store, clock, _folder: None }
+        let random = Arc::new(SystemRandom::default());
+        let store = Store::new(Arc::clone(&backend), clock.clone(), random);
+        Self { store, clock, backend, _folder: None }
+    }
+
+    /// Another node over the same store.
+    pub(crate) fn node(&self, random: Arc<dyn Random>) -> Store {
+        Store::new(Arc::clone(&self.backend), self.clock.clone(), random)
     }
 
     pub(crate) fn advance(&self, span: Duration) {

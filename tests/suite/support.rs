@@ -12,6 +12,7 @@ pub(crate) mod interrupted;
 pub(crate) mod letter;
 pub(crate) mod log;
 pub(crate) mod mime;
+pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod relying_party;

@@ -37,7 +37,7 @@ pub async fn get(
 /// A browser sends no cookies along when another site posts, but it does when it is sent on from there by a GET, and
 /// only then is its session found. What is too long for an address has to do without.
 pub async fn post(State(endpoint): State<Endpoint>, visitor: Visitor, body: String) -> Result<Response, PageError> {
-    if !visitor.has_cookies()
+    if !visitor.is_known()
         && let Some(query) = Parameters::as_query(&body)
     {
         let address = format!("/oauth/authorize?{query}");

@@ -17,8 +17,6 @@ pub struct Ledger {
     pub rows: Vec<Row>,
     pub pager: Pager,
     pub tries: Tries,
-    /// When the state of a mail that an admin had sent again last changed; none where there is none or nobody can tell.
-    pub again_at: Option<Timestamp>,
 }
 
 impl Ledger {
@@ -30,18 +28,17 @@ impl Ledger {
         let filter = Filter::new(query);
         let over = matches!(run.state, RunState::Done { .. });
         let mut sorted = Sorted::new(query);
-        let (mut last_try, mut again_at) = (None, None);
+        let mut last_try = None;
         let rows = keys::rows(&run.organization, &run.id);
         look(&admin.store, &rows, |row: Row| {
             last_try = last_try.max(next_try(&row, now));
-            again_at = again_at.max((row.resends > 0).then_some(row.at));
             if filter.fits(&row) {
                 sorted.offer(order(&row, over), || row);
             }
         })
         .await?;
         let (rows, pager) = sorted.finish(query);
-        Ok(Self { rows, pager, tries: Tries::Last(last_try), again_at })
+        Ok(Self { rows, pager, tries: Tries::Last(last_try) })
     }
 
     async fn by_id(admin: &Admin, run: &Run, query: &ListQuery) -> Result<Self, StoreError> {
@@ -50,7 +47,7 @@ impl Ledger {
         let piece = Piece::read(&admin.store, &rows, query, |row| filter.fits(row)).await?;
         let pager =
             piece.pager(query, |n| format!("{n} of {}, in no particular order", thousands(view::count(run.members))));
-        Ok(Self { rows: piece.found, pager, tries: Tries::Unknown, again_at: None })
+        Ok(Self { rows: piece.found, pager, tries: Tries::Unknown })
     }
 }
 

@@ -3,13 +3,14 @@
 use serde::Deserialize;
 
 use super::Admin;
-use super::ledger::{Ledger, is_small, moment};
+use super::ledger::{is_small, moment};
+use super::listing::look;
 use crate::clock::Timestamp;
 use crate::domain::disable::{Delivery, Row, RowStatus, Run, Totals, Unreachable, Which};
 use crate::domain::ids::UserId;
 use crate::domain::member::Member;
 use crate::http::pages::disable::Notice;
-use crate::http::pages::when;
+use crate::http::pages::{people, when};
 use crate::store::{StoreError, keys};
 
 /// Whose mail is to be sent again.
@@ -52,21 +53,15 @@ impl Resent {
     }
 
     /// What became of the wish so far. None when there was none, or nobody can tell.
-    pub async fn notice(
-        &self,
-        admin: &Admin,
-        run: &Run,
-        totals: &Totals,
-        ledger: &Ledger,
-    ) -> Result<Option<Notice>, StoreError> {
+    pub async fn notice(&self, admin: &Admin, run: &Run, totals: &Totals) -> Result<Option<Notice>, StoreError> {
         let Some((whose, asked)) = self.parse().filter(|_| !run.state.is_reverted()) else { return Ok(None) };
         let user = match whose {
             Whose::One(user) => user,
-            Whose::All(which) => {
-                let goes_on = run.resending > 0 || totals.unsettled() > 0;
-                let went_out = is_small(run).then(|| ledger.again_at.is_some_and(|at| at >= asked));
-                return Ok(of_all(which, goes_on, went_out));
+            Whose::All(which) if run.resending > 0 => return Ok(Some(goes_on(which))),
+            Whose::All(which) if is_small(run) => {
+                return Ok(Some(Again::read(admin, run, (which, asked)).await?.notice(which)));
             }
+            Whose::All(which) => return Ok((totals.unsettled() > 0).then(|| goes_on(which))),
         };
         let row = keys::row(&run.organization, &run.id, &user);
         let (row, member) = admin.store.read_pair(&row, &keys::member(&run.organization, &user)).await?;
@@ -74,17 +69,68 @@ impl Resent {
     }
 }
 
-/// `went_out`: whether mail has left again since it was asked for, as far as anybody can tell.
-fn of_all(which: Which, goes_on: bool, went_out: Option<bool>) -> Option<Notice> {
-    let whom = match which {
+fn whom(which: Which) -> &'static str {
+    match which {
         Which::Failed => "everybody whose mail failed",
         Which::NotReady => "everybody without a password",
-    };
-    match (goes_on, went_out) {
-        (true, _) => Some(Notice::good(format!("Mail to {whom} is going out again."))),
-        (false, Some(true)) => Some(Notice::good(format!("Mail to {whom} has gone out again."))),
-        (false, Some(false)) => Some(Notice::bad("There was nobody left to mail.".to_owned())),
-        (false, None) => None,
+    }
+}
+
+fn goes_on(which: Which) -> Notice {
+    Notice::good(format!("Mail to {} is going out again.", whom(which)))
+}
+
+/// How many mails an admin had sent again, and how many of those that were meant have no mail to send.
+#[derive(Debug, Default, Clone, Copy)]
+struct Again {
+    waiting: u64,
+    sent: u64,
+    failed: u64,
+    left: u64,
+}
+
+impl Again {
+    async fn read(admin: &Admin, run: &Run, wish: (Which, Timestamp)) -> Result<Self, StoreError> {
+        let mut again = Self::default();
+        look(&admin.store, &keys::rows(&run.organization, &run.id), |row: Row| again.count(&row, wish)).await?;
+        Ok(again)
+    }
+
+    fn count(&mut self, row: &Row, (which, asked): (Which, Timestamp)) {
+        let (again, since) = (row.resends > 0, row.at >= asked);
+        match row.status {
+            RowStatus::Queued | RowStatus::Sending if again => self.waiting += 1,
+            RowStatus::Sent if again && since => self.sent += 1,
+            RowStatus::Failed if again && since => self.failed += 1,
+            _ if which.includes(row, asked) => self.left += 1,
+            _ => {}
+        }
+    }
+
+    /// For a wish of which every row was looked at.
+    fn notice(self, which: Which) -> Notice {
+        let Self { waiting, sent, failed, left } = self;
+        match (waiting, sent, failed, left) {
+            (1.., ..) => return goes_on(which),
+            (0, 0, 0, 0) => return Notice::bad("There was nobody left to mail.".to_owned()),
+            (0, 1.., 0, 0) => return Notice::good(format!("Mail to {} has gone out again.", whom(which))),
+            _ => {}
+        }
+        let mut text = Vec::new();
+        if sent > 0 {
+            text.push(format!("Mail has gone out again to {}.", people(sent)));
+        }
+        match (sent, failed) {
+            (_, 0) => {}
+            (0, _) => text.push(format!("The mail to {} failed again.", people(failed))),
+            (..) => text.push(format!("It failed again for {}.", people(failed))),
+        }
+        if left > 0 {
+            text.push(format!("Nothing could be sent to {}.", people(left)));
+        }
+        text.push("What helps stands beside each name.".to_owned());
+        let text = text.join(" ");
+        if sent > 0 { Notice::good(text) } else { Notice::bad(text) }
     }
 }
 
@@ -105,14 +151,17 @@ fn of_one(row: &Row, member: Option<&Member>, run: &Run, asked: Timestamp) -> Op
             let why = row.detail.as_deref().unwrap_or_default();
             Some(Notice::bad(format!("The mail to {name} failed again: {why}")))
         }
-        (RowStatus::Sent, why) if since || (again && why.is_none()) => {
-            let at = moment(row.at, run.started_at, when::clock_minute);
-            Some(Notice::good(format!("Sent again to {name} at {at}.")))
-        }
+        (RowStatus::Sent, _) if since => Some(sent_again(row, run)),
         _ if !row.may_go_again() => nothing("They have a password."),
+        (RowStatus::Sent, None) if again => Some(sent_again(row, run)),
         (_, Some(why)) => nothing(why),
         (_, None) => row.detail.as_deref().and_then(nothing),
     }
+}
+
+fn sent_again(row: &Row, run: &Run) -> Notice {
+    let at = moment(row.at, run.started_at, when::clock_minute);
+    Notice::good(format!("Sent again to {} at {at}.", row.name))
 }
 
 #[cfg(test)]
@@ -146,12 +195,20 @@ mod tests {
 
     #[test]
     fn all_are_told_of_together() {
-        let text = |goes_on, went_out| of_all(Which::Failed, goes_on, went_out).map(|notice| notice.text);
-        let whom = "Mail to everybody whose mail failed";
-        assert_eq!(text(true, None), Some(format!("{whom} is going out again.")));
-        assert_eq!(text(true, Some(false)), Some(format!("{whom} is going out again.")));
-        assert_eq!(text(false, Some(true)), Some(format!("{whom} has gone out again.")));
-        assert_eq!(text(false, Some(false)).as_deref(), Some("There was nobody left to mail."));
-        assert_eq!(text(false, None), None, "too many to look at");
+        let text = |waiting, sent, failed, left| Again { waiting, sent, failed, left }.notice(Which::Failed).text;
+        assert_eq!(text(1, 2, 3, 4), "Mail to everybody whose mail failed is going out again.");
+        assert_eq!(text(0, 2, 0, 0), "Mail to everybody whose mail failed has gone out again.");
+        assert_eq!(text(0, 0, 0, 0), "There was nobody left to mail.");
+        let help = "What helps stands beside each name.";
+        assert_eq!(
+            text(0, 2, 1, 0),
+            format!("Mail has gone out again to 2 people. It failed again for 1 person. {help}")
+        );
+        assert_eq!(text(0, 0, 3, 0), format!("The mail to 3 people failed again. {help}"));
+        assert_eq!(text(0, 0, 0, 1), format!("Nothing could be sent to 1 person. {help}"));
+        assert_eq!(
+            text(0, 1, 0, 2),
+            format!("Mail has gone out again to 1 person. Nothing could be sent to 2 people. {help}")
+        );
     }
 }

@@ -46,7 +46,7 @@ pub async fn get(
     let page = RunPage {
         frame: entered.frame(&web, Section::SignIn),
         csrf: web.csrf(&visitor),
-        notice: resent.notice(&admin, &run, &totals, &ledger).await?,
+        notice: resent.notice(&admin, &run, &totals).await?,
         once: FormId::mint(now, &*web.random).to_string(),
         run: run.id.to_string(),
         progress: progress(&run, &totals, &Pace::new(&run, ledger.tries), now),

@@ -13,6 +13,7 @@ use crate::domain::access::{Closed, Proof, SeenOrganization};
 use crate::domain::authorize::OAuthError;
 use crate::domain::client::Client;
 use crate::domain::ids::OrganizationId;
+use crate::domain::requested_claims::Demands;
 use crate::http::error::PageError;
 use crate::http::oidc::Clients;
 use crate::http::oidc::redirect::see_other;
@@ -79,7 +80,10 @@ impl Finish {
         if !demands.accept(method) {
             return other_method(&back, method, demands.instead_of(method), tx_query).map(Outcome::Code);
         }
-        if choice == Choice::Open && named.is_none() && judged.iter().any(|j| may_be_wanted(j, self.store.now())) {
+        if choice == Choice::Open
+            && named.is_none()
+            && judged.iter().any(|j| may_be_wanted(j, demands, self.store.now()))
+        {
             return Ok(Outcome::Choose(judged));
         }
         let proof = Proof { organizations: opened, ..current.proof().clone() };
@@ -211,9 +215,12 @@ impl Finish {
 /// Somebody whom Fly.io has not named for longer was removed there, rather than to be proven once more.
 const LATELY: Duration = Duration::from_hours(24);
 
-/// A member's organization that this sign-in does not open, and another might. Who goes on without a word ends at an
-/// application that says "no access" for as long as the session lasts.
-pub(super) fn may_be_wanted(judged: &Judged, now: Timestamp) -> bool {
+/// A member's organization that this sign-in does not open, and another that the client accepts might. Who goes on
+/// without a word ends at an application that says "no access" for as long as the session lasts.
+pub(super) fn may_be_wanted(judged: &Judged, demands: &Demands, now: Timestamp) -> bool {
+    if !demands.accept(judged.organization.login_method) {
+        return false;
+    }
     match judged.verdict {
         Err(Closed::OtherMethod | Closed::TooOld) => true,
         Err(Closed::NotConfirmed) => is_unconfirmed_lately(judged, now),

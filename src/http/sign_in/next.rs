@@ -120,7 +120,7 @@ async fn page(
         person: current.user.name.clone(),
         person_id: current.user.id.to_string(),
         opened: judged.iter().filter(|j| j.verdict.is_ok()).map(|j| j.organization.name.clone()).collect(),
-        others: judged.iter().filter(|j| may_be_wanted(j, now)).map(other).collect(),
+        others: judged.iter().filter(|j| may_be_wanted(j, &pending.request.demands, now)).map(other).collect(),
     })
 }
 

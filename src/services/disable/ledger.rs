@@ -47,6 +47,10 @@ pub enum Settlement {
     Failed {
         detail: String,
     },
+    /// There is no mail that could be tried.
+    Impossible {
+        detail: String,
+    },
     Cancelled {
         detail: String,
     },
@@ -253,6 +257,7 @@ fn settled_row(before: &Row, how: &Settlement, now: Timestamp) -> Row {
     match how {
         Settlement::Sent { detail } => Row { status: RowStatus::Sent, detail: detail.clone(), ..row },
         Settlement::Failed { detail } => row.failed(detail, now),
+        Settlement::Impossible { detail } => Row { attempts: before.attempts, ..row.failed(detail, now) },
         Settlement::Cancelled { detail } => {
             Row { status: RowStatus::Cancelled, detail: Some(detail.clone()), attempts: before.attempts, ..row }
         }

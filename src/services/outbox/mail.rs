@@ -17,6 +17,8 @@ pub(super) enum Verdict {
     /// It need not go out, and why.
     Needless(String),
     Failed(String),
+    /// It could not even be tried.
+    Impossible(String),
     /// Not now: again later; whether it counts as a try.
     Later {
         at: Timestamp,
@@ -37,7 +39,7 @@ impl Outbox {
             Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_))) if job.attempts() >= HOPELESS => {
                 tracing::error!(%error, mail = %job.payload().mail, "a mail cannot be made");
                 let why = "Something is wrong with our own records. Tell whoever runs this service.";
-                self.conclude(&mut job, Verdict::Failed(why.to_owned())).await
+                self.conclude(&mut job, Verdict::Impossible(why.to_owned())).await
             }
             Err(error) => Err(error),
         };
@@ -50,7 +52,7 @@ impl Outbox {
         let (message, told) = match self.compose(job).await? {
             Letter::Send(message, told) => (message, told),
             Letter::Needless(why) => return Ok(Verdict::Needless(why)),
-            Letter::Impossible(why) => return Ok(Verdict::Failed(why)),
+            Letter::Impossible(why) => return Ok(Verdict::Impossible(why)),
         };
         if stop.or(self.rate.permit()).await.is_none() {
             let why = "The worker was stopped before this mail left. It is one of the next to leave.".to_owned();
@@ -112,6 +114,7 @@ impl Outbox {
                 Verdict::Sent(detail) => Settlement::Sent { detail },
                 Verdict::Needless(detail) => Settlement::Cancelled { detail },
                 Verdict::Failed(detail) => Settlement::Failed { detail },
+                Verdict::Impossible(detail) => Settlement::Impossible { detail },
                 Verdict::Later { at, why, counts } => Settlement::Later { at, detail: why, counts },
             };
             if !self.disable.settle(&row, job, &settlement).await? {
@@ -123,7 +126,7 @@ impl Outbox {
         let mut given_up = None;
         match verdict {
             Verdict::Sent(_) | Verdict::Needless(_) => self.jobs.mail.finish(&mut txn, job),
-            Verdict::Failed(why) => {
+            Verdict::Failed(why) | Verdict::Impossible(why) => {
                 self.jobs.mail.bury(&mut txn, job, &why)?;
                 given_up = Some(mask_within(&why));
             }

@@ -55,4 +55,7 @@ fn variables_that_name_no_key_are_refused() {
         let error = load_with(LEAST, &[(variable, "value")]).expect_err(variable).to_string();
         assert!(error.contains(part), "{variable}: {error}");
     }
+    // Only where Kubernetes would write it is an address none of ours.
+    let error = load_with(LEAST, &[("FLYBRIDGE_STORE_URL", "tcp://10.0.0.2:6379")]).expect_err("a url").to_string();
+    assert!(error.contains("each section: FLYBRIDGE_STORE__URL"), "{error}");
 }

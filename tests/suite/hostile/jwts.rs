@@ -30,17 +30,19 @@ fn forged(real: &str, change: &Forgery, jwks: &Value) -> String {
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text.as_bytes());
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(tag))
     };
+    let public = || {
+        let keys = jwks["keys"].as_array().unwrap();
+        keys.iter().find(|key| key["kid"] == object(&head)["kid"]).unwrap()
+    };
     match change {
         Forgery::None(spelled) => format!("{}.{claims}.", edited(&head, "alg", json!(spelled))),
         Forgery::NoneSigned(spelled) => format!("{}.{claims}.{signature}", edited(&head, "alg", json!(spelled))),
         // The public key taken for a shared secret (RFC 8725, section 2.1).
         Forgery::Symmetric => {
-            let key = URL_SAFE_NO_PAD.decode(jwks["keys"][0]["n"].as_str().unwrap_or("AA")).unwrap();
+            let key = URL_SAFE_NO_PAD.decode(public()["n"].as_str().unwrap()).unwrap();
             signed(&edited(&head, "alg", json!("HS256")), &key)
         }
-        Forgery::SymmetricText => {
-            signed(&edited(&head, "alg", json!("HS256")), jwks["keys"][0].to_string().as_bytes())
-        }
+        Forgery::SymmetricText => signed(&edited(&head, "alg", json!("HS256")), public().to_string().as_bytes()),
         Forgery::Header(name, value) => format!("{}.{claims}.{signature}", edited(&head, name, value.clone())),
         Forgery::Claim(name, value) => format!("{head}.{}.{signature}", edited(&claims, name, value.clone())),
         Forgery::Parts(count) => {

@@ -3,8 +3,8 @@
 use flybridge::store::{Outcome, keys};
 
 use super::{Records, organization};
+use crate::support::ports::free_port;
 use crate::support::process::{Home, Node, program, run as run_command, stderr, stdout};
-use crate::support::redis::free_port;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 
 /// Nobody is mailed.

@@ -19,8 +19,8 @@ use tower::ServiceExt as _;
 use super::{Letters, Records, address};
 use crate::store::SteppedClock;
 use crate::support::mime::Mail;
+use crate::support::ports::free_port;
 use crate::support::process::Home;
-use crate::support::redis::free_port;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 
 pub(super) const MEMBERS: usize = 14;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 
 use super::fly::{Fly, Reserved};
 use super::link_saltmarsh;
-use crate::support::process::{FLY_CLIENT, FLY_CLIENT_SECRET, Home, Node, REDIRECT, http, until};
+use crate::support::process::{FLY_CLIENT, FLY_CLIENT_SECRET, Home, Node, REDIRECT, http, program, until};
 use crate::support::redis::Server;
 use crate::support::visitor::Visitor;
 
@@ -188,10 +188,29 @@ async fn redis_comes_back_empty() {
     let (status, words) = readiness(&place.node).await;
     assert!(status == 503 && words.starts_with(ANOTHER), "{status} {words}");
     place.all_are_503().await;
+    let node = place.node.address().to_string();
+    let health = |options: &[&str]| program().args(["health", "--address", &node]).args(options).status().unwrap();
+    assert_eq!(health(&[]).code(), Some(1));
+    assert!(health(&["--alive"]).success(), "no reason to replace it");
     // Whoever means the empty store starts anew.
     place.node.kill();
     place.node.restart().await;
     assert_eq!(readiness(&place.node).await, (200, "ok".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_accepts_that_records_are_lost_goes_on_without_them() {
+    for (option, loss) in [
+        (["--appendonly", "no"], "lose everything since the last snapshot"),
+        (["--maxmemory-policy", "allkeys-random"], "lose records when memory is full"),
+    ] {
+        let server = Server::start(&option);
+        let home = Home::new("127.0.0.1:9".parse().unwrap()).store(server.url());
+        let node = Node::start(&home.line("store", format!("accept_loss = [\"{loss}\"]"))).await;
+        server.command(&["FLUSHALL"]);
+        assert_eq!(readiness(&node).await, (200, "ok".to_owned()), "{loss}");
+        assert_eq!(http().get(node.url("/sign-in")).send().await.unwrap().status().as_u16(), 303, "a sign-in begins");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

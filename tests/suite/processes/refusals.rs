@@ -7,8 +7,9 @@ use flybridge::cli::open_store;
 use flybridge::clock::{Clock as _, ManualClock, SystemClock, Timestamp};
 use flybridge::random::SeededRandom;
 
+use crate::support::ports::free_port;
 use crate::support::process::{Home, Node, program, run, stderr, until};
-use crate::support::redis::{Server, free_port};
+use crate::support::redis::Server;
 
 fn home() -> Home {
     Home::new("127.0.0.1:9".parse().unwrap())

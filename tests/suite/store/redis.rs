@@ -17,6 +17,7 @@ use flybridge::store::redis::{RedisStore, Settings};
 use flybridge::store::{Key, Outcome, Store, StoreError, keys};
 
 use super::{Bench, connect, counter, org, record};
+use crate::support::ports::free_port;
 use crate::support::redis::{self as redis_servers, Server, Watched, text};
 
 /// What callers are promised, and a little for a busy machine.
@@ -143,7 +144,7 @@ async fn tls_is_spoken_and_the_certificate_is_checked() {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let (key, certificate) = certificate(folder.path());
-    let port = redis_servers::free_port().to_string();
+    let port = free_port().to_string();
     let _server = Server::start(&[
         "--tls-port",
         &port,

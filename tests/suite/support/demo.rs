@@ -1,20 +1,10 @@
 //! `flybridge demo` as a person starts it: the real program, its addresses read from what it prints.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 
 use super::child::Process;
-
-/// The first of four free ports in a row, below those that the system gives out by itself.
-fn four_free_ports() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = 20_000 + u16::try_from(std::process::id() % 1_000).unwrap() * 8;
-    let free = |port: u16| (port..port + 4).all(|port| TcpListener::bind(("127.0.0.1", port)).is_ok());
-    let mut candidates = (0..200).map(|_| start + 4 * NEXT.fetch_add(1, Ordering::SeqCst));
-    candidates.find(|port| free(*port)).expect("four free ports in a row")
-}
+use super::ports::free_ports;
 
 /// On which ports a second demo is tried.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +31,7 @@ impl Demo {
         arguments.extend(options);
         // Ports of its own for as long as the folder lives: tests run beside each other, and a demo keeps its addresses.
         let ports = data.with_extension("port");
-        let port = std::fs::read_to_string(&ports).unwrap_or_else(|_| four_free_ports().to_string());
+        let port = std::fs::read_to_string(&ports).unwrap_or_else(|_| free_ports(4).to_string());
         std::fs::write(&ports, &port).unwrap();
         arguments.extend(["--port", &port]);
         let log = data.with_extension("log");
@@ -65,7 +55,7 @@ impl Demo {
     pub(crate) fn start_in_vain(data: &Path, ports: Ports, options: &[&str]) -> (ExitStatus, String) {
         let port = match ports {
             Ports::Same => std::fs::read_to_string(data.with_extension("port")).unwrap(),
-            Ports::Others => four_free_ports().to_string(),
+            Ports::Others => free_ports(4).to_string(),
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_flybridge"));
         command.args(["demo", "--data", data.to_str().unwrap(), "--port", &port]).args(options).stdin(Stdio::null());

@@ -13,7 +13,7 @@ use flybridge::random::SystemRandom;
 use flybridge::store::Store;
 use tempfile::TempDir;
 
-use super::redis::free_port;
+use super::ports::free_port;
 
 /// 32 bytes in hexadecimal.
 pub(crate) const MASTER_KEY: &str = "6d5f0c2a9be84417a3d0e1f26c58b7943fa1d29e07c6b5483e2d1f90a8b7c6d5";

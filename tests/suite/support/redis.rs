@@ -2,13 +2,14 @@
 //! durable settings, and gone when the test process is gone, however it ends.
 
 use std::fs::File;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use tempfile::TempDir;
+
+use super::ports::free_port;
 
 /// Starts the program named by its arguments, and kills it (`kill -9`) when its own standard input ends. The kernel
 /// closes that when the test process ends, so nothing stays behind.
@@ -329,8 +330,4 @@ pub(crate) fn wait_until(what: &str, mut happened: impl FnMut() -> bool) {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("{what}: not within 20 s");
-}
-
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,5 +1,7 @@
 //! Whose mail failed, and who has a password: from before, or since.
 
+use std::time::Duration;
+
 use flybridge::domain::disable::{Delivery, Row, RowStatus, Totals};
 
 use super::forgot::ask;
@@ -112,4 +114,34 @@ async fn who_sets_a_password_after_their_mail_failed_needs_no_more_help() {
     assert_eq!(sink.messages().len(), before);
     let page = ines.get(&run).await;
     assert!(page.element("run-state").unwrap().contains("1 person still needs your help"), "{}", page.text());
+}
+
+#[tokio::test]
+async fn the_page_tells_to_how_many_mail_went_out_again_and_to_whom_not() {
+    let sink = SmtpSink::start().await;
+    let app = over(&sink).await;
+    for who in ["bram", "leo"] {
+        sink.script_always(&app.address(who), FULL);
+    }
+    let (mut ines, run) = app.leave().await;
+    let help = "What helps stands beside each name.";
+    let mut ask_for_all = async || {
+        app.advance(Duration::from_mins(1));
+        let answer = ines.resend(&run, ("all", "failed")).await.location();
+        let before = ines.get(&answer).await.element("notice").unwrap();
+        assert_eq!(before, "Mail to everybody whose mail failed is going out again.");
+        app.work().await;
+        ines.get(&answer).await.element("notice").unwrap()
+    };
+    // Noor has no address.
+    let none = format!("The mail to 2 people failed again. Nothing could be sent to 1 person. {help}");
+    assert_eq!(ask_for_all().await, none);
+    sink.mend();
+    sink.script_always(&app.address("leo"), FULL);
+    let some =
+        "Mail has gone out again to 1 person. It failed again for 1 person. Nothing could be sent to 1 person.";
+    assert_eq!(ask_for_all().await, format!("{some} {help}"));
+    sink.mend();
+    let most = format!("Mail has gone out again to 1 person. Nothing could be sent to 1 person. {help}");
+    assert_eq!(ask_for_all().await, most);
 }

@@ -1,11 +1,14 @@
 //! Records: their expiry, their bytes, their types.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use flybridge::random::{Random, SystemRandom};
 use flybridge::store::keys;
 use flybridge::store::mark::Installation;
 use flybridge::store::records::{Collection, Stored, TypedKey};
-use flybridge::store::{Key, Outcome, Partition, StoreError, Txn, Version};
+use flybridge::store::{Key, Outcome, Partition, Store, StoreError, Txn, Version};
+use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
 
 use super::super::{Bench, on_every_backend, org, record};
@@ -19,6 +22,7 @@ on_every_backend! {
     typed_records_read_back,
     a_ping_says_that_all_is_well,
     a_store_without_the_mark_is_refused,
+    nodes_that_start_together_know_one_mark,
 }
 
 async fn expiry_is_judged_by_the_callers_clock(bench: Bench) {
@@ -131,8 +135,9 @@ async fn a_store_without_the_mark_is_refused(bench: Bench) {
     put(store, &key, "x").await;
     store.ping().await.unwrap();
     let mark = keys::installation::<Installation>().into_key();
+    let as_before = store.get(std::slice::from_ref(&mark)).await.unwrap().pop().flatten().unwrap();
     let mut txn = store.txn(mark.partition().clone());
-    txn.delete(mark);
+    txn.delete(mark.clone());
     assert_eq!(store.commit(txn).await.unwrap(), Outcome::Committed);
 
     let unfit = |error: Option<StoreError>| assert!(matches!(error, Some(StoreError::Unfit(_))), "{error:?}");
@@ -143,4 +148,37 @@ async fn a_store_without_the_mark_is_refused(bench: Bench) {
     txn.delete(key);
     unfit(store.commit(txn).await.err());
     unfit(store.ping().await.err());
+
+    let write = async |version| {
+        let other = bench.node(Arc::new(Drawn(version)));
+        let mut txn = other.txn(mark.partition().clone());
+        txn.put_bytes(mark.clone(), as_before.value.clone(), None);
+        assert_eq!(other.commit(txn).await.unwrap(), Outcome::Committed);
+    };
+    write(as_before.version.0 ^ 2).await;
+    unfit(store.ping().await.err());
+    write(as_before.version.0).await;
+    assert_eq!(store.get(std::slice::from_ref(&record("items/x"))).await.unwrap().len(), 1, "the data is back");
+    store.ping().await.unwrap();
+}
+
+/// Draws the same number each time.
+struct Drawn(u64);
+
+impl Random for Drawn {
+    fn fill(&self, bytes: &mut [u8]) {
+        for (place, byte) in bytes.iter_mut().zip(self.0.to_le_bytes().into_iter().cycle()) {
+            *place = byte;
+        }
+    }
+}
+
+async fn nodes_that_start_together_know_one_mark(bench: Bench) {
+    let nodes = [0; 4].map(|_| bench.node(Arc::new(SystemRandom::default())));
+    for started in join_all(nodes.iter().map(Store::remember_installation)).await {
+        started.unwrap();
+    }
+    for node in &nodes {
+        node.ping().await.unwrap();
+    }
 }
