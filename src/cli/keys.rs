@@ -72,10 +72,10 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
 
 fn told(event: &KeyEvent) -> String {
     let what = match event.what {
-        KeyChange::Due => "got its turn",
-        KeyChange::HandedOver => "got its turn by an operator",
+        KeyChange::Due => "was chosen to sign next",
+        KeyChange::HandedOver => "was chosen to sign next, by an operator",
         KeyChange::Revoked => "was taken away by an operator",
-        KeyChange::Inherited => "got its turn for one that was taken away",
+        KeyChange::Inherited => "was chosen to sign in place of one that was taken away",
     };
     format!("{}  {} {what}", event.at.to_jiff(), event.kid)
 }

@@ -1,7 +1,8 @@
 //! What a client asks for by claim rather than by scope: the parameters `claims` (OIDC Core, section 5.5) and
 //! `acr_values` (section 3.1.2.1).
 //!
-//! Nothing in them is ever an error: what cannot be read, has another shape or is not known here is as if not sent.
+//! Nothing in them is ever an error: what cannot be read, has another shape or is not known here is as if not sent, and
+//! demands nothing.
 
 use std::collections::BTreeSet;
 

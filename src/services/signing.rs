@@ -144,10 +144,10 @@ impl SigningKeys {
         let (before, after) = (self.ready().kids(), ready.kids());
         let (came, gone) = (after.difference(&before), before.difference(&after));
         for kid in came {
-            tracing::info!(kid, "a signing key came into use");
+            tracing::info!(kid, "a signing key is published");
         }
         for kid in gone {
-            tracing::info!(kid, "a signing key is out of use");
+            tracing::info!(kid, "a signing key is no longer published");
         }
         *self.ready.write().unwrap_or_else(PoisonError::into_inner) = ready;
         Ok(())

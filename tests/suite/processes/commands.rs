@@ -68,7 +68,11 @@ fn keys_are_listed_rotated_and_revoked() {
     assert!(!revoked.contains(kid), "{revoked}");
     assert_eq!(stages(&revoked), [&["ES256 current", "ES256 next"][..], &rs].concat());
     let told = run(&["keys", "list"]);
-    assert_eq!(told.lines().filter(|line| line.ends_with("got its turn by an operator")).count(), 2, "{told}");
+    assert_eq!(
+        told.lines().filter(|line| line.ends_with("was chosen to sign next, by an operator")).count(),
+        2,
+        "{told}"
+    );
     assert!(told.contains(&format!("{kid} was taken away by an operator")), "{told}");
     let unknown = home.command(&["keys", "revoke", kid]);
     assert_eq!(unknown.status.code(), Some(1));
