@@ -70,7 +70,8 @@ impl Endpoint {
         let client = find_client(&parameters, &self.clients)?;
         let redirect = verify_redirect(&parameters, &client)?;
         // From here errors go back to the client.
-        let state = parameters.one("state").ok().flatten().filter(|_| parameters.check_text().is_ok());
+        let is_exact = |state: &&str| parameters.check_text().is_ok() || !state.contains(char::REPLACEMENT_CHARACTER);
+        let state = parameters.one("state").ok().flatten().filter(is_exact);
         let mode = ResponseMode::check(&parameters)
             .map_err(|error| PageError::client(Some(&client), error, "response_mode"))?;
         let back = Back { redirect: &redirect, client: &client, mode, state, web };

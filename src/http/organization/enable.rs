@@ -38,6 +38,11 @@ pub async fn get(
         members: view::count(members),
         waiting: view::count(totals.unsettled()),
         ready: view::count(totals.ready),
+        // The settings do not open for the one who clicked and has signed in with Fly.io only; the run does.
+        back: match &organization.run {
+            Some(run) => entered.path(&format!("auth/disable/{run}")),
+            None => entered.path("auth"),
+        },
     };
     Ok(Page::ok(page).into_response())
 }

@@ -136,13 +136,16 @@ pub struct EnablePage {
     pub waiting: u64,
     /// Members who have set a password.
     pub ready: u64,
+    /// Where it leads to leave things as they are.
+    pub back: String,
 }
 
 impl EnablePage {
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
         let frame = OrganizationFrame::sample(Section::SignIn);
-        let mailing = Self { frame, csrf: SAMPLE_CSRF.into(), members: 412, waiting: 122, ready: 97 };
+        let back = format!("{}/auth/disable/01kap4t6zq8m", frame.base());
+        let mailing = Self { frame, csrf: SAMPLE_CSRF.into(), members: 412, waiting: 122, ready: 97, back };
         let done = Self { waiting: 0, ready: 1, ..mailing.clone() };
         vec![("mailing", mailing), ("done", done)]
     }

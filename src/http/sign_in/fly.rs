@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::finish::Finish;
 use super::page::SignInQuery;
-use super::transaction::{FlyLeg, Transaction, Transactions};
+use super::transaction::{Errand, FlyLeg, Transaction, Transactions};
 use crate::domain::access::Proof;
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::organization::LoginMethod;
@@ -108,7 +108,12 @@ impl Back<'_> {
         let admitted = directory.admit_from_fly(person).await?;
         self.fly.tokens.save(&admitted.user.id, tokens).await?;
         let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
-        directory.note_sign_in(&admitted.user, &proof, &self.visitor.address).await?;
+        let from = &self.visitor.address;
+        let closed = directory.note_sign_in(&admitted.user, &proof, from).await?;
+        // Who was asked to sign in once more, for a page that this opens, is refused nothing.
+        if !matches!(self.transaction.errand, Errand::Page { again: true, .. }) {
+            directory.note_closed_to_fly(&admitted.user, &proof, closed, from).await?;
+        }
         // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.
         let user = directory.user(&admitted.user.id).await?.map_or(admitted.user, |entry| entry.value);
         web.begin_session(self.visitor, &user, proof).await

@@ -9,7 +9,7 @@ use crate::domain::access::{Closed, Proof, opens};
 use crate::domain::audit::AuditKind;
 use crate::domain::ids::OrganizationId;
 use crate::domain::member::Member;
-use crate::domain::organization::{Actor, LoginMethod};
+use crate::domain::organization::Actor;
 use crate::domain::user::User;
 use crate::store::records::Stored;
 use crate::store::{Attempt, Outcome, StoreError, keys};
@@ -31,25 +31,39 @@ struct Noted {}
 impl Stored for Noted {}
 
 impl Directory {
-    /// Tells the organizations that a sign-in opened, in member list and audit log; and in the audit log those that a
-    /// sign-in with Fly.io did not open: they have left it, or Fly.io no longer names them for this person.
-    pub async fn note_sign_in(&self, user: &User, proof: &Proof, from: &str) -> Result<(), StoreError> {
-        let what = format!("signed in with {}", proof.method.words());
-        let named = |id: &OrganizationId| proof.organizations.iter().any(|seen| seen.id == *id);
+    /// Tells the organizations that a sign-in opened, in member list and audit log. Gives those that it did not open.
+    pub async fn note_sign_in(
+        &self,
+        user: &User,
+        proof: &Proof,
+        from: &str,
+    ) -> Result<Vec<(OrganizationId, Closed)>, StoreError> {
+        let mut closed = Vec::new();
         for organization in &proof.organizations {
-            let closed = self.note_one_sign_in(user, proof, &organization.id, from).await?;
-            // Fly.io is where members of an organization that left try first; a password was typed for another.
-            if let Some(closed) = closed
-                && proof.method == LoginMethod::Fly
-            {
-                let refusal = Refusal { closed, what: &what, from: Some(from) };
-                self.note_refusal(user, &organization.id, refusal).await?;
-            }
+            let why = self.note_one_sign_in(user, proof, &organization.id, from).await?;
+            closed.extend(why.map(|why| (organization.id.clone(), why)));
         }
-        for id in user.organizations.iter().filter(|id| proof.method == LoginMethod::Fly && !named(id)) {
+        Ok(closed)
+    }
+
+    /// Tells in the audit log those whom a sign-in with Fly.io did not open: they have left it (`closed`), or Fly.io no
+    /// longer names them for this person.
+    pub async fn note_closed_to_fly(
+        &self,
+        user: &User,
+        proof: &Proof,
+        closed: Vec<(OrganizationId, Closed)>,
+        from: &str,
+    ) -> Result<(), StoreError> {
+        let what = format!("signed in with {}", proof.method.words());
+        let refusal = |closed| Refusal { closed, what: &what, from: Some(from) };
+        for (id, why) in closed {
+            self.note_refusal(user, &id, refusal(why)).await?;
+        }
+        let named = |id: &OrganizationId| proof.organizations.iter().any(|seen| seen.id == *id);
+        for id in user.organizations.iter().filter(|id| !named(id)) {
             if self.member(id, &user.id).await?.is_some_and(|member| member.value.absent_since.is_some()) {
-                let refusal = Refusal { closed: Closed::NotConfirmed, what: &what, from: Some(from) };
-                self.note_refusal(user, id, refusal).await?;
+                self.note_refusal(user, id, refusal(Closed::NotConfirmed)).await?;
             }
         }
         Ok(())

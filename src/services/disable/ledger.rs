@@ -161,11 +161,8 @@ impl Disable {
                     totals.sent, totals.failed, totals.cancelled, totals.members
                 );
                 let who = Actor { user: None, name: "Flybridge".to_owned() };
-                self.directory.audit(
-                    &mut txn,
-                    id,
-                    AuditEvent { kind: AuditKind::RunFinished, who, from: None, detail },
-                )?;
+                let kind = if first { AuditKind::RunFinished } else { AuditKind::ResendFinished };
+                self.directory.audit(&mut txn, id, AuditEvent { kind, who, from: None, detail })?;
                 if first && effects.contains(&Effect::Summarize) {
                     let announced = self.jobs.mail.announce(&keys::org(id), now).await?;
                     let (organization, run) = (id.clone(), run.clone());

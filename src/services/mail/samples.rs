@@ -45,7 +45,7 @@ fn address(text: &str) -> EmailAddress {
 }
 
 fn switch(organization: &str, by: &str, at: Timestamp) -> Switch {
-    Switch { organization: Line::name(organization), by: Some(Line::name(by)), at }
+    Switch { organization: Line::name(organization), by: Some(Line::name(by)), by_reader: false, at }
 }
 
 impl SetPassword {

@@ -41,6 +41,8 @@ pub struct Switch {
     pub organization: Line,
     /// The admin who clicked; nobody where the operator or Sentry's own back end did it.
     pub by: Option<Line>,
+    /// Whether that is who reads the mail.
+    pub by_reader: bool,
     pub at: Timestamp,
 }
 
@@ -86,7 +88,8 @@ impl Switches {
     /// Whom to ask about it: "Ines Marlow or another admin of Saltmarsh Labs".
     #[must_use]
     pub fn whom_to_ask(&self) -> String {
-        let mut people: Vec<&Line> = self.0.iter().filter_map(|switch| switch.by.as_ref()).collect();
+        let others = self.0.iter().filter(|switch| !switch.by_reader);
+        let mut people: Vec<&Line> = others.filter_map(|switch| switch.by.as_ref()).collect();
         people.sort_unstable();
         people.dedup();
         let place = match self.0.as_slice() {
@@ -95,12 +98,16 @@ impl Switches {
         };
         match people.as_slice() {
             [person] => format!("{person} or another admin of {place}"),
+            [] if self.0.iter().any(|switch| switch.by_reader) => format!("another admin of {place}"),
             _ => format!("an admin of {place}"),
         }
     }
 }
 
 fn decider(switch: &Switch) -> String {
+    if switch.by_reader {
+        return "You".to_owned();
+    }
     switch.by.as_ref().map_or_else(|| "The operator of Flybridge".to_owned(), ToString::to_string)
 }
 
@@ -110,7 +117,7 @@ mod tests {
 
     fn switch(organization: &str, by: Option<&str>, day: i64) -> Switch {
         let at = Timestamp::from_seconds(1_795_358_622 + day * 86_400);
-        Switch { organization: Line::name(organization), by: by.map(Line::name), at }
+        Switch { organization: Line::name(organization), by: by.map(Line::name), by_reader: false, at }
     }
 
     #[test]
@@ -127,6 +134,9 @@ mod tests {
         );
         assert_eq!(two.whom_to_ask(), "Ines or another admin of one of these organizations");
         assert_eq!(two.verb("signs", "sign"), "sign");
+        let own = Switches::new(Switch { by_reader: true, ..switch("A", Some("Ines Marlow"), 0) }, vec![]);
+        assert_eq!(own.decision(), "You decided this on 22 November 2026.");
+        assert_eq!(own.whom_to_ask(), "another admin of A");
         let nobody = Switches::new(switch("A", None, 0), vec![]);
         assert_eq!(nobody.whom_to_ask(), "an admin of A");
     }

@@ -168,7 +168,7 @@ impl Outbox {
     async fn switches(&self, first: &Organization, user: &User) -> Result<Switches, StoreError> {
         let others = self.set_up_links.password_organizations(user).await?;
         let others = others.into_iter().filter(|organization| organization.id != first.id);
-        Ok(Switches::new(switch(first), others.map(|organization| switch(&organization)).collect()))
+        Ok(Switches::new(switch(first, user), others.map(|organization| switch(&organization, user)).collect()))
     }
 
     async fn asked_link(&self, job: &Leased<Outgoing>, user: &User) -> Result<Letter, StoreError> {
@@ -297,11 +297,12 @@ impl Outbox {
     }
 }
 
-fn switch(organization: &Organization) -> Switch {
+fn switch(organization: &Organization, reader: &User) -> Switch {
     let changed = organization.changed.as_ref();
     Switch {
         organization: Line::name(&organization.name),
         by: changed.map(|change| Line::name(&change.by.name)),
+        by_reader: changed.is_some_and(|change| change.by.user.as_ref() == Some(&reader.id)),
         at: changed.map_or(organization.created_at, |change| change.at),
     }
 }

@@ -49,6 +49,18 @@ async fn a_sign_in_that_does_not_open_the_organization_is_told_once_an_hour() {
 }
 
 #[tokio::test]
+async fn an_admin_who_signs_in_once_more_for_a_page_that_this_opens_is_refused_nothing() {
+    let app = TestApp::new().await;
+    let (mut ines, _) = app.leave().await;
+    app.advance(Duration::from_mins(6));
+    let path = "/organizations/saltmarsh-labs/auth/enable";
+    let again = ines.post_form(path, &[]).await.location();
+    let tx = again.strip_prefix("/sign-in?tx=").unwrap();
+    assert_eq!(ines.fly(tx, "ines").await.location(), path);
+    assert_eq!(refusals(&app, "saltmarsh-labs").await, []);
+}
+
+#[tokio::test]
 async fn a_password_for_an_organization_on_fly_is_told() {
     let app = TestApp::new().await;
     let mut bram = app.browser();

@@ -91,7 +91,8 @@ fn a_repeat_has_the_same_bytes() {
 fn letters_of_any_script_arrive() {
     let mut sample = SetPassword::sample();
     let by = Some(Line::name("Zoë Ångström"));
-    sample.switches = Switches::new(Switch { organization: Line::name("潮間帯研究所"), by, at: SENT }, vec![]);
+    sample.switches =
+        Switches::new(Switch { organization: Line::name("潮間帯研究所"), by, by_reader: false, at: SENT }, vec![]);
     let slug: Slug = "chokantai".parse().unwrap();
     let list = ListId::new(&Line::name("潮間帯研究所"), &slug, "flybridge.example");
     let message = Message {
@@ -115,7 +116,8 @@ fn no_name_and_no_subject_adds_a_header_a_line_or_markup() {
     let mut sample = SetPassword::sample();
     let by = Some(Line::name(evil));
     sample.name = Some(Line::name(evil));
-    sample.switches = Switches::new(Switch { organization: Line::name(evil), by, at: SENT }, vec![]);
+    sample.switches =
+        Switches::new(Switch { organization: Line::name(evil), by, by_reader: false, at: SENT }, vec![]);
     let slug: Slug = "evil".parse().unwrap();
     let message = Message {
         to_name: Some(Line::name(evil)),
@@ -140,7 +142,7 @@ fn no_name_and_no_subject_adds_a_header_a_line_or_markup() {
 fn an_encoded_word_in_a_name_is_not_decoded_by_the_reader() {
     let mut sample = SetPassword::sample();
     let organization = Line::name("=?utf-8?b?RXZpbA0KQmNjOiB4?=");
-    sample.switches = Switches::new(Switch { organization, by: None, at: SENT }, vec![]);
+    sample.switches = Switches::new(Switch { organization, by: None, by_reader: false, at: SENT }, vec![]);
     let message = Message { parts: sample.render().unwrap(), ..mail_to("priya@saltmarsh.example", "id") };
     let raw = String::from_utf8(compose(&message)).unwrap();
     assert!(!raw.to_lowercase().contains("=?utf-8?b?rxzp"), "{raw}");
@@ -154,7 +156,7 @@ proptest::proptest! {
         let mut sample = SetPassword::sample();
         sample.name = Some(Line::name(&name));
         let by = Some(Line::name(&name));
-        sample.switches = Switches::new(Switch { organization: Line::name(&organization), by, at: SENT }, vec![]);
+        sample.switches = Switches::new(Switch { organization: Line::name(&organization), by, by_reader: false, at: SENT }, vec![]);
         let slug: Slug = "any".parse().unwrap();
         let message = Message {
             to_name: Some(Line::name(&name)),
@@ -204,7 +206,7 @@ fn the_largest_mails_stay_small() {
         failures: (0..9_999).map(|_| Failure { name: name.clone(), reason: reason.clone() }).collect(),
         ..AdminSummary::sample()
     };
-    let switch = Switch { organization: name.clone(), by: Some(name.clone()), at: SENT };
+    let switch = Switch { organization: name.clone(), by: Some(name.clone()), by_reader: false, at: SENT };
     let mut set_password = SetPassword::sample();
     set_password.switches = Switches::new(switch.clone(), vec![switch; 99]);
     for (id, parts) in [("a", summary.render().unwrap()), ("b", set_password.render().unwrap())] {

@@ -185,10 +185,12 @@ async fn a_password_does_not_open_the_settings_of_an_organization_on_fly() {
 #[tokio::test]
 async fn turning_fly_on_again_is_guarded_in_the_same_way() {
     let app = TestApp::new().await;
-    let (mut ines, _) = app.leave().await;
+    let (mut ines, run) = app.leave().await;
     let path = "/organizations/saltmarsh-labs/auth/enable";
     let before = app.dump();
-    assert!(ines.get(path).await.shows("enable-form"));
+    let page = ines.get(path).await;
+    assert!(page.shows("enable-form"));
+    assert!(page.attributes("href").contains(&run), "a way to leave it that opens for her");
     assert_eq!(app.dump(), before, "a GET changes nothing");
     let csrf = ines.csrf.clone();
     let fields = [("csrf", csrf.as_str())];

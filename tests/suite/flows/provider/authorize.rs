@@ -146,6 +146,12 @@ async fn what_could_not_be_given_back_byte_for_byte_is_refused() {
         assert_eq!(sent["error"], "invalid_request", "{state}");
         assert!(!sent.contains_key("state"), "{state}");
     }
+    let sent = app.browser().get(&format!("{bare}&state=a%25%C3%A9&other=%ff")).await.sent_back();
+    assert_eq!(
+        (sent["error"].as_str(), sent["state"].as_str()),
+        ("invalid_request", "a%\u{e9}"),
+        "not the state's fault"
+    );
     let answer = app.browser().get(&format!("{bare}&state=%EF%BF%BD%25%ZZ+%2B")).await;
     assert!(answer.location().starts_with("/sign-in?tx="), "{}", answer.said());
 }

@@ -36,6 +36,10 @@ const LOOK: &str = r#"
     for (const card of all(".card"))
       for (const inner of card.querySelectorAll("*:not(.vh, caption, thead, thead *)"))
         expect(inner.getBoundingClientRect().right <= card.getBoundingClientRect().right, `out of its card: ${name(inner)}`);
+    for (const button of all(".button")) {
+      const { width, height } = button.getBoundingClientRect();
+      expect(height <= width, `a column of letters: ${name(button)}`);
+    }
     return wrong;
 "#;
 
