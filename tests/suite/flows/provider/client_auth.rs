@@ -7,7 +7,7 @@ use axum::http::{Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::app::TestApp;
+use crate::support::app::{Options, TestApp};
 use crate::support::browser_client::send;
 use crate::support::relying_party::{Rp, Tokens, refused};
 
@@ -103,6 +103,27 @@ async fn a_bad_client_that_used_the_header_is_told_the_scheme() {
     // Registered for the header, not for the body.
     let post = form.and("client_id", "standard").and("client_secret", &standard.secret);
     refused(&standard.token_with(&post, &[]).await, 401, "invalid_client");
+}
+
+/// `openid-client` and `openidconnect` encode it, Authlib and `oidc-client-ts` do not.
+#[tokio::test]
+async fn a_secret_with_special_characters_may_stand_in_the_header_encoded_or_not() {
+    const SECRET: &str = "Kx+9/f%2Bq:W3==&m7vRt";
+    let config = format!(
+        "[[clients]]\nid = \"base64\"\nname = \"Grafana\"\nsecret = \"{SECRET}\"\nredirect_uris = [\"https://rp.test/cb\"]"
+    );
+    let app = TestApp::with(Options { config, ..Options::default() }).await;
+    let client = Rp::new(&app, "base64").knowing(SECRET);
+    let plain = |secret: &str| format!("Basic {}", STANDARD.encode(format!("base64:{secret}")));
+    for header in [client.basic_header(), plain(SECRET)] {
+        let mut browser = app.browser();
+        let code = client.code(&mut browser, "ines").await;
+        Tokens::of(&client.token_with(&client.redemption(&code), &[("authorization", &header)]).await);
+    }
+    for wrong in ["Kx 9/f+q:W3==&m7vRt", "Kx+9/f+q:W3==&m7vRt", "Kx%2B9/f%2Bq:W3==&m7vRt"] {
+        let answer = client.token_with(&client.redemption("x"), &[("authorization", &plain(wrong))]).await;
+        refused(&answer, 401, "invalid_client");
+    }
 }
 
 #[tokio::test]
