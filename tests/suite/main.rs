@@ -14,6 +14,7 @@ mod pages;
 mod password_policy;
 mod passwords;
 mod processes;
+mod real_clients;
 mod requests;
 mod secret;
 mod server;

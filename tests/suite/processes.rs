@@ -11,7 +11,7 @@ mod demo;
 #[path = "processes/drain.rs"]
 mod drain;
 #[path = "processes/fly.rs"]
-mod fly;
+pub(crate) mod fly;
 #[path = "processes/kills.rs"]
 mod kills;
 #[path = "processes/leaks.rs"]
@@ -60,7 +60,7 @@ fn organization() -> OrganizationId {
 const PEOPLE: [&str; 9] = ["ines", "chloe", "priya", "bram", "jun", "leo", "amara", "tomas", "noor"];
 
 /// Links the organization of the demo, by the command line.
-fn link_saltmarsh(home: &Home) {
+pub(crate) fn link_saltmarsh(home: &Home) {
     let add = ["organizations", "add", "--id", ORGANIZATION, "--slug", "saltmarsh-labs", "--name", "Saltmarsh Labs"];
     let added = home.command(&[&add[..], &["--plan", "sponsored:0"]].concat());
     assert!(added.status.success(), "{}", stderr(&added));
@@ -219,11 +219,11 @@ impl Records {
 }
 
 /// The mails of a run by recipient: the token of the link and the Message-ID, for each that came in.
-struct Letters(BTreeMap<String, Vec<(String, String)>>);
+pub(crate) struct Letters(pub(crate) BTreeMap<String, Vec<(String, String)>>);
 
 impl Letters {
     /// Mails without a link, such as the summary for the admin, are left out.
-    fn of(received: &[Received]) -> Self {
+    pub(crate) fn of(received: &[Received]) -> Self {
         let mut letters: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
         for received in received {
             let mail = Mail::parse(&received.data);

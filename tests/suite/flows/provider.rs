@@ -22,8 +22,6 @@ mod id_token;
 mod introspection;
 #[path = "provider/logout.rs"]
 mod logout;
-#[path = "provider/openid_client.rs"]
-mod openid_client;
 #[path = "provider/refresh.rs"]
 mod refresh;
 #[path = "provider/refresh_upstream.rs"]

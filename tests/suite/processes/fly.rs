@@ -18,22 +18,22 @@ use tokio::task::JoinHandle;
 use crate::support::process::{FLY_ID, FLY_SECRET, Node};
 
 /// What went over the wire: queries, bodies and bearer tokens, of requests and answers.
-pub(super) type Wire = Arc<Mutex<Vec<String>>>;
+pub(crate) type Wire = Arc<Mutex<Vec<String>>>;
 
 /// A place for Fly.io, so that nodes can be told of it before it knows them.
-pub(super) struct Reserved(TcpListener);
+pub(crate) struct Reserved(TcpListener);
 
 impl Reserved {
-    pub(super) async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self(TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    pub(super) fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.0.local_addr().unwrap())
     }
 
     /// Opens, for nodes that are registered there.
-    pub(super) fn serve(self, nodes: &[&Node]) -> Fly {
+    pub(crate) fn serve(self, nodes: &[&Node]) -> Fly {
         let application = Application {
             client_id: FLY_ID.to_owned(),
             client_secret: FLY_SECRET.to_owned(),
@@ -54,9 +54,9 @@ impl Reserved {
 }
 
 /// Stops when dropped.
-pub(super) struct Fly {
-    pub(super) stand_in: FlyStandIn,
-    pub(super) wire: Wire,
+pub(crate) struct Fly {
+    pub(crate) stand_in: FlyStandIn,
+    pub(crate) wire: Wire,
     task: JoinHandle<()>,
 }
 

@@ -60,7 +60,7 @@ impl Home {
         self
     }
 
-    /// One more line in a section.
+    /// One more line in a section; of `clients` a whole one.
     pub(crate) fn line(mut self, section: &'static str, line: impl Into<String>) -> Self {
         self.lines.push((section, line.into()));
         self
@@ -81,7 +81,7 @@ impl Home {
         let master = self.path("master.key").display().to_string();
         let (server, smtp) = (self.more("server"), self.more("mail.smtp"));
         let (stores, workers, log) = (self.more("store"), self.more("workers"), self.more("log"));
-        let mail_port = self.smtp.port();
+        let (mail_port, clients) = (self.smtp.port(), self.more("clients"));
         format!(
             r#"
 [server]
@@ -127,6 +127,7 @@ name = "Sentry"
 preset = "sentry-fly"
 secret = "{FLY_CLIENT_SECRET}"
 redirect_uris = ["{REDIRECT}"]
+{clients}
 "#
         )
     }

@@ -1,0 +1,145 @@
+//! Clients that other people wrote sign in at a running Flybridge, as an application would have them do it: discovery,
+//! PKCE, the `id_token` with its signature, userinfo, refresh, introspection, revocation and logout, as far as each goes.
+//!
+//! Those in Node and Python are the programs in `tests/clients`; `scripts/real-clients` installs what they need.
+
+#[path = "real_clients/openidconnect_crate.rs"]
+mod openidconnect_crate;
+#[path = "real_clients/program.rs"]
+mod program;
+#[path = "real_clients/scene.rs"]
+mod scene;
+
+use program::{Kind, Program};
+use scene::{BASIC_RS256, Method, POST_ES256, Registration, Scene};
+
+/// The whole way of a program: somebody signs in, the program does all it can, and signs them out.
+async fn whole_way(kind: Kind, client: &Registration, method: Method) {
+    let scene = Scene::new(method).await;
+    let mut leo = scene.leo();
+    let mut program = Program::start(kind, &scene, client);
+    let start = program.opens().await;
+    let callback = leo.sign_in(&start).await;
+    program.came_back_at(&callback);
+
+    let sign_out = program.opens().await;
+    assert!(leo.is_signed_in(&start).await);
+    let signed_out = leo.sign_out(&sign_out).await;
+    assert!(!leo.is_signed_in(&start).await);
+    program.came_back_at(&signed_out);
+    scene.check(&program.seen().await, client);
+}
+
+/// What comes back from the browser in a way that no provider sends it.
+#[derive(Debug, Clone, Copy)]
+enum Wrong {
+    /// Of another request, perhaps of somebody else.
+    State,
+    /// Of another provider (RFC 9207, the mix-up attack).
+    Issuer,
+    /// Given for a request of somebody else, whose verifier this client does not know.
+    Code,
+}
+
+impl Wrong {
+    async fn callback(self, scene: &Scene, start: &str) -> String {
+        match self {
+            Self::State => with_parameter(&scene.leo().sign_in(start).await, "state", "of-another-request"),
+            Self::Issuer => with_parameter(&scene.leo().sign_in(start).await, "iss", "https://elsewhere.example"),
+            Self::Code => {
+                let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+                scene.leo().sign_in(&with_parameter(start, "code_challenge", challenge)).await
+            }
+        }
+    }
+}
+
+fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let mut url = url::Url::parse(url).unwrap();
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    assert!(pairs.iter().any(|(known, _)| known == name), "{name} in {url}");
+    let changed = pairs.iter().map(|(known, old)| (known, if known == name { value } else { old }));
+    url.query_pairs_mut().clear().extend_pairs(changed);
+    url.into()
+}
+
+/// Refuses the wrong callbacks, and says why in these words.
+async fn refuses(kind: Kind, wrongs: &[(Wrong, &str)]) {
+    let scene = Scene::new(Method::Fly).await;
+    for (wrong, words) in wrongs {
+        let mut program = Program::start(kind, &scene, &BASIC_RS256);
+        let start = program.opens().await;
+        program.came_back_at(&wrong.callback(&scene, &start).await);
+        let complaint = program.gives_up().await;
+        assert!(complaint.contains(words), "{wrong:?}: {complaint}");
+    }
+}
+
+#[test]
+fn the_readme_names_the_versions_that_are_tested() {
+    let readme = include_str!("../../README.md").replace('\n', " ");
+    let packages: serde_json::Value = serde_json::from_str(include_str!("../clients/package.json")).unwrap();
+    for name in ["openid-client", "oidc-client-ts"] {
+        let version = packages["dependencies"][name].as_str().unwrap();
+        assert!(readme.contains(&format!("{name} {version}")), "{name} {version}");
+    }
+    let authlib =
+        include_str!("../clients/requirements.in").lines().find(|line| line.starts_with("Authlib")).unwrap();
+    assert!(readme.contains(&authlib.replace("==", " ")), "{authlib}");
+    let manifest: toml::Table = include_str!("../../Cargo.toml").parse().unwrap();
+    let version = manifest["dependencies"]["openidconnect"]["version"].as_str().unwrap();
+    assert!(readme.contains(&format!("openidconnect crate {version}")), "openidconnect {version}");
+}
+
+#[tokio::test]
+async fn openid_client_after_a_sign_in_with_fly() {
+    whole_way(Kind::OpenidClient, &BASIC_RS256, Method::Fly).await;
+}
+
+#[tokio::test]
+async fn openid_client_after_a_sign_in_with_a_password() {
+    whole_way(Kind::OpenidClient, &POST_ES256, Method::Password).await;
+}
+
+#[tokio::test]
+async fn openid_client_refuses_what_is_not_for_it() {
+    let wrongs = [
+        (Wrong::State, "unexpected \"state\" response parameter value"),
+        (Wrong::Issuer, "unexpected \"iss\" (issuer) response parameter value"),
+        (Wrong::Code, "invalid_grant"),
+    ];
+    refuses(Kind::OpenidClient, &wrongs).await;
+}
+
+#[tokio::test]
+async fn oidc_client_ts_after_a_sign_in_with_fly() {
+    whole_way(Kind::OidcClientTs, &BASIC_RS256, Method::Fly).await;
+}
+
+#[tokio::test]
+async fn oidc_client_ts_after_a_sign_in_with_a_password() {
+    whole_way(Kind::OidcClientTs, &POST_ES256, Method::Password).await;
+}
+
+/// It looks at no `iss`: RFC 9207 came after it.
+#[tokio::test]
+async fn oidc_client_ts_refuses_what_is_not_for_it() {
+    let wrongs = [(Wrong::State, "No matching state found in storage"), (Wrong::Code, "invalid_grant")];
+    refuses(Kind::OidcClientTs, &wrongs).await;
+}
+
+#[tokio::test]
+async fn authlib_after_a_sign_in_with_fly() {
+    whole_way(Kind::Authlib, &BASIC_RS256, Method::Fly).await;
+}
+
+#[tokio::test]
+async fn authlib_after_a_sign_in_with_a_password() {
+    whole_way(Kind::Authlib, &POST_ES256, Method::Password).await;
+}
+
+/// It looks at no `iss` either.
+#[tokio::test]
+async fn authlib_refuses_what_is_not_for_it() {
+    refuses(Kind::Authlib, &[(Wrong::State, "mismatching_state"), (Wrong::Code, "invalid_grant")]).await;
+}

@@ -1,0 +1,202 @@
+//! A running Flybridge, with two clients and a person who signs in.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use flybridge::demo::world::World;
+use flybridge::store::keys;
+use serde_json::json;
+
+use super::program::Seen;
+use crate::processes::fly::{Fly, Reserved};
+use crate::processes::{Letters, link_saltmarsh};
+use crate::support::process::{Home, Node, until};
+use crate::support::smtp::SmtpSink;
+use crate::support::visitor::Visitor;
+
+/// Nobody listens there; the tests read where a browser would be sent.
+pub(super) const REDIRECT: &str = "https://rp.example.com/callback";
+pub(super) const POST_LOGOUT: &str = "https://rp.example.com/signed-out";
+pub(super) const SCOPE: &str = "openid profile email offline_access";
+
+const PASSWORD: &str = "heron sluice anvil 72 marsh";
+
+/// A client as it is registered.
+pub(super) struct Registration {
+    pub(super) id: &'static str,
+    pub(super) secret: &'static str,
+    pub(super) token_auth: &'static str,
+    pub(super) algorithm: &'static str,
+}
+
+/// The secret has the characters of base64, and a percent sign for good measure: in the `Authorization` header some
+/// clients encode them, as RFC 6749 (section 2.3.1) wants it, and some do not.
+pub(super) const BASIC_RS256: Registration = Registration {
+    id: "basic-rs256",
+    secret: "6tqN+Uz/3f%2BpLover=wReN:4c81e7f0==",
+    token_auth: "client_secret_basic",
+    algorithm: "RS256",
+};
+
+pub(super) const POST_ES256: Registration = Registration {
+    id: "post-es256",
+    secret: "Kn0t+Rd/9a%2FgAnnEt=tErN:b26e94d8==",
+    token_auth: "client_secret_post",
+    algorithm: "ES256",
+};
+
+impl Registration {
+    fn configuration(&self) -> String {
+        let Self { id, secret, token_auth, algorithm } = self;
+        format!(
+            r#"
+[[clients]]
+id = "{id}"
+name = "Grafana"
+token_auth = "{token_auth}"
+algorithm = "{algorithm}"
+secret = "{secret}"
+redirect_uris = ["{REDIRECT}"]
+post_logout_redirect_uris = ["{POST_LOGOUT}"]
+"#
+        )
+    }
+}
+
+/// How Leo signs in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Method {
+    Fly,
+    /// His organization has left Fly.io.
+    Password,
+}
+
+pub(super) struct Scene {
+    home: Home,
+    node: Node,
+    _fly: Fly,
+    method: Method,
+    address: String,
+    sub: String,
+    files: AtomicU32,
+}
+
+impl Scene {
+    pub(super) async fn new(method: Method) -> Self {
+        let (sink, reserved) = (SmtpSink::start().await, Reserved::new().await);
+        let home = Home::new(sink.address())
+            .fly(&reserved.url())
+            .line("clients", BASIC_RS256.configuration())
+            .line("clients", POST_ES256.configuration());
+        link_saltmarsh(&home);
+        let node = Node::start(&home).await;
+        let fly = reserved.serve(&[&node]);
+        let leo = World::demo().person("leo").unwrap().clone();
+        Visitor::at(&node).sign_in_with_fly("/sign-in", "leo").await;
+        let store = home.open_store().await;
+        let identity = keys::fly_identity(&leo.user_id.parse().unwrap());
+        let sub = store.read(&identity).await.unwrap().unwrap().value.as_str().to_owned();
+        let address = leo.email.unwrap();
+        if method == Method::Password {
+            leave(&node, &sink, &address).await;
+        }
+        Self { home, node, _fly: fly, method, address, sub, files: AtomicU32::new(0) }
+    }
+
+    pub(super) fn issuer(&self) -> String {
+        self.node.url("")
+    }
+
+    /// A path where no file is yet.
+    pub(super) fn fresh_file(&self) -> PathBuf {
+        self.home.path(&format!("file-{}", self.files.fetch_add(1, Ordering::SeqCst)))
+    }
+
+    pub(super) fn leo(&self) -> Leo<'_> {
+        Leo { scene: self, visitor: Visitor::at(&self.node) }
+    }
+
+    /// Whether a client saw Leo, and the tokens did what they should.
+    pub(super) fn check(&self, seen: &Seen, client: &Registration) {
+        assert_eq!(seen.algorithm, client.algorithm);
+        let claims = &seen.claims;
+        assert_eq!(claims["iss"], self.issuer());
+        // One text or a list of one: libraries read both, and some write what they have read as a list.
+        assert!([json!(client.id), json!([client.id])].contains(&claims["aud"]), "{claims}");
+        assert_eq!(claims["sub"], self.sub, "the same, whichever way he signs in");
+        assert!(claims["nonce"].is_string(), "the client asked for one: {claims}");
+
+        let userinfo = &seen.userinfo;
+        assert_eq!(userinfo["sub"], self.sub);
+        assert_eq!(userinfo["name"], "Leo Brandt");
+        assert_eq!(userinfo["email"], self.address);
+        assert_eq!(userinfo["email_verified"], true);
+
+        let refreshed = &seen.refreshed;
+        for same in ["iss", "aud", "sub", "auth_time", "amr", "acr"] {
+            assert_eq!(refreshed[same], claims[same], "{same} (OIDC Core, section 12.2)");
+        }
+        assert!(refreshed["iat"].as_i64() >= claims["iat"].as_i64(), "{refreshed}");
+        assert!(refreshed.get("nonce").is_none_or(serde_json::Value::is_null), "{refreshed}");
+        assert!(seen.rotated);
+
+        if let Some(introspected) = &seen.introspected {
+            assert_eq!(introspected["active"], true, "{introspected}");
+            assert_eq!(introspected["sub"], self.sub, "{introspected}");
+            assert_eq!(introspected["client_id"], client.id, "{introspected}");
+            assert_eq!(seen.introspected_after.as_ref().unwrap()["active"], json!(false));
+        }
+        if let Some(refusal) = &seen.refusal {
+            assert_eq!(refusal, "invalid_grant");
+        }
+    }
+}
+
+/// Leo's organization leaves Fly.io, and he sets a password with the link he is mailed.
+async fn leave(node: &Node, sink: &SmtpSink, address: &str) {
+    let mut ines = Visitor::at(node);
+    ines.sign_in_with_fly("/sign-in", "ines").await;
+    ines.disable("saltmarsh-labs").await;
+    let link = until("the mail with the link", async || {
+        let letters = Letters::of(&sink.messages());
+        letters.0.get(address).map(|mails| mails[0].0.clone())
+    })
+    .await;
+    let mut leo = Visitor::at(node);
+    leo.get(&format!("/set-up/{link}")).await;
+    let form = leo.get("/set-up").await;
+    let fields = [("csrf", &*form.csrf()), ("person", &*form.hidden("person")), ("password", PASSWORD)];
+    let set = leo.post("/set-up", &fields).await;
+    assert_eq!(set.status, 303, "{}", set.text);
+}
+
+/// Leo with a browser of his own.
+pub(super) struct Leo<'a> {
+    scene: &'a Scene,
+    visitor: Visitor,
+}
+
+impl Leo<'_> {
+    /// Opens the address where a sign-in starts; gives the one of the client that he ends at.
+    pub(super) async fn sign_in(&mut self, start: &str) -> String {
+        let answer = match self.scene.method {
+            Method::Fly => self.visitor.sign_in_with_fly(start, "leo").await,
+            Method::Password => self.visitor.sign_in_with_password(start, &self.scene.address, PASSWORD).await,
+        };
+        let callback = answer.location();
+        assert!(callback.starts_with(&format!("{REDIRECT}?")), "{callback}");
+        callback.to_owned()
+    }
+
+    /// Whether a request for a sign-in leads back to the client without asking him.
+    pub(super) async fn is_signed_in(&mut self, start: &str) -> bool {
+        self.visitor.get(start).await.location().starts_with(REDIRECT)
+    }
+
+    /// Opens the address where a logout starts; gives the one of the client that he ends at.
+    pub(super) async fn sign_out(&mut self, start: &str) -> String {
+        let answer = self.visitor.get(start).await;
+        assert!(answer.location().starts_with(&format!("{POST_LOGOUT}?")), "{}", answer.location());
+        answer.location().to_owned()
+    }
+}
