@@ -3,6 +3,8 @@
 //!
 //! Those in Node and Python are the programs in `tests/clients`; `scripts/real-clients` installs what they need.
 
+#[path = "real_clients/front.rs"]
+mod front;
 #[path = "real_clients/openidconnect_crate.rs"]
 mod openidconnect_crate;
 #[path = "real_clients/program.rs"]
@@ -27,7 +29,10 @@ async fn whole_way(kind: Kind, client: &Registration, method: Method) {
     let signed_out = leo.sign_out(&sign_out).await;
     assert!(!leo.is_signed_in(&start).await);
     program.came_back_at(&signed_out);
-    scene.check(&program.seen().await, client);
+    let seen = program.seen().await;
+    let tried = (seen.introspected.is_some(), seen.refusal.is_some());
+    assert_eq!(tried, (kind.introspects(), kind.revokes(client)), "{kind:?}");
+    scene.check(&seen, client);
 }
 
 /// What comes back from the browser in a way that no provider sends it.
@@ -61,6 +66,16 @@ fn with_parameter(url: &str, name: &str, value: &str) -> String {
     let changed = pairs.iter().map(|(known, old)| (known, if known == name { value } else { old }));
     url.query_pairs_mut().clear().extend_pairs(changed);
     url.into()
+}
+
+/// Refuses an `id_token` that another key signed, and says why in these words.
+async fn refuses_signature(kind: Kind, words: &str) {
+    let scene = Scene::with_other_keys().await;
+    let mut program = Program::start(kind, &scene, &BASIC_RS256);
+    let start = program.opens().await;
+    program.came_back_at(&scene.leo().sign_in(&start).await);
+    let complaint = program.gives_up().await;
+    assert!(complaint.contains(words), "{complaint}");
 }
 
 /// Refuses the wrong callbacks, and says why in these words.
@@ -121,11 +136,21 @@ async fn oidc_client_ts_after_a_sign_in_with_a_password() {
     whole_way(Kind::OidcClientTs, &POST_ES256, Method::Password).await;
 }
 
+#[tokio::test]
+async fn openid_client_refuses_an_id_token_of_another_key() {
+    refuses_signature(Kind::OpenidClient, "JWT signature verification failed").await;
+}
+
 /// It looks at no `iss`: RFC 9207 came after it.
 #[tokio::test]
 async fn oidc_client_ts_refuses_what_is_not_for_it() {
     let wrongs = [(Wrong::State, "No matching state found in storage"), (Wrong::Code, "invalid_grant")];
     refuses(Kind::OidcClientTs, &wrongs).await;
+}
+
+#[tokio::test]
+async fn oidc_client_ts_with_jose_refuses_an_id_token_of_another_key() {
+    refuses_signature(Kind::OidcClientTs, "ERR_JWS_SIGNATURE_VERIFICATION_FAILED").await;
 }
 
 #[tokio::test]
@@ -142,4 +167,9 @@ async fn authlib_after_a_sign_in_with_a_password() {
 #[tokio::test]
 async fn authlib_refuses_what_is_not_for_it() {
     refuses(Kind::Authlib, &[(Wrong::State, "mismatching_state"), (Wrong::Code, "invalid_grant")]).await;
+}
+
+#[tokio::test]
+async fn authlib_refuses_an_id_token_of_another_key() {
+    refuses_signature(Kind::Authlib, "bad_signature").await;
 }

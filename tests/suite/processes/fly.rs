@@ -34,10 +34,15 @@ impl Reserved {
 
     /// Opens, for nodes that are registered there.
     pub(crate) fn serve(self, nodes: &[&Node]) -> Fly {
+        self.serve_at(nodes.iter().map(|node| node.url("")).collect())
+    }
+
+    /// Opens, for issuers that are registered there.
+    pub(crate) fn serve_at(self, issuers: Vec<String>) -> Fly {
         let application = Application {
             client_id: FLY_ID.to_owned(),
             client_secret: FLY_SECRET.to_owned(),
-            redirect_uris: nodes.iter().map(|node| node.url("/connectors/fly/callback")).collect(),
+            redirect_uris: issuers.into_iter().map(|issuer| issuer + "/connectors/fly/callback").collect(),
         };
         let settings = Settings { applications: vec![application], ..Settings::default() };
         let random = Arc::new(SystemRandom::default());

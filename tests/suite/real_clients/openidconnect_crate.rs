@@ -9,11 +9,11 @@ use openidconnect::core::{
     CoreTokenResponse, CoreUserInfoClaims,
 };
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClientId, ClientSecret,
-    CsrfToken, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse,
-    IntrospectionUrl, IssuerUrl, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse as _, PkceCodeChallenge,
-    PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadata, RedirectUrl, RefreshToken, RequestTokenError,
-    RevocationUrl, Scope, SubjectIdentifier, TokenResponse as _,
+    AccessToken, AccessTokenHash, AdditionalProviderMetadata, AuthType, AuthorizationCode, ClaimsVerificationError,
+    ClientId, ClientSecret, CsrfToken, EndSessionUrl, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest,
+    HttpResponse, IntrospectionUrl, IssuerUrl, LogoutRequest, Nonce, NonceVerifier, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, PostLogoutRedirectUrl, ProviderMetadata, RedirectUrl, RefreshToken,
+    RequestTokenError, RevocationUrl, Scope, SubjectIdentifier, TokenResponse as _,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, to_value};
@@ -239,5 +239,16 @@ async fn refuses_what_is_not_for_it() {
     let (tokens, _) = application.redeem(&scene.leo().sign_in(&begun.url.clone()).await, begun).await;
     let verifier = application.client.id_token_verifier();
     let error = tokens.id_token().unwrap().claims(&verifier, &other.nonce).unwrap_err();
-    assert!(error.to_string().contains("nonce"), "{error}");
+    assert!(matches!(error, ClaimsVerificationError::InvalidNonce(_)), "{error}");
+}
+
+#[tokio::test]
+async fn refuses_an_id_token_of_another_key() {
+    let scene = Scene::with_other_keys().await;
+    let application = Application::of(&scene, &BASIC_RS256).await;
+    let begun = application.begin();
+    let (tokens, nonce) = application.redeem(&scene.leo().sign_in(&begun.url.clone()).await, begun).await;
+    let verifier = application.client.id_token_verifier();
+    let error = tokens.id_token().unwrap().claims(&verifier, &nonce).unwrap_err();
+    assert!(matches!(error, ClaimsVerificationError::SignatureVerification(_)), "{error}");
 }

@@ -26,6 +26,15 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    pub(super) fn introspects(self) -> bool {
+        self != Self::OidcClientTs
+    }
+
+    /// oidc-client-ts sends the secret in the body then, however the client is registered.
+    pub(super) fn revokes(self, client: &Registration) -> bool {
+        self != Self::OidcClientTs || client.token_auth == "client_secret_post"
+    }
+
     fn command(self, installed: &Path) -> Command {
         let node = |name: &str| {
             let mut command = Command::new("node");

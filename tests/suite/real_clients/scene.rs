@@ -7,6 +7,7 @@ use flybridge::demo::world::World;
 use flybridge::store::keys;
 use serde_json::json;
 
+use super::front::{Front, Place};
 use super::program::Seen;
 use crate::processes::fly::{Fly, Reserved};
 use crate::processes::{Letters, link_saltmarsh};
@@ -73,8 +74,8 @@ pub(super) enum Method {
 
 pub(super) struct Scene {
     home: Home,
-    node: Node,
-    _fly: Fly,
+    issuer: String,
+    _running: (Node, Option<Front>, Fly),
     method: Method,
     address: String,
     sub: String,
@@ -83,28 +84,42 @@ pub(super) struct Scene {
 
 impl Scene {
     pub(super) async fn new(method: Method) -> Self {
+        Self::behind(None, method).await
+    }
+
+    /// The published keys are not those that sign.
+    pub(super) async fn with_other_keys() -> Self {
+        Self::behind(Some(Place::new().await), Method::Fly).await
+    }
+
+    async fn behind(place: Option<Place>, method: Method) -> Self {
         let (sink, reserved) = (SmtpSink::start().await, Reserved::new().await);
-        let home = Home::new(sink.address())
+        let mut home = Home::new(sink.address())
             .fly(&reserved.url())
             .line("clients", BASIC_RS256.configuration())
             .line("clients", POST_ES256.configuration());
+        if let Some(place) = &place {
+            home = home.issuer(place.url());
+        }
         link_saltmarsh(&home);
         let node = Node::start(&home).await;
-        let fly = reserved.serve(&[&node]);
+        let issuer = place.as_ref().map_or_else(|| node.url(""), Place::url);
+        let front = place.map(|place| place.serve(&node));
+        let fly = reserved.serve_at(vec![issuer.clone()]);
         let leo = World::demo().person("leo").unwrap().clone();
-        Visitor::at(&node).sign_in_with_fly("/sign-in", "leo").await;
+        Visitor::of(issuer.clone()).sign_in_with_fly("/sign-in", "leo").await;
         let store = home.open_store().await;
         let identity = keys::fly_identity(&leo.user_id.parse().unwrap());
         let sub = store.read(&identity).await.unwrap().unwrap().value.as_str().to_owned();
         let address = leo.email.unwrap();
         if method == Method::Password {
-            leave(&node, &sink, &address).await;
+            leave(&issuer, &sink, &address).await;
         }
-        Self { home, node, _fly: fly, method, address, sub, files: AtomicU32::new(0) }
+        Self { home, issuer, _running: (node, front, fly), method, address, sub, files: AtomicU32::new(0) }
     }
 
     pub(super) fn issuer(&self) -> String {
-        self.node.url("")
+        self.issuer.clone()
     }
 
     /// A path where no file is yet.
@@ -113,7 +128,7 @@ impl Scene {
     }
 
     pub(super) fn leo(&self) -> Leo<'_> {
-        Leo { scene: self, visitor: Visitor::at(&self.node) }
+        Leo { scene: self, visitor: Visitor::of(self.issuer()) }
     }
 
     /// Whether a client saw Leo, and the tokens did what they should.
@@ -153,8 +168,8 @@ impl Scene {
 }
 
 /// Leo's organization leaves Fly.io, and he sets a password with the link he is mailed.
-async fn leave(node: &Node, sink: &SmtpSink, address: &str) {
-    let mut ines = Visitor::at(node);
+async fn leave(issuer: &str, sink: &SmtpSink, address: &str) {
+    let mut ines = Visitor::of(issuer.to_owned());
     ines.sign_in_with_fly("/sign-in", "ines").await;
     ines.disable("saltmarsh-labs").await;
     let link = until("the mail with the link", async || {
@@ -162,7 +177,7 @@ async fn leave(node: &Node, sink: &SmtpSink, address: &str) {
         letters.0.get(address).map(|mails| mails[0].0.clone())
     })
     .await;
-    let mut leo = Visitor::at(node);
+    let mut leo = Visitor::of(issuer.to_owned());
     leo.get(&format!("/set-up/{link}")).await;
     let form = leo.get("/set-up").await;
     let fields = [("csrf", &*form.csrf()), ("person", &*form.hidden("person")), ("password", PASSWORD)];

@@ -38,6 +38,7 @@ pub(crate) struct Home {
     pub(crate) store: String,
     smtp: SocketAddr,
     fly: String,
+    issuer: Option<String>,
     lines: Vec<(&'static str, String)>,
 }
 
@@ -47,7 +48,7 @@ impl Home {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("master.key"), MASTER_KEY).unwrap();
         let store = format!("sqlite:{}", folder.path().join("flybridge.db").display());
-        Self { folder, store, smtp, fly: "http://127.0.0.1:9".to_owned(), lines: vec![] }
+        Self { folder, store, smtp, fly: "http://127.0.0.1:9".to_owned(), issuer: None, lines: vec![] }
     }
 
     pub(crate) fn store(mut self, url: impl Into<String>) -> Self {
@@ -57,6 +58,12 @@ impl Home {
 
     pub(crate) fn fly(mut self, url: &str) -> Self {
         url.clone_into(&mut self.fly);
+        self
+    }
+
+    /// Known under another address than its own.
+    pub(crate) fn issuer(mut self, url: String) -> Self {
+        self.issuer = Some(url);
         self
     }
 
@@ -78,6 +85,7 @@ impl Home {
     /// The text of a configuration for a node on `port`.
     pub(crate) fn configuration(&self, port: u16) -> String {
         let Self { store, fly, .. } = self;
+        let issuer = self.issuer.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         let master = self.path("master.key").display().to_string();
         let (server, smtp) = (self.more("server"), self.more("mail.smtp"));
         let (stores, workers, log) = (self.more("store"), self.more("workers"), self.more("log"));
@@ -85,7 +93,7 @@ impl Home {
         format!(
             r#"
 [server]
-issuer = "http://127.0.0.1:{port}"
+issuer = "{issuer}"
 listen = ["127.0.0.1:{port}"]
 {server}
 [store]
