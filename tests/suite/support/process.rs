@@ -51,6 +51,12 @@ impl Home {
         Self { folder, store, smtp, fly: "http://127.0.0.1:9".to_owned(), issuer: None, lines: vec![] }
     }
 
+    /// Known under another address than its own.
+    pub(crate) fn issuer(mut self, url: String) -> Self {
+        self.issuer = Some(url);
+        self
+    }
+
     pub(crate) fn store(mut self, url: impl Into<String>) -> Self {
         self.store = url.into();
         self
@@ -61,13 +67,7 @@ impl Home {
         self
     }
 
-    /// Known under another address than its own.
-    pub(crate) fn issuer(mut self, url: String) -> Self {
-        self.issuer = Some(url);
-        self
-    }
-
-    /// One more line in a section; of `clients` a whole one.
+    /// One more line in a section.
     pub(crate) fn line(mut self, section: &'static str, line: impl Into<String>) -> Self {
         self.lines.push((section, line.into()));
         self
@@ -85,11 +85,13 @@ impl Home {
     /// The text of a configuration for a node on `port`.
     pub(crate) fn configuration(&self, port: u16) -> String {
         let Self { store, fly, .. } = self;
+        // Further ones, each with all of its lines.
+        let clients = self.more("clients");
         let issuer = self.issuer.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
         let master = self.path("master.key").display().to_string();
         let (server, smtp) = (self.more("server"), self.more("mail.smtp"));
         let (stores, workers, log) = (self.more("store"), self.more("workers"), self.more("log"));
-        let (mail_port, clients) = (self.smtp.port(), self.more("clients"));
+        let mail_port = self.smtp.port();
         format!(
             r#"
 [server]
