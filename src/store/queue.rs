@@ -8,6 +8,8 @@
 //! | `dead/<queue>/<id>` | a job that was given up, with the reason |
 //! | `mark/<queue>/<partition>` in `due/<n>` | where workers look, see `queue/due.rs` |
 //!
+//! A queue may have lanes ([`Queue::lane`]), of which each is a queue of the name `<queue>.<lane>`.
+//!
 //! # A job, step by step
 //!
 //! 1. [`Queue::announce`] writes the mark. Only with its answer, [`Announced`], can a job be pushed or retried.
@@ -60,7 +62,7 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// A queue of jobs of one kind. Clones share the wake-up.
 pub struct Queue<T> {
     store: Store,
-    name: &'static str,
+    name: Arc<str>,
     lease: Duration,
     woken: Arc<Notify>,
     kind: PhantomData<fn() -> T>,
@@ -70,7 +72,7 @@ impl<T> Clone for Queue<T> {
     fn clone(&self) -> Self {
         Self {
             store: self.store.clone(),
-            name: self.name,
+            name: Arc::clone(&self.name),
             lease: self.lease,
             woken: Arc::clone(&self.woken),
             kind: PhantomData,
@@ -79,15 +81,22 @@ impl<T> Clone for Queue<T> {
 }
 
 impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
-    /// `name` is a word of the program without `/`; `lease` is longer than any work on one batch takes.
+    /// `name` is a word of the program without `/` and `.`; `lease` is longer than any work on one batch takes.
     #[must_use]
     pub fn new(store: Store, name: &'static str, lease: Duration) -> Self {
-        Self { store, name, lease, woken: Arc::default(), kind: PhantomData }
+        Self { store, name: name.into(), lease, woken: Arc::default(), kind: PhantomData }
+    }
+
+    /// A part of this queue with places of its own, so that what waits in it holds up nothing in another; see
+    /// [`Queue::ready_lanes`]. It shares the wake-up. `lane` has neither `/` nor `.` in it.
+    #[must_use]
+    pub fn lane(&self, lane: &str) -> Self {
+        Self { name: format!("{}.{lane}", self.name).into(), ..self.clone() }
     }
 
     #[must_use]
-    pub fn name(&self) -> &'static str {
-        self.name
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     #[must_use]
@@ -107,7 +116,7 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
         due: Timestamp,
         payload: T,
     ) -> Result<(), StoreError> {
-        announced.covers(self.name, txn, due)?;
+        announced.covers(&self.name, txn, due)?;
         let job = Job { attempts: 0, created_at: txn.now(), payload };
         txn.put_bytes(self.job_key(txn.partition(), due, id), encode(&job)?, None);
         Ok(())
@@ -170,7 +179,7 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
                 }
                 Err(error) => {
                     // Perhaps of a newer program: it stays, out of the way of the others.
-                    tracing::error!(%error, queue = self.name, "a job cannot be read and is put off");
+                    tracing::error!(%error, queue = &*self.name, "a job cannot be read and is put off");
                     txn.put_bytes(leased, record.value, None);
                 }
             }
@@ -204,7 +213,7 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
         job: &Leased<T>,
         due: Timestamp,
     ) -> Result<(), StoreError> {
-        announced.covers(self.name, txn, due)?;
+        announced.covers(&self.name, txn, due)?;
         self.finish(txn, job);
         txn.put_bytes(self.job_key(job.partition(), due, &job.id), encode(&job.job)?, None);
         Ok(())

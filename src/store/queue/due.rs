@@ -18,6 +18,8 @@
 //! is taken or retried moves within one commit); and a mark that a look put off too far, because the commit came just
 //! after, is looked at again after at most as long as announcement and commit lay apart, or a second.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
@@ -26,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Queue, parse_name};
 use crate::clock::Timestamp;
-use crate::store::records::{Collection, Entry, Stored, TypedKey};
+use crate::store::records::{Collection, Entry, Stored, TypedKey, decode};
 use crate::store::{Attempt, MAX_SCAN, Partition, STALE, StoreError, Txn};
 
 const SHARDS: u64 = 16;
@@ -50,7 +52,7 @@ impl Stored for Mark {}
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct Announced {
-    queue: &'static str,
+    queue: Arc<str>,
     partition: Partition,
     due: Timestamp,
     at: Timestamp,
@@ -59,7 +61,7 @@ pub struct Announced {
 impl Announced {
     pub(super) fn covers(&self, queue: &str, txn: &Txn, due: Timestamp) -> Result<(), StoreError> {
         let misuse = |why: &str| Err(StoreError::Misuse(format!("a job of {} was announced {why}", txn.partition())));
-        if self.queue != queue || self.partition != *txn.partition() {
+        if *self.queue != *queue || self.partition != *txn.partition() {
             return misuse("for another place");
         }
         if due < self.due {
@@ -101,7 +103,7 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
                 None => txn.check_absent(key.key().clone()),
             };
             txn.put(&key, &Mark { due: earliest, announced_at: at })?;
-            let proof = Announced { queue: self.name, partition: partition.clone(), due, at };
+            let proof = Announced { queue: Arc::clone(&self.name), partition: partition.clone(), due, at };
             Ok::<_, StoreError>(Attempt::Commit(txn, proof))
         };
         self.store.transact(announced).await
@@ -113,10 +115,28 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
     /// # Errors
     /// When the store gives no answer.
     pub async fn ready(&self, limit: usize) -> Result<Vec<Partition>, StoreError> {
-        let shards = try_join_all((0..SHARDS).map(|shard| self.marks(shard))).await?;
-        let now = self.store.now();
+        let (marks, now) = (self.marks(&self.marks_prefix()).await?, self.store.now());
+        Ok(self.choose(marks.iter().filter(|mark| mark.value.due <= now), limit))
+    }
+
+    /// The lanes of this queue in which there is work now, and at most `limit` partitions of each, chosen as by
+    /// [`Queue::ready`]. All of them cost one look.
+    ///
+    /// # Errors
+    /// When the store gives no answer.
+    pub async fn ready_lanes(&self, limit: usize) -> Result<BTreeMap<String, Vec<Partition>>, StoreError> {
+        let prefix = format!("mark/{}.", self.name);
+        let (marks, now) = (self.marks(&prefix).await?, self.store.now());
+        let mut lanes: BTreeMap<&str, Vec<&Entry<Mark>>> = BTreeMap::new();
+        for mark in marks.iter().filter(|mark| mark.value.due <= now) {
+            let lane = mark.key.name()[prefix.len()..].split('/').next().unwrap_or_default();
+            lanes.entry(lane).or_default().push(mark);
+        }
+        Ok(lanes.into_iter().map(|(lane, marks)| (lane.to_owned(), self.choose(marks.into_iter(), limit))).collect())
+    }
+
+    fn choose<'m>(&self, due: impl Iterator<Item = &'m Entry<Mark>>, limit: usize) -> Vec<Partition> {
         let mut chosen: Vec<Partition> = Vec::new();
-        let due = shards.iter().flatten().filter(|mark| mark.value.due <= now);
         // Reservoir sampling: every place ends up chosen with the same probability.
         for (seen, mark) in due.enumerate() {
             let slot = self.below(seen + 1);
@@ -128,16 +148,15 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
                 chosen[slot] = place(mark);
             }
         }
-        Ok(chosen)
+        chosen
     }
 
     /// # Errors
     /// When the store gives no answer.
     pub async fn stats(&self) -> Result<QueueStats, StoreError> {
-        let shards = try_join_all((0..SHARDS).map(|shard| self.marks(shard))).await?;
-        let now = self.store.now();
+        let (marks, now) = (self.marks(&self.marks_prefix()).await?, self.store.now());
         let mut stats = QueueStats::default();
-        for mark in shards.iter().flatten() {
+        for mark in &marks {
             stats.partitions += 1;
             if mark.value.due <= now {
                 stats.ready += 1;
@@ -155,7 +174,7 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
         let next = first.first().and_then(|(key, _)| parse_name(key.name())).map(|(visible_at, _)| visible_at);
         let Some(mark) = mark else {
             if let Some(next) = next {
-                tracing::warn!(%partition, queue = self.name, "jobs without a mark were found");
+                tracing::warn!(%partition, queue = &*self.name, "jobs without a mark were found");
                 let _ = self.announce(partition, next).await?;
             }
             return Ok(());
@@ -175,14 +194,22 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
         Ok(())
     }
 
-    async fn marks(&self, shard: u64) -> Result<Vec<Entry<Mark>>, StoreError> {
-        let marks: Collection<Mark> = Collection::new(shard_partition(shard), self.marks_prefix());
+    /// The marks of all shards whose name begins with `prefix`.
+    async fn marks(&self, prefix: &str) -> Result<Vec<Entry<Mark>>, StoreError> {
+        let shards = try_join_all((0..SHARDS).map(|shard| self.marks_of(shard, prefix))).await?;
+        Ok(shards.into_iter().flatten().collect())
+    }
+
+    async fn marks_of(&self, shard: u64, prefix: &str) -> Result<Vec<Entry<Mark>>, StoreError> {
+        let shard = shard_partition(shard);
         let mut found: Vec<Entry<Mark>> = Vec::new();
         loop {
-            let after = found.last().map(|mark| mark.item().to_owned());
-            let page = self.store.list(&marks, after.as_deref(), MAX_SCAN).await?;
+            let after = found.last().map(|mark| mark.key.name().to_owned());
+            let page = self.store.scan(&shard, prefix, after.as_deref(), MAX_SCAN).await?;
             let last = page.len() < MAX_SCAN;
-            found.extend(page);
+            for (key, record) in page {
+                found.push(decode(&key, &record)?);
+            }
             if last {
                 return Ok(found);
             }

@@ -12,6 +12,8 @@ use crate::support::interrupted::Interrupted;
 
 on_every_backend! {
     queues_of_a_partition_are_independent,
+    lanes_of_a_queue_are_found_together_and_worked_apart,
+    many_lanes_are_all_found,
     a_later_job_costs_no_looks_until_an_earlier_one_is_announced,
     a_mark_without_a_job_is_removed_in_the_end,
     a_commit_that_comes_late_after_its_announcement_is_found,
@@ -30,6 +32,50 @@ async fn queues_of_a_partition_are_independent(bench: Bench) {
     assert_eq!(names(&take(&work, 10).await), ["b"]);
     assert_eq!(ready(&mails).await, [org()]);
     assert_eq!(names(&take(&mails, 10).await), ["a"]);
+}
+
+async fn lanes_of_a_queue_are_found_together_and_worked_apart(bench: Bench) {
+    let queue = queue(&bench);
+    let (left, right) = (queue.lane("left"), queue.lane("right"));
+    assert_eq!((left.name(), right.name()), ("mail.left", "mail.right"));
+    let now = bench.store.now();
+    let places: Vec<Partition> = (0..5).map(|n| Partition::new("user", &format!("u{n}"))).collect();
+    for place in &places {
+        push_in(&left, place, "a", now).await;
+    }
+    push_in(&right, &places[0], "b", now).await;
+    push_in(&right, &places[1], "c", now.plus(Duration::from_secs(5))).await;
+    push(&queue, "d", now).await;
+
+    let lanes = queue.ready_lanes(3).await.unwrap();
+    assert_eq!(lanes.keys().collect::<Vec<_>>(), ["left", "right"]);
+    assert_eq!((lanes["left"].len(), lanes["right"].as_slice()), (3, &places[..1]));
+    assert_eq!(ready(&queue).await, [org()], "what is in no lane stays apart");
+    let take = async |lane: &Queue<Mail>, place: &Partition| {
+        lane.take(place, 10, async |taking| Ok::<_, StoreError>(taking)).await.unwrap()
+    };
+    let mut jobs = take(&right, &places[0]).await;
+    assert_eq!(names(&jobs), ["b"]);
+    assert_eq!(finish(&right, &jobs.remove(0)).await, Outcome::Committed);
+    assert!(take(&right, &places[1]).await.is_empty(), "not due yet");
+    assert!(take(&right, &places[2]).await.is_empty(), "of another lane");
+    assert_eq!(names(&take(&left, &places[0]).await), ["a"]);
+    let announced = left.announce(&places[4], now).await.unwrap();
+    let mut txn = bench.store.txn(places[4].clone());
+    let misplaced = right.push(&mut txn, &announced, &id("e"), now, mail("e"));
+    assert!(matches!(misplaced, Err(StoreError::Misuse(_))), "a lane is announced by itself");
+}
+
+async fn many_lanes_are_all_found(bench: Bench) {
+    let queue = queue(&bench);
+    let now = bench.store.now();
+    for n in 0..40 {
+        let lane = queue.lane(&format!("lane{n:02}"));
+        let _ = lane.announce(&Partition::new("user", "u"), now).await.unwrap();
+        let _ = lane.announce(&Partition::new("user", &format!("v{n}")), now).await.unwrap();
+    }
+    let lanes = queue.ready_lanes(10).await.unwrap();
+    assert_eq!((lanes.len(), lanes.values().map(Vec::len).sum::<usize>()), (40, 80));
 }
 
 async fn a_later_job_costs_no_looks_until_an_earlier_one_is_announced(bench: Bench) {
