@@ -22,3 +22,4 @@ pub mod secret;
 pub mod session;
 pub mod setup_link;
 pub mod user;
+pub mod whereabouts;

@@ -1,6 +1,7 @@
 //! What the program does, above the store and below HTTP: narrow structs with explicit parts.
 
 pub mod access;
+pub mod back_channel;
 pub mod directory;
 pub mod disable;
 pub mod grants;
@@ -15,3 +16,4 @@ pub mod signing;
 pub mod upstream;
 pub mod upstream_tokens;
 pub mod vault;
+pub mod whereabouts;

@@ -22,6 +22,7 @@ use crate::http::sign_in::password::PasswordSignIn;
 use crate::http::state::App;
 use crate::http::web::Web;
 use crate::random::Random;
+use crate::services::back_channel::{BackChannel, TIMEOUT};
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::grants::{Grants, TokenRules};
@@ -81,7 +82,8 @@ pub async fn assemble(
     let services = services(config, store, (clock, random), demo)?;
     let signing = SigningKeys::open(services.store.clone(), Arc::clone(&services.vault)).await;
     let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);
-    let outbox = Arc::new(outbox(config, &services)?);
+    let clients = Arc::new(Clients::new(config.clients.clone()));
+    let outbox = Arc::new(outbox(config, &services, &signing, &clients)?);
     let settings = PoolSettings {
         parameters: config.passwords.parameters,
         threads: config.passwords.threads,
@@ -91,7 +93,7 @@ pub async fn assemble(
     let passwords = Passwords::start(&settings, Arc::clone(&services.random));
     let passwords = Arc::new(passwords.map_err(|e| StartError::new("the password threads cannot start", e))?);
     let (stopping, told) = watch::channel(false);
-    let app = app(config, &services, &signing, &passwords, told)?;
+    let app = app(config, &services, &clients, &signing, &passwords, told)?;
     Ok(Program {
         app,
         outbox,
@@ -116,7 +118,7 @@ fn services(
     let disable = Disable::new(store.clone(), Arc::clone(&jobs), Arc::clone(&directory));
     let links = SetUpLinks::new(store.clone(), Arc::clone(&vault), Arc::clone(&jobs), config.setup_links.lifetime);
     let fly = Arc::new(connector(config)?);
-    let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&vault), Arc::clone(&fly));
+    let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&jobs), Arc::clone(&vault), Arc::clone(&fly));
     Ok(Services {
         limits: Limits::new(store.clone(), Arc::clone(&vault)),
         health: Arc::default(),
@@ -151,7 +153,16 @@ fn connector(config: &Config) -> Result<FlyConnector, StartError> {
     FlyConnector::new(settings, callback).map_err(|e| StartError::new("the connector to Fly.io cannot be made", e))
 }
 
-fn outbox(config: &Config, services: &Services) -> Result<Outbox, StartError> {
+fn outbox(
+    config: &Config,
+    services: &Services,
+    signing: &Arc<SigningKeys>,
+    clients: &Arc<Clients>,
+) -> Result<Outbox, StartError> {
+    let registered = Arc::clone(clients);
+    let find = Arc::new(move |id: &str| registered.get(id));
+    let back_channel = BackChannel::new(config.server.issuer.as_str(), Arc::clone(signing), find, TIMEOUT)
+        .map_err(|e| StartError::new("the connector to clients cannot be made", e))?;
     let mailer = mailer(&config.mail, config.workers.concurrency, Arc::clone(&services.clock))?;
     Ok(Outbox {
         store: services.store.clone(),
@@ -160,6 +171,7 @@ fn outbox(config: &Config, services: &Services) -> Result<Outbox, StartError> {
         disable: Arc::clone(&services.disable),
         set_up_links: Arc::clone(&services.set_up_links),
         mailer: Arc::new(mailer),
+        back_channel,
         vault: Arc::clone(&services.vault),
         links: Links {
             base: config.server.issuer.as_str().to_owned(),
@@ -216,6 +228,7 @@ fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Res
 fn app(
     config: &Config,
     services: &Services,
+    clients: &Arc<Clients>,
     signing: &Arc<SigningKeys>,
     passwords: &Arc<Passwords>,
     stopping: watch::Receiver<bool>,
@@ -230,10 +243,9 @@ fn app(
         clock: Arc::clone(&services.clock),
         random: Arc::clone(&services.random),
         vault: Arc::clone(&services.vault),
-        sessions: Sessions::new(services.store.clone(), rules),
+        sessions: Sessions::new(services.store.clone(), Arc::clone(&services.jobs), rules),
         link_lifetime: config.setup_links.lifetime,
     });
-    let clients = Arc::new(Clients::new(config.clients.clone()));
     let tokens =
         TokenRules { code: config.tokens.code, access: config.tokens.access, refresh: config.tokens.refresh };
     let grants = Grants::new(
@@ -246,12 +258,12 @@ fn app(
     let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;
     let finish = Finish {
         store: services.store.clone(),
-        clients: Arc::clone(&clients),
+        clients: Arc::clone(clients),
         directory: Arc::clone(&services.directory),
         grants: Arc::clone(&grants),
     };
     Ok(App {
-        token: Arc::new(token_endpoint(services, &clients, &grants, signing)),
+        token: Arc::new(token_endpoint(services, clients, &grants, signing)),
         finish: Arc::new(finish),
         fly: Arc::new(FlySignIn { connector: Arc::clone(&services.fly), tokens: Arc::clone(&services.upstream) }),
         password: Arc::new(PasswordSignIn {
@@ -269,13 +281,13 @@ fn app(
             passwords: Arc::clone(passwords),
             policy: config.passwords.policy,
         }),
-        admin: Arc::new(admin(config, services, &clients, stopping)),
+        admin: Arc::new(admin(config, services, clients, stopping)),
         readiness: Arc::new(Readiness::new(services.store.clone(), Arc::clone(&services.health))),
         directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
         discovery: Arc::new(discovery),
         web,
-        clients,
+        clients: Arc::clone(clients),
         grants,
     })
 }

@@ -22,7 +22,7 @@ pub async fn run(file: Option<&Path>, once: bool) -> Result<(), StartError> {
         outbox.run(stop_signal()?).await;
         return Ok(());
     }
-    while outbox.work_once().await? + outbox.mail_once().await? > 0 {
+    while outbox.work_once().await? + outbox.mail_once().await? + outbox.logout_once().await? > 0 {
         if let Some(trouble) = outbox.health.trouble() {
             return Err(StartError::plain(trouble));
         }

@@ -96,6 +96,7 @@ fn client(mut section: Section<'_>) -> Option<Client> {
     let redirect_remedy = "Write the addresses that may be redirected to, each in full";
     let redirect_uris = section.required("redirect_uris", redirect_remedy, parse::filled_list(redirect_uri));
     let post_logout = section.optional("post_logout_redirect_uris", parse::list(redirect_uri));
+    let backchannel_logout = section.optional("backchannel_logout_uri", parse::web_url);
     let home = section.optional("home", parse::web_url);
     let preset = section.optional("preset", parse::choice(PRESETS))?.unwrap_or(STANDARD);
     let switches = read_switches(&mut section, preset);
@@ -107,6 +108,7 @@ fn client(mut section: Section<'_>) -> Option<Client> {
         secrets: secrets?,
         redirect_uris: redirect_uris?,
         post_logout_redirect_uris: post_logout?.unwrap_or_default(),
+        backchannel_logout_uri: backchannel_logout?,
         home: home?,
         token_auth: switches.token_auth,
         algorithm: switches.algorithm,

@@ -220,6 +220,7 @@ mod tests {
             secrets: vec![],
             redirect_uris: vec!["https://rp.example/cb".to_owned()],
             post_logout_redirect_uris: vec![],
+            backchannel_logout_uri: None,
             home: None,
             token_auth: TokenAuth::ClientSecretBasic,
             algorithm: SigningAlgorithm::Rs256,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::ids::{OrganizationId, Slug, UserId};
+use super::ids::{OrganizationId, SessionId, Slug, UserId};
 use super::member::Role;
 use super::organization::LoginMethod;
 
@@ -58,9 +58,38 @@ pub struct IdToken<'a> {
     pub amr: &'a [&'static str],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
+    /// The session that the person signed in with (OpenID Connect Back-Channel Logout 1.0, section 2.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sid: Option<&'a SessionId>,
     #[serde(flatten)]
     pub person: PersonClaims,
 }
+
+/// Word to a client that a session is over (OpenID Connect Back-Channel Logout 1.0, section 2.4). It must not have a
+/// `nonce`, or it could be taken for an `id_token`.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogoutToken<'a> {
+    pub iss: &'a str,
+    pub sub: &'a UserId,
+    pub aud: &'a str,
+    pub iat: i64,
+    pub exp: i64,
+    /// Different in each token, also in one that is sent because nothing was heard of the last.
+    pub jti: String,
+    pub sid: &'a SessionId,
+    pub events: LogoutEvents,
+}
+
+/// The one event that a logout token tells of.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct LogoutEvents {
+    #[serde(rename = "http://schemas.openid.net/event/backchannel-logout")]
+    backchannel_logout: NoDetails,
+}
+
+/// `{}`
+#[derive(Debug, Clone, Default, Serialize)]
+struct NoDetails {}
 
 /// The answer of userinfo (OIDC Core, section 5.3.2).
 #[derive(Debug, Clone, Serialize)]

@@ -44,6 +44,8 @@ pub struct Client {
     /// Compared byte for byte (OIDC Core, section 3.1.2.1).
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where the client hears that somebody is signed out (OpenID Connect Back-Channel Logout 1.0, section 2.2).
+    pub backchannel_logout_uri: Option<Url>,
     /// Where a person goes to start a sign-in at this client.
     pub home: Option<Url>,
     pub token_auth: TokenAuth,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
 use super::authorize::Scope;
-use super::ids::{ClientId, GrantId, OrganizationId, UserId};
+use super::ids::{ClientId, GrantId, OrganizationId, SessionId, UserId};
 use super::requested_claims::RequestedClaims;
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
@@ -26,6 +26,9 @@ pub struct Grant {
     /// A grant that was written without one ends where a password was ever set.
     #[serde(default)]
     pub epoch: u32,
+    /// That session, as clients know it; none for a grant that was written before sessions had ids.
+    #[serde(default)]
+    pub sid: Option<SessionId>,
     /// The organization the client named, when it did.
     pub named: Option<OrganizationId>,
     /// Whether `auth_time` was asked for (`max_age`, `prompt=login`, or by its name).
@@ -77,7 +80,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
     #[test]
-    fn a_grant_that_was_written_before_it_kept_an_epoch_or_claims_reads_as_one_of_the_first_without_any() {
+    fn a_grant_that_was_written_before_it_kept_an_epoch_a_session_or_claims_reads_as_one_of_the_first_without_any() {
         let grant = Grant {
             id: "g1".parse().expect("an id"),
             client: "c1".parse().expect("an id"),
@@ -88,6 +91,7 @@ mod tests {
             code_challenge: None,
             proof: Proof { method: LoginMethod::Password, auth_time: NOW, organizations: Vec::new() },
             epoch: 3,
+            sid: Some("s1".parse().expect("an id")),
             named: None,
             wants_auth_time: false,
             claims: requested_claims::read(Some(r#"{"userinfo":{"name":null}}"#), None, "").0,
@@ -98,8 +102,9 @@ mod tests {
         let mut json = serde_json::to_value(&grant).expect("JSON");
         let mut take = |name| json.as_object_mut().and_then(|fields| fields.remove(name));
         assert_eq!(take("epoch"), Some(3.into()));
+        assert_eq!(take("sid"), Some("s1".into()));
         assert_eq!(take("claims"), Some(serde_json::json!({"userinfo": ["name"]})));
         let old: Grant = serde_json::from_value(json).expect("a grant");
-        assert_eq!(old, Grant { epoch: 0, claims: RequestedClaims::default(), ..grant });
+        assert_eq!(old, Grant { epoch: 0, sid: None, claims: RequestedClaims::default(), ..grant });
     }
 }

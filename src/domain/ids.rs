@@ -140,6 +140,12 @@ id!(
 );
 
 id!(
+    /// A session as clients know it (`sid`). Random, neither the session's cookie nor made from it, and the same when the
+    /// person signs in once more in the same browser.
+    SessionId
+);
+
+id!(
     /// One rendering of a form whose buttons do what they do once, however often they are sent. Sorts by time.
     FormId
 );
@@ -183,6 +189,13 @@ impl FormId {
         let rendered = time_of(&self.0)?;
         let ends = rendered.plus(Self::LIFE);
         (rendered <= now.plus(Self::SKEW) && now < ends).then(|| ends.plus(Self::SKEW))
+    }
+}
+
+impl SessionId {
+    #[must_use]
+    pub fn mint(random: &dyn Random) -> Self {
+        Self(random_text(random))
     }
 }
 

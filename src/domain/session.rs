@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
+use super::ids::SessionId;
 use super::organization::LoginMethod;
 use super::user::User;
 use crate::clock::Timestamp;
@@ -22,6 +23,10 @@ pub struct SessionRules {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
+    /// What clients know the session by. One that was begun before sessions had ids has none, and no client hears of its
+    /// end.
+    #[serde(default)]
+    pub sid: Option<SessionId>,
     pub proof: Proof,
     /// The user's epoch at sign-in; the session is over when the user's has risen.
     pub epoch: u32,
@@ -43,7 +48,13 @@ impl Session {
     /// When the session ends if nothing more happens.
     #[must_use]
     pub fn expires_at(&self, rules: &SessionRules) -> Timestamp {
-        self.seen_at.plus(rules.idle).min(self.created_at.plus(rules.absolute))
+        self.seen_at.plus(rules.idle).min(self.ends_at(rules))
+    }
+
+    /// When the session ends at the latest.
+    #[must_use]
+    pub fn ends_at(&self, rules: &SessionRules) -> Timestamp {
+        self.created_at.plus(rules.absolute)
     }
 
     /// Whether the sign-in is recent enough for a change of authentication.

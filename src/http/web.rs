@@ -91,17 +91,23 @@ impl Web {
         }
     }
 
-    /// Begins a session under a new id. The one that the browser had is over, whoever else may hold its cookie.
+    /// Begins a session with a new cookie. The one that the browser had is over, whoever else may hold its cookie; to
+    /// clients it goes on if the person is the same.
     pub async fn begin_session(
         &self,
         visitor: &Visitor,
         user: &User,
         proof: Proof,
     ) -> Result<(String, Current), PageError> {
-        if let Some(before) = self.session(visitor).await? {
-            self.sessions.end(&before).await?;
-        }
-        let token = self.sessions.begin(user, proof).await?;
+        let token = match self.session(visitor).await? {
+            Some(before) if before.user.id == user.id => self.sessions.renew(&before, user, proof).await?,
+            before => {
+                if let Some(before) = before {
+                    self.sessions.end(&before).await?;
+                }
+                self.sessions.begin(user, proof).await?
+            }
+        };
         let current = self.sessions.find(&token).await?.ok_or_else(PageError::stale_transaction)?;
         Ok((token, current))
     }

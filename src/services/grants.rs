@@ -22,6 +22,7 @@ use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::grant::{AccessToken, Code, Grant};
 use crate::domain::ids::{GrantId, OrganizationId, UserId};
 use crate::domain::secret::{Token, TokenKind};
+use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::records::Entry;
 use crate::store::{Store, StoreError, Txn, keys};
@@ -79,15 +80,15 @@ pub struct Authenticated {
     pub opened: Opened,
 }
 
-/// What a new grant is made of. `user`, `proof` and `epoch` are those of a session; `proof` holds only the organizations
-/// that the grant opens.
+/// What a new grant is made of. `user` and `proof` are those of the session; `proof` holds only the organizations that the
+/// grant opens.
 pub struct NewGrant<'a> {
     pub client: &'a Client,
     pub redirect: &'a VerifiedRedirect,
     pub request: &'a AuthorizationRequest,
     pub user: &'a UserId,
+    pub session: &'a Session,
     pub proof: Proof,
-    pub epoch: u32,
     pub named: Option<OrganizationId>,
 }
 
@@ -133,7 +134,8 @@ impl Grants {
             nonce: new.request.nonce.clone(),
             code_challenge: new.request.code_challenge.clone(),
             proof: new.proof,
-            epoch: new.epoch,
+            epoch: new.session.epoch,
+            sid: new.session.sid.clone(),
             named: new.named,
             wants_auth_time: new.request.wants_auth_time(),
             claims: new.request.claims.clone(),

@@ -1,4 +1,5 @@
-//! What waits to be done, in two durable queues: mail, which can be stopped by itself, and the rest.
+//! What waits to be done, in durable queues: mail, which can be stopped by itself, word to clients that a session is over,
+//! in a lane for each client, and the rest.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::domain::disable::Which;
 use crate::domain::email::mask;
-use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
+use crate::domain::ids::{ClientId, JobId, OrganizationId, RunId, SessionId, UserId};
 use crate::store::queue::{Announced, Queue};
 use crate::store::{Store, StoreError, Txn};
 
@@ -76,11 +77,25 @@ pub struct Resend {
     pub cursor: Option<UserId>,
 }
 
-/// The two queues.
+/// Word to a client that a session is over in which it signed somebody in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogoutNotice {
+    pub client: ClientId,
+    pub user: UserId,
+    pub sid: SessionId,
+}
+
+/// Longer than telling one client may take ([`crate::services::back_channel::TIMEOUT`]), with the store before and after
+/// it. Short, because a person is still signed in somewhere as long as it lasts.
+const LOGOUT_LEASE: Duration = Duration::from_secs(30);
+
+/// The queues.
 pub struct Jobs {
-    store: Store,
+    pub(super) store: Store,
     pub mail: Queue<Outgoing>,
     pub work: Queue<Work>,
+    /// In lanes by client, so that one which is slow or gone holds up no other.
+    pub logout: Queue<LogoutNotice>,
 }
 
 impl Jobs {
@@ -89,7 +104,8 @@ impl Jobs {
     pub fn new(store: Store, lease: Duration) -> Arc<Self> {
         let mail = Queue::new(store.clone(), "mail", lease);
         let work = Queue::new(store.clone(), "work", lease);
-        Arc::new(Self { store, mail, work })
+        let logout = Queue::new(store.clone(), "logout", LOGOUT_LEASE);
+        Arc::new(Self { store, mail, work, logout })
     }
 
     pub fn put_mail(

@@ -2,13 +2,15 @@
 //!
 //! Mail that does not go out is tried again after 30 s, 1 min, 2 min ... at most 1 h (full jitter), [`MAX_TRIES`] times
 //! in all, about seven hours. What is wrong with *our* side (credentials, TLS, a server that takes nothing from us)
-//! stops the mail queue for [`PAUSE`] and counts as no try of anybody's mail.
+//! stops the mail queue for [`PAUSE`] and counts as no try of anybody's mail. How clients are told of sign-outs is said in
+//! [`logout`].
 //!
 //! Told to stop, the workers begin nothing new: no more jobs are taken, and a mail that still waits for its turn goes
 //! back into the queue. What is under way is finished, which takes at most as long as one mail
 //! ([`Limits::whole`](crate::services::mail::Limits::whole)), writing down what became of it, and a second to take leave of the mail server.
 
 mod letters;
+pub mod logout;
 mod mail;
 mod rate;
 mod stop;
@@ -21,6 +23,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tokio::sync::watch;
 
+use super::back_channel::BackChannel;
 use super::directory::Directory;
 use super::disable::Disable;
 use super::jobs::{Jobs, Outgoing};
@@ -85,6 +88,7 @@ pub struct Outbox {
     pub disable: Arc<Disable>,
     pub set_up_links: Arc<SetUpLinks>,
     pub mailer: Arc<Mailer>,
+    pub back_channel: BackChannel,
     pub vault: Arc<Vault>,
     pub links: Links,
     pub rate: Rate,
@@ -96,7 +100,12 @@ impl Outbox {
     /// Works until `stop` becomes true, then finishes what is under way.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
         let stop = Stop::when(stop);
-        tokio::join!(self.run_mail(&stop), self.run_work(&stop), self.run_housekeeping(&stop));
+        tokio::join!(
+            self.run_mail(&stop),
+            self.run_work(&stop),
+            self.run_logouts(&stop),
+            self.run_housekeeping(&stop)
+        );
     }
 
     async fn run_mail(&self, stop: &Stop) {

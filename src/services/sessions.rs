@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::jobs::Jobs;
+use super::whereabouts;
 use crate::domain::access::Proof;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{SessionId, UserId};
 use crate::domain::secret::{Token, TokenKind};
 use crate::domain::session::{Session, SessionRules};
 use crate::domain::user::User;
-use crate::store::records::Entry;
-use crate::store::{Outcome, Store, StoreError, keys};
+use crate::store::records::{Entry, TypedKey};
+use crate::store::{Attempt, Outcome, Store, StoreError, Txn, keys};
 
 /// A session found by its cookie, with the person it belongs to.
 #[derive(Debug, Clone)]
@@ -25,14 +27,15 @@ impl Current {
 }
 
 pub struct Sessions {
-    store: Store,
+    pub(super) store: Store,
+    jobs: Arc<Jobs>,
     rules: SessionRules,
 }
 
 impl Sessions {
     #[must_use]
-    pub fn new(store: Store, rules: SessionRules) -> Arc<Self> {
-        Arc::new(Self { store, rules })
+    pub fn new(store: Store, jobs: Arc<Jobs>, rules: SessionRules) -> Arc<Self> {
+        Arc::new(Self { store, jobs, rules })
     }
 
     #[must_use]
@@ -42,15 +45,55 @@ impl Sessions {
 
     /// Begins a session; the text is for the cookie and kept nowhere else.
     pub async fn begin(&self, user: &User, proof: Proof) -> Result<String, StoreError> {
-        let token = Token::mint(TokenKind::Session, user.id.as_str(), self.store.random());
-        let now = self.store.now();
-        let session =
-            Session { proof, epoch: user.session_epoch, fly_epoch: user.fly_epoch, created_at: now, seen_at: now };
-        let key = keys::session(&user.id, &token.hash());
         let mut txn = self.store.txn(keys::user_partition(&user.id));
-        txn.put_until(&key, &session, session.expires_at(&self.rules))?;
+        let sid = SessionId::mint(self.store.random());
+        let (token, _) = self.put(&mut txn, user, proof, sid)?;
         let _ = self.store.commit(txn).await?;
-        Ok(token.expose().to_string())
+        Ok(token)
+    }
+
+    /// Puts a session with a new cookie in the place of another one of the same person. To clients it is the same session:
+    /// who proves once more who they are is signed out nowhere.
+    pub async fn renew(&self, before: &Current, user: &User, proof: Proof) -> Result<String, StoreError> {
+        let place = TypedKey::<Session>::new(before.session.key.clone());
+        self.store
+            .transact(|| async {
+                let mut txn = self.store.txn(keys::user_partition(&user.id));
+                let (old, places) = self.store.read_pair(&place, &keys::whereabouts(&user.id)).await?;
+                // What has just ended, and clients were told so, does not go on.
+                let goes_on = old.as_ref().filter(|old| old.value.still_counts(user));
+                let sid = goes_on.and_then(|old| old.value.sid.clone());
+                if let Some(old) = &old {
+                    txn.check(old).delete(old.key.clone());
+                }
+                let sid = sid.unwrap_or_else(|| SessionId::mint(self.store.random()));
+                let (token, session) = self.put(&mut txn, user, proof.clone(), sid.clone())?;
+                if let Some(entry) = places
+                    && let Some(after) = entry.value.prolonged(&sid, session.ends_at(&self.rules))
+                {
+                    txn.check(&entry);
+                    whereabouts::put(&mut txn, &user.id, &after)?;
+                }
+                Ok::<_, StoreError>(Attempt::Commit(txn, token))
+            })
+            .await
+    }
+
+    /// Adds a new session to a commit; the text for its cookie.
+    fn put(&self, txn: &mut Txn, user: &User, proof: Proof, sid: SessionId) -> Result<(String, Session), StoreError> {
+        let token = Token::mint(TokenKind::Session, user.id.as_str(), self.store.random());
+        let now = txn.now();
+        let session = Session {
+            sid: Some(sid),
+            proof,
+            epoch: user.session_epoch,
+            fly_epoch: user.fly_epoch,
+            created_at: now,
+            seen_at: now,
+        };
+        let key = keys::session(&user.id, &token.hash());
+        txn.put_until(&key, &session, session.expires_at(&self.rules))?;
+        Ok((token.expose().to_string(), session))
     }
 
     /// The session that `cookie` names, if it is still good. Reading it now and then prolongs it.
@@ -74,7 +117,7 @@ impl Sessions {
         }
         let touched = Session { seen_at: now, ..entry.value.clone() };
         let mut txn = self.store.txn(keys::user_partition(user));
-        let key = crate::store::records::TypedKey::new(entry.key.clone());
+        let key = TypedKey::new(entry.key.clone());
         txn.check(entry).put_until(&key, &touched, touched.expires_at(&self.rules))?;
         // A conflict means that the session has just ended or another request prolonged it.
         match self.store.commit(txn).await? {
@@ -82,10 +125,21 @@ impl Sessions {
         }
     }
 
+    /// Ends a session, here and, with word queued by the same commit, at the clients where it signed the person in.
     pub async fn end(&self, current: &Current) -> Result<(), StoreError> {
-        let mut txn = self.store.txn(keys::user_partition(&current.user.id));
-        txn.delete(current.session.key.clone());
-        let _ = self.store.commit(txn).await?;
+        let user = &current.user.id;
+        let attempt = || async {
+            let mut txn = self.store.txn(keys::user_partition(user));
+            txn.delete(current.session.key.clone());
+            let ended = match &current.session.value.sid {
+                Some(sid) => self.jobs.end_places(&mut txn, user, |place| place.sid == *sid).await?,
+                None => 0,
+            };
+            Ok::<_, StoreError>(Attempt::Commit(txn, ended))
+        };
+        if self.store.transact(attempt).await? > 0 {
+            self.jobs.logout.wake();
+        }
         Ok(())
     }
 }

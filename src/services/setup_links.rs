@@ -232,7 +232,8 @@ impl SetUpLinks {
         Ok(counts.map(|(organization, _)| organization).collect())
     }
 
-    /// Sets the password, uses up the link and ends every session and grant, in one commit. Gives the proof for a new session.
+    /// Sets the password, uses up the link and ends every session and grant, in one commit that also queues word to the
+    /// clients. Gives the proof for a new session.
     pub async fn set_password(
         &self,
         warrant: Warrant<'_>,
@@ -249,6 +250,7 @@ impl SetUpLinks {
         let set = self.store.transact(|| self.attempt_set(&id, warrant, (phc, from), (&work, &mail))).await?;
         self.jobs.work.wake();
         self.jobs.mail.wake();
+        self.jobs.logout.wake();
         Ok(set)
     }
 
@@ -271,6 +273,7 @@ impl SetUpLinks {
         let after = User { session_epoch: epoch, ..user.value.clone() };
         txn.check(&user).put(&keys::user(id), &after)?;
         txn.put(&keys::credential(id), &Credential { phc: phc.to_owned(), set_at: now })?;
+        self.jobs.end_places(&mut txn, id, |_| true).await?;
         let from = from.map(str::to_owned);
         let set = Work::PasswordSet { user: id.clone(), from: from.clone() };
         self.jobs.put_work(&mut txn, work, set, now)?;

@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::directory::FlyPerson;
+use super::jobs::Jobs;
 use super::upstream::UpstreamError;
 use super::upstream::fly::{Deadline, FlyConnector, FlyTokens};
 use super::vault::{Purpose, Vault};
 use crate::domain::ids::{UpstreamUserId, UserId};
+use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
 use crate::store::records::{Entry, Stored};
 use crate::store::{Attempt, Outcome, Store, StoreError, keys};
@@ -44,6 +46,7 @@ pub enum AskError {
 
 pub struct UpstreamTokens {
     store: Store,
+    jobs: Arc<Jobs>,
     vault: Arc<Vault>,
     fly: Arc<FlyConnector>,
     /// Fly.io's refresh tokens work once: on this node only one renewal of a person runs at a time.
@@ -58,8 +61,8 @@ struct Held {
 
 impl UpstreamTokens {
     #[must_use]
-    pub fn new(store: Store, vault: Arc<Vault>, fly: Arc<FlyConnector>) -> Arc<Self> {
-        Arc::new(Self { store, vault, fly, turns: std::array::from_fn(|_| tokio::sync::Mutex::default()) })
+    pub fn new(store: Store, jobs: Arc<Jobs>, vault: Arc<Vault>, fly: Arc<FlyConnector>) -> Arc<Self> {
+        Arc::new(Self { store, jobs, vault, fly, turns: std::array::from_fn(|_| tokio::sync::Mutex::default()) })
     }
 
     /// Keeps the tokens of a new sign-in, whatever was kept before.
@@ -81,7 +84,7 @@ impl UpstreamTokens {
         answer
     }
 
-    /// Ends what `refused`, an access token, stood for; not a newer sign-in, whose tokens have replaced it meanwhile.
+    /// Ends what `refused`, an access token, stood for, also at clients; not a newer sign-in, whose tokens have replaced it meanwhile.
     async fn note_refusal(&self, user: &UserId, refused: Option<&str>) -> Result<(), StoreError> {
         let key = keys::user(user);
         self.store
@@ -96,9 +99,12 @@ impl UpstreamTokens {
                 let Some(known) = known.filter(|_| held.as_deref() == refused) else { return Ok(Attempt::Done(())) };
                 let after = User { fly_epoch: known.value.fly_epoch + 1, ..known.value.clone() };
                 txn.check(&known).put(&key, &after)?;
+                self.jobs.end_places(&mut txn, user, |place| place.method == LoginMethod::Fly).await?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
-            .await
+            .await?;
+        self.jobs.logout.wake();
+        Ok(())
     }
 
     /// `held` becomes the access token that the answer is about.

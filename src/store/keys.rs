@@ -15,7 +15,8 @@
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
 //! | | `upstream` | sealed tokens of Fly.io |
 //! | | `session.<hash>` | sessions |
-//! | | `job/...` | the queue: mails to the person, projections |
+//! | | `whereabouts` | at which clients they are signed in, of those that want to hear when that ends |
+//! | | `job/...` | the queue: mails to the person, projections, word to clients that a session is over |
 //! | `grant/<id>` | `grant`, `at.<hash>` | the grant, its access tokens |
 //! | `identity/fly.<id>` | `user` | which user a Fly.io id is |
 //! | `address/<hash>` | `user` | which user signs in with an address |
@@ -40,6 +41,13 @@
 //!   job that mails it, so that requests in different places make one mail.
 //! - Password set: one commit in `user/<id>` that also queues the projection to the members and rows of the person's
 //!   organizations, which is idempotent.
+//! - Sign-in at a client that wants to hear of its end: the place is noted in `user/<id>`, then the grant is written and its
+//!   code leaves. Dying in between leaves a place without a sign-in, and some day a client hears of a session it never had.
+//! - Sign-out, password set, Fly.io's refusal: one commit in `user/<id>` that ends sessions, takes their places out of the
+//!   whereabouts, and queues word to the clients.
+//! - Leaving Fly.io: the fan-out does the same in the `user/<id>` of each member, then writes the members' rows in
+//!   `org/<id>`. Dying in between repeats it for members who have no such places any more, so no client is told twice; but
+//!   one where a member has signed in through Fly.io meanwhile, for another organization, signs them out once for nothing.
 //! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.
 
 use super::records::{Collection, Stored, TypedKey};
@@ -56,6 +64,7 @@ use crate::domain::secret::TokenHash;
 use crate::domain::session::Session;
 use crate::domain::setup_link::SetUpLink;
 use crate::domain::user::{Credential, User};
+use crate::domain::whereabouts::Whereabouts;
 
 impl Stored for Organization {}
 impl Stored for Member {}
@@ -66,6 +75,7 @@ impl Stored for User {}
 impl Stored for Credential {}
 impl Stored for SetUpLink {}
 impl Stored for Session {}
+impl Stored for Whereabouts {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
 impl Stored for UserId {}
@@ -194,6 +204,11 @@ pub fn upstream<T>(id: &UserId) -> TypedKey<T> {
 #[must_use]
 pub fn session(id: &UserId, hash: &TokenHash) -> TypedKey<Session> {
     record(user_partition(id), format!("session.{}", hash.to_text()))
+}
+
+#[must_use]
+pub fn whereabouts(id: &UserId) -> TypedKey<Whereabouts> {
+    record(user_partition(id), "whereabouts")
 }
 
 #[must_use]

@@ -4,6 +4,8 @@
 mod access;
 #[path = "flows/audit.rs"]
 mod audit;
+#[path = "flows/back_channel.rs"]
+mod back_channel;
 #[path = "flows/bad_input.rs"]
 mod bad_input;
 #[path = "flows/certification.rs"]

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod app;
+pub(crate) mod back_channel;
 pub(crate) mod browser_client;
 pub(crate) mod child;
 pub(crate) mod chromium;

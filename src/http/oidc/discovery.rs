@@ -54,7 +54,7 @@ impl Discovery {
 fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     let algorithms = vec![CoreJwsSigningAlgorithm::EcdsaP256Sha256, CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256];
     let scopes = ScopeValue::ALL.into_iter().map(|scope| Scope::new(scope.as_str().to_owned())).collect();
-    let claims = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "at_hash"];
+    let claims = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "at_hash", "sid"];
     let claims = claims.into_iter().chain(["name", "email", "email_verified", "organizations"]);
     let claims = claims.map(|name| CoreClaimName::new(name.to_owned())).collect();
     let acr_values = LoginMethod::ALL.map(|method| AuthenticationContextClass::new(acr(issuer.as_str(), method)));
@@ -84,7 +84,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
 }
 
 /// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9207 (`iss` in
-/// answers) and RP-Initiated Logout 1.0.
+/// answers), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
         let methods = members.get("token_endpoint_auth_methods_supported").cloned().unwrap_or_default();
@@ -93,6 +93,8 @@ fn add_members(document: &mut Value, issuer: &Issuer) {
             members.insert(format!("{name}_endpoint_auth_methods_supported"), methods.clone());
         }
         members.insert("end_session_endpoint".to_owned(), json!(issuer.join("/oauth/logout")));
+        members.insert("backchannel_logout_supported".to_owned(), json!(true));
+        members.insert("backchannel_logout_session_supported".to_owned(), json!(true));
         members.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
         members.insert("authorization_response_iss_parameter_supported".to_owned(), json!(true));
         members.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));

@@ -1,6 +1,6 @@
 //! `/oauth/logout` (OpenID Connect RP-Initiated Logout 1.0): an application asks that the person be signed out here too.
 //!
-//! Whoever holds an `id_token` of the session may end it at once. Everybody else is a page that anybody can link to, so
+//! Whoever holds an `id_token` of this session may end it at once. Everybody else is a page that anybody can link to, so
 //! the person is asked. Nothing leads anywhere but to an address that the client registered.
 
 use std::sync::Arc;
@@ -13,12 +13,13 @@ use serde::{Deserialize, Serialize};
 use super::Clients;
 use super::redirect::see_other;
 use crate::domain::client::{Client, VerifiedRedirect};
-use crate::domain::ids::{ClientId, UserId};
+use crate::domain::ids::{ClientId, SessionId, UserId};
 use crate::domain::parameters::Parameters;
 use crate::http::error::PageError;
 use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
 use crate::http::web::{Visitor, Web};
+use crate::services::sessions::Current;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 use crate::services::vault::Purpose;
 
@@ -35,7 +36,7 @@ pub async fn get(
     let parameters = Parameters::parse(&query.unwrap_or_default());
     let asked = Asked::check(&parameters, &web, &clients, &signing)?;
     let Some(current) = web.session(&visitor).await? else { return Ok(asked.done()) };
-    if asked.person.as_ref() == Some(&current.user.id) {
+    if asked.is_about(&current) {
         web.sessions.end(&current).await?;
         return Ok(web.without_session(asked.done()));
     }
@@ -58,12 +59,14 @@ pub async fn post(RawForm(body): RawForm) -> Result<Response, PageError> {
 struct Hint {
     sub: UserId,
     aud: String,
+    #[serde(default)]
+    sid: Option<SessionId>,
 }
 
 /// A request for signing out whose parts fit together.
 struct Asked {
-    /// Whose session the client means.
-    person: Option<UserId>,
+    /// Whose session the client means, and which.
+    hint: Option<Hint>,
     client: Option<Arc<Client>>,
     redirect: Option<VerifiedRedirect>,
     then: Option<Then>,
@@ -108,7 +111,16 @@ impl Asked {
             uri: redirect.as_str().to_owned(),
             state,
         });
-        Ok(Self { person: hint.map(|hint| hint.sub), client, redirect, then })
+        Ok(Self { hint, client, redirect, then })
+    }
+
+    /// Whether the client showed a sign-in of this very session. One of another session of the same person is suspect
+    /// (RP-Initiated Logout, section 2), so the person is asked; a sign-in from before sessions had ids tells only whose
+    /// it was.
+    fn is_about(&self, current: &Current) -> bool {
+        let Some(hint) = &self.hint else { return false };
+        let same = hint.sid.is_none() || hint.sid == current.session.value.sid;
+        same && hint.sub == current.user.id
     }
 
     fn done(&self) -> Response {

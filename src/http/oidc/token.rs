@@ -16,7 +16,7 @@ use super::userinfo::person_claims;
 use super::{Clients, client_auth};
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
-use crate::domain::client::{Client, SigningAlgorithm};
+use crate::domain::client::Client;
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
@@ -111,11 +111,12 @@ impl TokenEndpoint {
     /// Whether an `id_token` can be signed for a client that always gets one. Asked before anything is used up: a code or
     /// a refresh token that is gone without an answer costs the person a sign-in.
     fn check_key(&self, web: &Web, client: &Client) -> Result<(), OAuthFailure> {
-        let key = || self.signing.ready().current_kid(algorithm(client), web.clock.now()).is_some();
+        let algorithm = Algorithm::from(client.algorithm);
+        let key = || self.signing.ready().current_kid(algorithm, web.clock.now()).is_some();
         if !client.require_openid || key() {
             return Ok(());
         }
-        tracing::error!(algorithm = algorithm(client).name(), "there is no key to sign an id_token with");
+        tracing::error!(algorithm = algorithm.name(), "there is no key to sign an id_token with");
         Err(OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed"))
     }
 
@@ -158,19 +159,13 @@ impl TokenEndpoint {
                 LoginMethod::Password => &["pwd"],
             },
             acr: asked.contains(&ClaimName::Acr).then(|| acr(web.issuer.as_str(), grant.proof.method)),
+            sid: grant.sid.as_ref(),
             person: person_claims(&opened.user, &in_token, asked, &opened.organizations),
         };
-        self.signing.sign(algorithm(client), "JWT", &claims).map_err(|error| {
+        self.signing.sign(client.algorithm.into(), "JWT", &claims).map_err(|error| {
             tracing::error!(%error, "an id_token could not be signed");
             OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed")
         })
-    }
-}
-
-fn algorithm(client: &Client) -> Algorithm {
-    match client.algorithm {
-        SigningAlgorithm::Es256 => Algorithm::Es256,
-        SigningAlgorithm::Rs256 => Algorithm::Rs256,
     }
 }
 

@@ -87,9 +87,12 @@ impl Finish {
             return Ok(Outcome::Choose(judged));
         }
         let proof = Proof { organizations: opened, ..current.proof().clone() };
-        let (user, epoch) = (&current.user.id, current.session.value.epoch);
+        if client.backchannel_logout_uri.is_some() && !web.sessions.note_client(current, &client.id).await? {
+            return Err(PageError::stale_transaction().detail("the session ended while the code was being made"));
+        }
+        let (user, session) = (&current.user.id, &current.session.value);
         let (client, redirect, request) = (&client, &redirect, &pending.request);
-        let new = NewGrant { client, redirect, request, user, proof, epoch, named };
+        let new = NewGrant { client, redirect, request, user, session, proof, named };
         let code = self.grants.issue_code(new).await?;
         Ok(Outcome::Code(back.code(&code)))
     }

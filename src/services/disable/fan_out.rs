@@ -1,14 +1,21 @@
 //! The fan-out: a worker walks the members in chunks; each chunk commits its rows, its mail jobs and the cursor
 //! together. Nothing holds all members in memory.
 
+use futures_util::future::try_join_all;
+
 use super::{CHUNK, Disable, is_current};
 use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
-use crate::domain::ids::{OrganizationId, RunId};
+use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::member::Member;
+use crate::domain::organization::LoginMethod;
+use crate::domain::whereabouts::{Place, Whereabouts};
 use crate::services::jobs::{Mail, Work};
 use crate::store::queue::{Announced, Leased};
-use crate::store::records::Entry;
-use crate::store::{Outcome, StoreError, Txn, keys};
+use crate::store::records::{Entry, decode};
+use crate::store::{Attempt, Key, Outcome, StoreError, Txn, keys};
+
+/// Members of a chunk whose clients are told at the same time.
+const AT_ONCE: usize = 16;
 
 impl Disable {
     /// Writes the next chunk of rows and queues the rest.
@@ -23,25 +30,65 @@ impl Disable {
         job: &Leased<Work>,
     ) -> Result<Outcome, StoreError> {
         let (organization, run) = self.store.read_pair(&keys::organization(id), &keys::run(id, run)).await?;
-        let mut txn = self.store.txn(keys::org(id));
-        self.jobs.work.finish(&mut txn, job);
-        let (Some(organization), Some(run)) = (organization, run) else { return self.store.commit(txn).await };
+        let place = keys::org(id);
+        let end = || {
+            let mut txn = self.store.txn(place.clone());
+            self.jobs.work.finish(&mut txn, job);
+            txn
+        };
+        let (Some(organization), Some(run)) = (organization, run) else { return self.store.commit(end()).await };
         if !is_current(&organization.value, &run.value) {
+            let mut txn = end();
             cancel_unwritten(&mut txn, &run)?;
             return self.store.commit(txn).await;
         }
         let cursor = match &run.value.state {
             RunState::Switched => None,
             RunState::Mailing { cursor, complete: false } => cursor.clone(),
-            _ => return self.store.commit(txn).await,
+            _ => return self.store.commit(end()).await,
         };
-        let after = cursor.as_ref().map(crate::domain::ids::UserId::as_str);
-        let members = self.directory.members(id, after, CHUNK).await?;
-        let place = keys::org(id);
+        let members = self.directory.members(id, cursor.as_ref().map(UserId::as_str), CHUNK).await?;
+        self.end_places(&members).await?;
+        // Begun after what may take a while: a change that is old is not committed.
+        let mut txn = end();
         let mail = self.jobs.mail.announce(&place, txn.now()).await?;
         let work = self.jobs.work.announce(&place, txn.now()).await?;
         self.write_chunk(&mut txn, &run, &members, (&mail, &work))?;
         self.store.commit(txn).await
+    }
+
+    /// Has clients told that members whom they signed in through Fly.io are signed out: what Fly.io proved opens the
+    /// organization no more. One read for the whole chunk; a member who is signed in nowhere costs nothing else.
+    async fn end_places(&self, members: &[Entry<Member>]) -> Result<(), StoreError> {
+        let wanted: Vec<Key> =
+            members.iter().map(|member| keys::whereabouts(&member.value.user).into_key()).collect();
+        let found = self.store.get(&wanted).await?;
+        let mut concerned = Vec::new();
+        for ((member, key), record) in members.iter().zip(&wanted).zip(found) {
+            let Some(record) = record else { continue };
+            match decode::<Whereabouts>(key, &record) {
+                Ok(entry) if entry.value.places.iter().any(through_fly) => concerned.push(&member.value.user),
+                Ok(_) => {}
+                // Perhaps of a newer program. It keeps nobody's mail back.
+                Err(error) => tracing::error!(%error, "a member's clients are not told"),
+            }
+        }
+        for some in concerned.chunks(AT_ONCE) {
+            try_join_all(some.iter().map(|user| self.end_places_of(user))).await?;
+        }
+        Ok(())
+    }
+
+    async fn end_places_of(&self, user: &UserId) -> Result<(), StoreError> {
+        self.store
+            .transact(|| async {
+                let mut txn = self.store.txn(keys::user_partition(user));
+                let ended = self.jobs.end_places(&mut txn, user, through_fly).await?;
+                Ok::<_, StoreError>(if ended == 0 { Attempt::Done(()) } else { Attempt::Commit(txn, ()) })
+            })
+            .await?;
+        self.jobs.logout.wake();
+        Ok(())
     }
 
     fn write_chunk(
@@ -102,6 +149,10 @@ impl Disable {
         }
         Ok(())
     }
+}
+
+fn through_fly(place: &Place) -> bool {
+    place.method == LoginMethod::Fly
 }
 
 /// The run was reverted before everybody had a row: those without one are cancelled in the totals.

@@ -15,6 +15,7 @@ use jsonwebtoken::jwk::{
 use serde::{Deserialize, Serialize};
 
 use super::SigningError;
+use crate::domain::client::SigningAlgorithm;
 use crate::domain::secret::Secret;
 
 /// A signature algorithm of JOSE (RFC 7518, section 3.1) that Flybridge signs with.
@@ -50,6 +51,15 @@ impl Algorithm {
         match self {
             Self::Es256 => KeyAlgorithm::ES256,
             Self::Rs256 => KeyAlgorithm::RS256,
+        }
+    }
+}
+
+impl From<SigningAlgorithm> for Algorithm {
+    fn from(registered: SigningAlgorithm) -> Self {
+        match registered {
+            SigningAlgorithm::Es256 => Self::Es256,
+            SigningAlgorithm::Rs256 => Self::Rs256,
         }
     }
 }

@@ -32,6 +32,7 @@ mod token;
 mod userinfo;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use flybridge::http::oidc::token::TokenEndpoint;
@@ -39,6 +40,7 @@ use flybridge::http::routes;
 use flybridge::http::state::App;
 use flybridge::services::directory::Directory;
 use flybridge::services::grants::Grants;
+use flybridge::services::jobs::Jobs;
 use flybridge::services::upstream_tokens::UpstreamTokens;
 use flybridge::store::Store;
 
@@ -49,7 +51,8 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
     let here = &app.program.app;
     let directory = Directory::new(store.clone());
     let vault = Arc::clone(&here.web.vault);
-    let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&vault), Arc::clone(&here.fly.connector));
+    let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
+    let upstream = UpstreamTokens::new(store.clone(), jobs, Arc::clone(&vault), Arc::clone(&here.fly.connector));
     let grants = Grants::new(store.clone(), vault, upstream, directory, *here.grants.rules());
     let token = TokenEndpoint {
         clients: Arc::clone(&here.clients),

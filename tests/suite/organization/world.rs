@@ -142,6 +142,7 @@ impl World {
             absolute: Duration::from_hours(12),
             fresh: Duration::from_mins(5),
         };
+        let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
         let web = Arc::new(Web {
             issuer: config.server.issuer,
             demo: false,
@@ -150,16 +151,15 @@ impl World {
             clock: as_clock,
             random,
             vault: Arc::clone(&vault),
-            sessions: Sessions::new(store.clone(), rules),
+            sessions: Sessions::new(store.clone(), Arc::clone(&jobs), rules),
             link_lifetime: Duration::from_hours(24),
         });
-        let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
         let directory = Directory::new(store.clone());
         let (fly, connector) = fly().await;
         let (stop, stopping) = watch::channel(false);
         let admin = Arc::new(Admin {
             disable: Disable::new(store.clone(), Arc::clone(&jobs), Arc::clone(&directory)),
-            upstream: UpstreamTokens::new(store.clone(), vault, connector),
+            upstream: UpstreamTokens::new(store.clone(), Arc::clone(&jobs), vault, connector),
             store,
             directory,
             rate: 2,

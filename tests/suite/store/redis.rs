@@ -12,6 +12,7 @@ use flybridge::domain::access::Proof;
 use flybridge::domain::organization::LoginMethod;
 use flybridge::domain::session::SessionRules;
 use flybridge::domain::user::User;
+use flybridge::services::jobs::Jobs;
 use flybridge::services::sessions::Sessions;
 use flybridge::store::redis::{RedisStore, Settings};
 use flybridge::store::{Key, Outcome, Store, StoreError, keys};
@@ -255,7 +256,8 @@ async fn nothing_is_left_of_sessions_that_are_over() {
     assert_eq!(bench.store.commit(txn).await.unwrap(), Outcome::Committed);
 
     let [idle, absolute, fresh] = [24 * 60, 14 * 24 * 60, 5].map(Duration::from_mins);
-    let sessions = Sessions::new(bench.store.clone(), SessionRules { idle, absolute, fresh });
+    let jobs = Jobs::new(bench.store.clone(), Duration::from_mins(1));
+    let sessions = Sessions::new(bench.store.clone(), jobs, SessionRules { idle, absolute, fresh });
     let proof = Proof { method: LoginMethod::Fly, auth_time: bench.store.now(), organizations: vec![] };
     for _ in 0..5 {
         let cookie = sessions.begin(&user, proof.clone()).await.unwrap();

@@ -181,12 +181,13 @@ impl TestApp {
         self.clock.advance(span);
     }
 
-    /// Does the work and sends the mail that are due at this moment.
+    /// Does the work, sends the mail and tells the clients that are due at this moment.
     pub(crate) async fn work_now(&self) {
         for _ in 0..500 {
             let work = self.program.outbox.work_once().await.unwrap();
             let mail = self.program.outbox.mail_once().await.unwrap();
-            if work + mail == 0 {
+            let told = self.program.outbox.logout_once().await.unwrap();
+            if work + mail + told == 0 {
                 return;
             }
         }

@@ -30,7 +30,7 @@ fn member(id: &str, name: &str, email: Option<&str>, has_password: bool) -> Memb
 
 fn session() -> Session {
     let proof = Proof { method: LoginMethod::Fly, auth_time: NOW, organizations: vec![] };
-    Session { proof, epoch: 0, fly_epoch: 0, created_at: NOW, seen_at: NOW }
+    Session { sid: None, proof, epoch: 0, fly_epoch: 0, created_at: NOW, seen_at: NOW }
 }
 
 fn entered() -> Entered {

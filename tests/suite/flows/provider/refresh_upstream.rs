@@ -16,7 +16,12 @@ const LONG: Duration = Duration::from_hours(3);
 /// Another node over the same store.
 fn another_node(app: &TestApp) -> Arc<UpstreamTokens> {
     let (web, fly) = (&app.program.app.web, &app.program.app.fly);
-    UpstreamTokens::new(app.store.clone(), Arc::clone(&web.vault), Arc::clone(&fly.connector))
+    UpstreamTokens::new(
+        app.store.clone(),
+        Arc::clone(&app.program.outbox.jobs),
+        Arc::clone(&web.vault),
+        Arc::clone(&fly.connector),
+    )
 }
 
 /// Fly.io's tokens as they are kept.
