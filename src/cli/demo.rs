@@ -19,7 +19,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, PREFIX, environment};
 use crate::demo::fly::{self, FlyStandIn};
 use crate::demo::mailbox::Mailbox;
-use crate::demo::sentry::{self, SentryStandIn};
+use crate::demo::sentry::{self, BACKCHANNEL_LOGOUT, SentryStandIn};
 use crate::demo::world::{BRAMS_PASSWORD, World};
 use crate::demo::{self, Links};
 use crate::domain::master_keys::MasterKeys;
@@ -167,6 +167,7 @@ name = "Sentry"
 preset = "sentry-oidc"
 secret = "{sentry_oidc}"
 redirect_uris = ["{sentry}/auth/sso/"]
+backchannel_logout_uri = "{sentry}{BACKCHANNEL_LOGOUT}"
 "#,
         store = quoted(PathBuf::from(format!("sqlite:{}", data.join("flybridge.db").display()))),
         master = quoted(master.to_owned()),

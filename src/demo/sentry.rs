@@ -3,6 +3,7 @@
 //! It does what Sentry does where the two meet Flybridge, mistakes included: a status that nobody looks at, an
 //! error that is shown word for word, a refresh that unlinks people.
 
+mod back_channel;
 mod callback;
 mod home;
 mod provider;
@@ -19,6 +20,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{get, post};
 
+pub use self::back_channel::PATH as BACKCHANNEL_LOGOUT;
 pub use self::session::{Account, Identity, Profile};
 
 use self::session::State;
@@ -106,6 +108,7 @@ impl SentryStandIn {
             .route("/auth/sso/", get(callback::arrive))
             .route("/refresh", post(refresh::refresh))
             .route("/sign-out", get(home::sign_out))
+            .route(BACKCHANNEL_LOGOUT, post(back_channel::logout))
             .merge(page::assets())
             .fallback(page::no_such_page(&self.0.settings.links))
             .with_state(self.clone())

@@ -53,11 +53,7 @@ impl SentryStandIn {
     /// The real plug-in asks once at start-up. Here Flybridge may start later, so each sign-in asks.
     async fn discover(&self, oidc: &OidcProvider) -> Result<Endpoints, Trouble> {
         let broken = |why: String| Trouble::broken(format!("Discovery failed: {why}"));
-        let url = format!("{}/.well-known/openid-configuration", oidc.issuer.trim_end_matches('/'));
-        let response = self.0.http.get(url).timeout(DISCOVERY_PATIENCE).send().await;
-        let response =
-            response.and_then(reqwest::Response::error_for_status).map_err(|error| broken(chain(&error)))?;
-        let document: Value = response.json().await.map_err(|error| broken(chain(&error)))?;
+        let document = self.discovery(oidc).await.map_err(broken)?;
         let endpoint = |name: &str| {
             document.get(name).and_then(Value::as_str).map(str::to_owned).ok_or_else(|| broken(format!("no {name}")))
         };
@@ -68,6 +64,14 @@ impl SentryStandIn {
             client_id: oidc.client_id.clone(),
             client_secret: oidc.client_secret.clone(),
         })
+    }
+
+    /// The discovery document; the error is a sentence.
+    pub(super) async fn discovery(&self, oidc: &OidcProvider) -> Result<Value, String> {
+        let url = format!("{}/.well-known/openid-configuration", oidc.issuer.trim_end_matches('/'));
+        let response = self.0.http.get(url).timeout(DISCOVERY_PATIENCE).send().await;
+        let response = response.and_then(reqwest::Response::error_for_status).map_err(|error| chain(&error))?;
+        response.json().await.map_err(|error| chain(&error))
     }
 
     /// The address that starts a sign-in.
@@ -156,6 +160,7 @@ impl SentryStandIn {
             email,
             organizations: memberships(info.get("organizations")),
             recognized: false,
+            sid: None,
             refresh_token: Some(refresh_token.to_owned()),
         })
     }
@@ -179,6 +184,7 @@ impl SentryStandIn {
             email,
             organizations: memberships(info.get("organizations")),
             recognized: false,
+            sid: claim("sid"),
             refresh_token: answer.text("refresh_token").map(str::to_owned),
         })
     }

@@ -48,6 +48,9 @@ impl Profile {
 pub(super) struct State {
     pub(super) sessions: HashMap<String, Session>,
     pub(super) identities: Vec<Identity>,
+    /// The logout tokens that came lately, each with the time until which it must not come again.
+    #[serde(default)]
+    pub(super) logout_tokens: HashMap<String, Timestamp>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -90,6 +93,9 @@ pub struct Account {
     pub organizations: Vec<Membership>,
     /// Whether Sentry had seen this identity before.
     pub recognized: bool,
+    /// Flybridge's session, where it told one.
+    #[serde(default)]
+    pub(super) sid: Option<String>,
     pub(super) refresh_token: Option<String>,
 }
 
