@@ -10,6 +10,8 @@ mod fly_support;
 mod mailbox;
 #[path = "stand_ins/sentry.rs"]
 mod sentry;
+#[path = "stand_ins/sentry_logout.rs"]
+mod sentry_logout;
 #[path = "stand_ins/sentry_refresh.rs"]
 mod sentry_refresh;
 #[path = "stand_ins/sentry_support.rs"]

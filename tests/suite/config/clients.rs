@@ -28,6 +28,18 @@ fn presets_of_clients() {
 }
 
 #[test]
+fn where_a_client_hears_of_sign_outs() {
+    let told = |uri: &str| {
+        let line = format!("backchannel_logout_uri = \"{uri}\"");
+        load(&format!("{LEAST}{CLIENT}{line}")).unwrap().clients.remove(0).backchannel_logout_uri
+    };
+    for uri in ["https://sentry.example.com/out?from=login", "http://127.0.0.1:4602/out", "http://[::1]/out"] {
+        assert_eq!(told(uri).unwrap().as_str(), uri);
+    }
+    assert_eq!(load(&format!("{LEAST}{CLIENT}")).unwrap().clients.remove(0).backchannel_logout_uri, None);
+}
+
+#[test]
 fn a_client_is_known_by_the_digest_of_its_secret() {
     let client = load(&format!("{LEAST}{CLIENT}")).unwrap().clients.remove(0);
     // printf %s client-secret-0123456789 | sha256sum
@@ -45,6 +57,14 @@ fn clients_that_cannot_be_are_refused() {
         ("https://sentry.example.com/auth/sso/", "/auth/sso/", "not an absolute address"),
         ("https://sentry.example.com/auth/sso/", "https://sentry.example.com/a b", "must be encoded"),
         ("\"https://sentry.example.com/auth/sso/\"", "", "the list is empty"),
+        (
+            "name = ",
+            "backchannel_logout_uri = \"http://sentry.example.com/out\"\nname = ",
+            "clear text on the network",
+        ),
+        ("name = ", "backchannel_logout_uri = \"https://sentry.example.com/#x\"\nname = ", "has a fragment"),
+        ("name = ", "backchannel_logout_uri = \"https://me@sentry.example.com/\"\nname = ", "user name or password"),
+        ("name = ", "backchannel_logout_uri = \"/out\"\nname = ", "not an absolute address"),
         ("client-secret-0123456789", "changeme", "the secret has 8 characters"),
         ("secret = ", "secret_sha256 = ", "not a SHA-256 digest"),
         ("id = \"sentry-fly\"", "id = \"sentry fly\"", "1 to 64 characters"),

@@ -6,6 +6,8 @@
 
 #[path = "certification/again.rs"]
 mod again;
+#[path = "certification/back_channel.rs"]
+mod back_channel;
 #[path = "certification/basic.rs"]
 mod basic;
 #[path = "certification/code_reuse.rs"]

@@ -18,6 +18,44 @@ async fn sign_in(demo: &Demo) {
     assert!(home.text.contains("id=\"sentry-user\""), "{}", home.text);
 }
 
+/// Leo comes to Sentry as a standard client does.
+async fn sign_in_by_oidc(leo: &mut Visitor, demo: &Demo) {
+    let away = leo.get(&format!("{}/login/oidc", demo.sentry)).await;
+    let answer = leo.get(away.location()).await;
+    let back = match answer.location() {
+        // Flybridge knows him already.
+        back if back.starts_with(&demo.sentry) => back.to_owned(),
+        _ => leo.sign_in_with_fly(away.location(), "leo").await.location().to_owned(),
+    };
+    leo.get(&back).await.location();
+    assert!(leo.get(&demo.sentry).await.text.contains("id=\"sentry-user\""));
+}
+
+/// Until Sentry's page says that Flybridge has signed him out.
+async fn is_signed_out(leo: &Visitor, demo: &Demo) {
+    let home = until("Sentry has signed Leo out", async || {
+        let home = leo.clone().get(&demo.sentry).await.text;
+        (!home.contains("id=\"sentry-user\"")).then_some(home)
+    });
+    assert!(home.await.contains("Flybridge signed you out"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sign_out_at_flybridge_and_leaving_fly_sign_out_at_a_client_that_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let demo = Demo::start(&data, &[], &[]);
+    let mut leo = Visitor::of(demo.flybridge.clone());
+    sign_in_by_oidc(&mut leo, &demo).await;
+    let csrf = leo.get("/sign-out").await.csrf();
+    assert!(leo.post("/sign-out", &[("csrf", &csrf), ("answer", "yes")]).await.location().ends_with("/signed-out"));
+    is_signed_out(&leo, &demo).await;
+
+    sign_in_by_oidc(&mut leo, &demo).await;
+    leave(&demo, &data).await;
+    is_signed_out(&leo, &demo).await;
+}
+
 /// An organization leaves; returns once its mails come into the demo's folder.
 async fn leave(demo: &Demo, data: &Path) {
     let mut ines = Visitor::of(demo.flybridge.clone());

@@ -14,11 +14,12 @@ use crate::support::app::MASTER_KEY;
 
 const README: &str = include_str!("../../../../docs/certification/README.md");
 const CLIENTS: &str = include_str!("../../../../docs/certification/clients.toml");
-const PLANS: [(&str, &str); 4] = [
+const PLANS: [(&str, &str); 5] = [
     ("basic.json", include_str!("../../../../docs/certification/basic.json")),
     ("config.json", include_str!("../../../../docs/certification/config.json")),
     ("form-post.json", include_str!("../../../../docs/certification/form-post.json")),
     ("rp-initiated-logout.json", include_str!("../../../../docs/certification/rp-initiated-logout.json")),
+    ("backchannel-logout.json", include_str!("../../../../docs/certification/backchannel-logout.json")),
 ];
 /// An element of the suite's own page.
 const THEIRS: &str = "submission_complete";
@@ -99,10 +100,21 @@ fn every_plan_is_about_the_clients_and_the_alias_of_their_addresses() {
     let members = |index: usize| plans()[index].1.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
     let all = ["client", "client2", "client_secret_post", "browser", "override"];
     assert!(all.iter().all(|member| members(0).contains(*member)) && members(0) == members(2));
-    let back = plans()[3].1["client"]["client_id"].clone();
-    let client = config.clients.iter().find(|client| back == client.id.as_str()).unwrap();
-    let address = CALLBACK.replace("/callback", "/post_logout_redirect");
-    assert!(client.post_logout_redirect_uris.contains(&address), "who signs out comes back");
+    let of_plan = |index: usize| {
+        let id = plans()[index].1.get("client")?["client_id"].clone();
+        config.clients.iter().find(|client| id == client.id.as_str())
+    };
+    let address = |last: &str| CALLBACK.replace("/callback", last);
+    for client in [3, 4].map(|index| of_plan(index).unwrap()) {
+        assert!(
+            client.post_logout_redirect_uris.contains(&address("/post_logout_redirect")),
+            "who signs out comes back"
+        );
+    }
+    let told = of_plan(4).and_then(|client| client.backchannel_logout_uri.as_ref()).unwrap();
+    assert_eq!(told.as_str(), address("/backchannel_logout"));
+    let others = (0..4).filter_map(of_plan);
+    assert!(others.into_iter().all(|client| client.backchannel_logout_uri.is_none()), "their modules expect no word");
 }
 
 fn check_secret(client: &Client, word: &str) {
@@ -177,7 +189,16 @@ fn the_page_tells_of_every_file_and_every_word_to_fill_in() {
         let file = entry.unwrap().file_name().into_string().unwrap();
         assert!(file == "README.md" || README.contains(&file), "{file}");
     }
-    let fill_in = ["FLYBRIDGE_ISSUER", "TEST_ADDRESS", "TEST_PASSWORD", "SECRET_ONE", "SECRET_TWO", "SECRET_POST"];
+    let fill_in = [
+        "FLYBRIDGE_ISSUER",
+        "TEST_ADDRESS",
+        "TEST_PASSWORD",
+        "SECRET_ONE",
+        "SECRET_TWO",
+        "SECRET_POST",
+        "SECRET_BACK",
+        "SUITE_ADDRESS",
+    ];
     for (name, text) in PLANS.into_iter().chain([("clients.toml", CLIENTS)]) {
         let words = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_')).filter(|word| word.len() > 4);
         for word in words.filter(|word| word.contains('_') && !word.starts_with('_')) {

@@ -13,6 +13,7 @@ use url::Url;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, Options, TestApp};
+use crate::support::back_channel::Receiver;
 use crate::support::browser_client::{Browser, query};
 use crate::support::relying_party::{Parameters, Rp, Tokens};
 
@@ -20,15 +21,21 @@ use crate::support::relying_party::{Parameters, Rp, Tokens};
 pub(super) const CALLBACK: &str = "https://localhost.emobix.co.uk:8443/test/a/flybridge/callback";
 
 /// The words that `docs/certification` has in the place of secrets, the clients they belong to, and secrets.
-pub(super) const SECRETS: [(&str, &str, &str); 3] = [
+pub(super) const SECRETS: [(&str, &str, &str); 4] = [
     ("SECRET_ONE", "conformance-basic", "the secret of the first client"),
     ("SECRET_TWO", "conformance-basic2", "the secret of the second client"),
     ("SECRET_POST", "conformance-post", "the secret of the client with a form"),
+    ("SECRET_BACK", "conformance-backchannel", "the secret of the client that is told"),
 ];
 
-/// `docs/certification/clients.toml` with secrets in it.
+/// `docs/certification/clients.toml` with secrets in it, for a suite on one's own machine.
 pub(super) fn clients() -> String {
-    let text = include_str!("../../../../docs/certification/clients.toml").to_owned();
+    clients_of("https://localhost.emobix.co.uk:8443")
+}
+
+/// The same for a suite that hears of sign-outs under this address.
+fn clients_of(suite: &str) -> String {
+    let text = include_str!("../../../../docs/certification/clients.toml").replace("SUITE_ADDRESS", suite);
     SECRETS.iter().fold(text, |text, (word, _, secret)| text.replace(word, secret))
 }
 
@@ -59,7 +66,16 @@ pub(super) struct Suite {
 
 impl Suite {
     pub(super) async fn new(mode: Mode) -> Self {
-        let app = TestApp::with(Options { config: clients(), ..Options::default() }).await;
+        Self::with(mode, clients()).await
+    }
+
+    /// A suite that hears of sign-outs.
+    pub(super) async fn hearing(receiver: &Receiver) -> Self {
+        Self::with(Mode::Query, clients_of(receiver.url.strip_suffix("/backchannel_logout").unwrap())).await
+    }
+
+    async fn with(mode: Mode, config: String) -> Self {
+        let app = TestApp::with(Options { config, ..Options::default() }).await;
         Self { browser: app.browser(), app, mode }
     }
 
@@ -76,6 +92,11 @@ impl Suite {
     /// `client_secret_post`
     pub(super) fn post(&self) -> Rp {
         self.client(2, false)
+    }
+
+    /// `client` of the plan for back-channel logout.
+    pub(super) fn told(&self) -> Rp {
+        self.client(3, true)
     }
 
     fn client(&self, index: usize, basic: bool) -> Rp {

@@ -28,7 +28,7 @@ async fn the_claims_of_a_strict_client() {
     app.advance(Duration::from_secs(5));
     let tokens = Tokens::of(&standard.redeem(&code).await);
     let claims = tokens.claims();
-    assert_eq!(names(&claims), ["amr", "at_hash", "aud", "exp", "iat", "iss", "nonce", "sub"]);
+    assert_eq!(names(&claims), ["amr", "at_hash", "aud", "exp", "iat", "iss", "nonce", "sid", "sub"]);
     assert_eq!(claims["iss"], ISSUER);
     assert_eq!(claims["aud"], "standard");
     assert_eq!(claims["sub"], app.user("ines").await.id.as_str());

@@ -141,7 +141,7 @@ async fn a_refreshed_id_token_keeps_who_and_when() {
     app.advance(HOUR);
     let second = Tokens::of(&standard.refresh(first.refresh()).await).claims();
     let first = first.claims();
-    for name in ["iss", "sub", "aud", "auth_time", "amr"] {
+    for name in ["iss", "sub", "aud", "auth_time", "amr", "sid"] {
         assert_eq!(first[name], second[name], "{name}");
     }
     assert_eq!(first["auth_time"], 1_800_000_000);
