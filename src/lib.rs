@@ -32,6 +32,9 @@
 //!    it is at every refresh, userinfo, `token/info` and introspection ([`http::oidc::introspection`]).
 //! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
 //!    ([`http::oidc::logout`]), when a password is set, or when the organization changes its login method.
+//! 8. Clients that want to hear when a session ends are noted before their code leaves ([`services::whereabouts`]); word to
+//!    them is queued by the commit that ends it, and sent by [`services::outbox::logout`], over
+//!    [`services::back_channel`].
 //!
 //! # A disable, step by step
 //!
@@ -39,8 +42,9 @@
 //!    role asked from Fly.io inside the request.
 //! 2. [`services::disable::click`] commits once, whatever the size: login method, generation, run, totals, audit entry,
 //!    first job. From then on everything of the old generation is dead, because [`domain::access::opens`] says so.
-//! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] writes ledger rows and mail jobs in chunks;
-//!    [`services::disable::resend`] walks the ledger in the same way when an admin has mail sent again.
+//! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] has the members' clients told that what Fly.io
+//!    proved is over, and writes ledger rows and mail jobs in chunks; [`services::disable::resend`] walks the
+//!    ledger in the same way when an admin has mail sent again.
 //! 4. A mail is composed ([`services::outbox`]) with a link derived for the person ([`services::setup_links`]), sent
 //!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
 //! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session and grant

@@ -11,9 +11,10 @@ use flybridge::domain::secret::TokenHash;
 use super::fly::{Fly, Reserved};
 use super::needles::Needles;
 use super::{Letters, Records, link_saltmarsh};
+use crate::support::back_channel::{Act, Receiver};
 use crate::support::process::{
     FLY_CLIENT, FLY_CLIENT_SECRET, FLY_SECRET, Home, MASTER_KEY, Node, OIDC_CLIENT, OIDC_SECRET, REDIRECT, http,
-    until,
+    soon, until,
 };
 use crate::support::redis::{Server, command, text};
 use crate::support::smtp::SmtpSink;
@@ -32,6 +33,7 @@ struct Way {
     fly: Fly,
     sink: SmtpSink,
     records: Records,
+    receiver: Receiver,
     needles: Needles,
 }
 
@@ -64,12 +66,16 @@ async fn no_secret_is_found_in_redis_or_the_log() {
 async fn walk(home: impl Fn(std::net::SocketAddr) -> Home) -> (Home, Way) {
     let sink = SmtpSink::start().await;
     let fly = Reserved::new().await;
+    let receiver = Receiver::start().await;
+    // What could not be told yet waits in the store.
+    receiver.will([Act::Status(503), Act::Drop, Act::Status(400), Act::Status(503)]);
     let home = home(sink.address()).fly(&fly.url()).line("log", "filter = \"info,flybridge=trace\"");
+    let home = home.line("oidc client", format!("backchannel_logout_uri = \"{}\"", receiver.url));
     link_saltmarsh(&home);
     let node = Node::start(&home).await;
     let fly = fly.serve(&[&node]);
     let records = Records::of(home.open_store().await);
-    let mut way = Way { node, fly, sink, records, needles: Needles::default() };
+    let mut way = Way { node, fly, sink, records, receiver, needles: Needles::default() };
     for (secret, what) in [
         (MASTER_KEY, "master key"),
         (FLY_SECRET, "client secret"),
@@ -87,6 +93,7 @@ async fn walk(home: impl Fn(std::net::SocketAddr) -> Home) -> (Home, Way) {
     way.switch().await;
     way.after_the_switch().await;
     way.mistakes().await;
+    way.sign_out().await;
     way.listen_to_fly();
     (home, way)
 }
@@ -156,6 +163,23 @@ impl Way {
         .await;
         self.needles.add_token(&link, "set-up link");
         link
+    }
+
+    /// The member signs in at the client once more and signs out; by then it was told of each session that ended.
+    async fn sign_out(&mut self) {
+        let mut priya = Visitor::at(&self.node);
+        let start = authorize(OIDC_CLIENT, "openid email", &challenge());
+        let answer = priya.sign_in_with_password(&start, PRIYA, REPLACEMENT).await;
+        self.redeem(&answer, OIDC_CLIENT, OIDC_SECRET, Some(VERIFIER)).await;
+        self.keep_cookies(&priya);
+        let csrf = priya.get("/sign-out").await.csrf();
+        self.needles.add(&csrf, "form token");
+        assert_eq!(priya.post("/sign-out", &[("csrf", &csrf), ("answer", "yes")]).await.location(), "/signed-out");
+        soon("the client is told", self.receiver.wait_for(3)).await;
+        for heard in self.receiver.heard() {
+            self.needles.add_token(&heard.token, "logout token");
+            self.needles.add(&heard.claim("jti"), "name of a logout token");
+        }
     }
 
     /// What is refused must not be written down either.
@@ -265,6 +289,7 @@ fn search(home: &Home, way: &Way, heap: &[u8]) {
         ("refresh_token", 6),
         ("id_token", 5),
         ("set-up link", 2),
+        ("logout token", 3),
         ("fb_session", 6),
         ("fb_browser", 6),
         ("fb_set_up", 2),

@@ -67,7 +67,7 @@ impl Home {
         self
     }
 
-    /// One more line in a section.
+    /// One more line in a section, or for the OpenID Connect plug-in (`oidc client`).
     pub(crate) fn line(mut self, section: &'static str, line: impl Into<String>) -> Self {
         self.lines.push((section, line.into()));
         self
@@ -91,7 +91,7 @@ impl Home {
         let master = self.path("master.key").display().to_string();
         let (server, smtp) = (self.more("server"), self.more("mail.smtp"));
         let (stores, workers, log) = (self.more("store"), self.more("workers"), self.more("log"));
-        let mail_port = self.smtp.port();
+        let (mail_port, oidc_client) = (self.smtp.port(), self.more("oidc client"));
         format!(
             r#"
 [server]
@@ -131,6 +131,7 @@ name = "Sentry"
 preset = "sentry-oidc"
 secret = "{OIDC_SECRET}"
 redirect_uris = ["{REDIRECT}"]
+{oidc_client}
 [[clients]]
 id = "{FLY_CLIENT}"
 name = "Sentry"
