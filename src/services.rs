@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod back_channel;
+pub mod clients;
 pub mod directory;
 pub mod disable;
 pub mod grants;

@@ -9,7 +9,6 @@ use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
-use crate::http::oidc::Clients;
 use crate::http::oidc::discovery::Discovery;
 use crate::http::oidc::token::TokenEndpoint;
 use crate::http::organization::{Admin, MAX_STREAMS};
@@ -23,6 +22,7 @@ use crate::http::state::App;
 use crate::http::web::Web;
 use crate::random::Random;
 use crate::services::back_channel::{BackChannel, TIMEOUT};
+use crate::services::clients::Clients;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::grants::{Grants, TokenRules};
@@ -281,7 +281,7 @@ fn app(
             passwords: Arc::clone(passwords),
             policy: config.passwords.policy,
         }),
-        admin: Arc::new(admin(config, services, clients, stopping)),
+        admin: Arc::new(admin(config, services, Arc::clone(clients), stopping)),
         readiness: Arc::new(Readiness::new(services.store.clone(), Arc::clone(&services.health))),
         directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
@@ -306,15 +306,14 @@ fn token_endpoint(
     }
 }
 
-fn admin(config: &Config, services: &Services, clients: &Clients, stopping: watch::Receiver<bool>) -> Admin {
-    let home = clients.with_home().and_then(|client| client.home.as_ref());
+fn admin(config: &Config, services: &Services, clients: Arc<Clients>, stopping: watch::Receiver<bool>) -> Admin {
     Admin {
         store: services.store.clone(),
         directory: Arc::clone(&services.directory),
         disable: Arc::clone(&services.disable),
         upstream: Arc::clone(&services.upstream),
         rate: config.mail.per_second.get(),
-        upgrade_url: home.map(ToString::to_string),
+        clients,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,
     }

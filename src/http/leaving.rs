@@ -12,10 +12,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use url::Url;
 
-use super::oidc::Clients;
 use super::pages::Page;
 use super::pages::leave::LeavePage;
 use super::web::Web;
+use crate::services::clients::Clients;
 
 /// Pages that forms redirect to and that may redirect on.
 const AFTER_A_FORM: [&str; 3] = ["/", "/go", "/sign-in/next"];

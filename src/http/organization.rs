@@ -30,6 +30,7 @@ use crate::domain::disable::Run;
 use crate::domain::ids::{RunId, Slug};
 use crate::domain::member::{Member, Role};
 use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::services::clients::Clients;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::disable::click::Clicked;
@@ -48,8 +49,8 @@ pub struct Admin {
     pub upstream: Arc<UpstreamTokens>,
     /// Mails a second, for estimates.
     pub rate: u32,
-    /// Where the organization's plan is bought.
-    pub upgrade_url: Option<String>,
+    /// The plan is bought at the client with a home.
+    pub clients: Arc<Clients>,
     /// Room for event streams: [`MAX_STREAMS`].
     pub streams: Arc<Semaphore>,
     /// Becomes true when the program stops, which ends event streams.

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
-use super::oidc::Clients;
 use super::oidc::discovery::Discovery;
 use super::oidc::token::TokenEndpoint;
 use super::organization::Admin;
@@ -15,6 +14,7 @@ use super::sign_in::finish::Finish;
 use super::sign_in::fly::FlySignIn;
 use super::sign_in::password::PasswordSignIn;
 use super::web::Web;
+use crate::services::clients::Clients;
 use crate::services::directory::Directory;
 use crate::services::grants::Grants;
 use crate::services::signing::SigningKeys;

@@ -7,7 +7,6 @@ use axum::extract::{FromRef, RawQuery, State};
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::Clients;
 use super::redirect::{Back, see_other};
 use crate::clock::Timestamp;
 use crate::domain::access::Proof;
@@ -21,6 +20,7 @@ use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactio
 use crate::http::sign_in::{closed, next};
 use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
+use crate::services::clients::Clients;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 
 /// `GET /oauth/authorize`

@@ -7,12 +7,12 @@ use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Clients;
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, TokenAuth};
 use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
 use crate::http::error::OAuthFailure;
+use crate::services::clients::Clients;
 use crate::services::limits::{Limits, network};
 
 /// What a client sent to prove itself.

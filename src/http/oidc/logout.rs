@@ -10,7 +10,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
-use super::Clients;
 use super::redirect::see_other;
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::{ClientId, SessionId, UserId};
@@ -20,6 +19,7 @@ use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
 use crate::http::web::{Visitor, Web};
 use crate::services::sessions::Current;
+use crate::services::clients::Clients;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 use crate::services::vault::Purpose;
 

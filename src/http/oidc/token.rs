@@ -12,8 +12,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
+use super::client_auth;
 use super::userinfo::person_claims;
-use super::{Clients, client_auth};
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
 use crate::domain::client::Client;
@@ -22,6 +22,7 @@ use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
+use crate::services::clients::Clients;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
 use crate::services::limits::Limits;

@@ -7,12 +7,12 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::Clients;
 use super::userinfo::{Refusal, bearer};
 use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
 use crate::domain::client::Subject;
 use crate::http::error::OAuthFailure;
 use crate::http::web::Web;
+use crate::services::clients::Clients;
 use crate::services::grants::{Grants, Opened};
 
 pub async fn get(

@@ -10,12 +10,12 @@ use serde::Deserialize;
 use super::finish::Finish;
 use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
-use crate::http::oidc::Clients;
 use crate::http::oidc::logout::Then;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_out::{SignOutPage, SignedOutPage};
 use crate::http::pages::{Page, when};
 use crate::http::web::{Visitor, Web};
+use crate::services::clients::Clients;
 use crate::services::sessions::Current;
 
 /// `GET /sign-out`: asks; nothing changes on a GET.

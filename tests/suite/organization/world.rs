@@ -163,7 +163,7 @@ impl World {
             store,
             directory,
             rate: 2,
-            upgrade_url: None,
+            clients: Arc::default(),
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping,
         });
