@@ -21,11 +21,13 @@ mod store;
 use std::path::Path;
 
 pub use certificates::Certificates;
+pub use clients::{SETTINGS, Setting, client_from_options};
 pub use fly::Fly;
 pub use keys::Keys;
 pub use lifetimes::{Sessions, SetupLinks, Tokens};
 pub use mail::{Mail, MailFrom, MailTransport, Smtp, SmtpSecurity};
 pub use network::{ForwardedHeader, Network, NetworkError, TrustedProxies};
+pub use parse::duration_argument;
 pub use problem::{ConfigError, Problem};
 pub use runtime::{Log, Passwords, Workers};
 pub use server::{Issuer, Server, ServerLimits};

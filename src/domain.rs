@@ -16,6 +16,7 @@ pub mod organization;
 pub mod parameters;
 pub mod password;
 pub mod plan;
+pub mod registration;
 pub mod request_object;
 pub mod requested_claims;
 pub mod secret;

@@ -82,7 +82,7 @@ pub async fn assemble(
     let services = services(config, store, (clock, random), demo)?;
     let signing = SigningKeys::open(services.store.clone(), Arc::clone(&services.vault)).await;
     let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);
-    let clients = Arc::new(Clients::new(config.clients.clone()));
+    let clients = Arc::new(Clients::open(services.store.clone(), &config.clients).await?);
     let outbox = Arc::new(outbox(config, &services, &signing, &clients)?);
     let settings = PoolSettings {
         parameters: config.passwords.parameters,
@@ -93,7 +93,7 @@ pub async fn assemble(
     let passwords = Passwords::start(&settings, Arc::clone(&services.random));
     let passwords = Arc::new(passwords.map_err(|e| StartError::new("the password threads cannot start", e))?);
     let (stopping, told) = watch::channel(false);
-    let app = app(config, &services, &clients, &signing, &passwords, told)?;
+    let app = app(config, &services, (&signing, &clients), &passwords, told)?;
     Ok(Program {
         app,
         outbox,
@@ -228,8 +228,7 @@ fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Res
 fn app(
     config: &Config,
     services: &Services,
-    clients: &Arc<Clients>,
-    signing: &Arc<SigningKeys>,
+    (signing, clients): (&Arc<SigningKeys>, &Arc<Clients>),
     passwords: &Arc<Passwords>,
     stopping: watch::Receiver<bool>,
 ) -> Result<App, StartError> {
@@ -253,6 +252,7 @@ fn app(
         Arc::clone(&services.vault),
         Arc::clone(&services.upstream),
         Arc::clone(&services.directory),
+        Arc::clone(clients),
         tokens,
     );
     let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;

@@ -14,6 +14,7 @@ use crate::config::{Config, ServerLimits};
 use crate::http::routes::router;
 use crate::http::server::{Drained, bind, serve};
 use crate::random::SystemRandom;
+use crate::services::clients::{Clients, REFRESH_EVERY};
 use crate::services::signing::{RotationPlan, SigningKeys};
 use crate::telemetry;
 
@@ -32,6 +33,7 @@ pub async fn run(file: Option<&Path>) -> Result<(), StartError> {
     for address in &config.server.listen {
         tracing::info!(%address, issuer = config.server.issuer.as_str(), "serving");
     }
+    tell_clients(&program.app.clients);
     serve_program(&program, listeners, config.server.limits, config.workers.enabled, stop).await;
     Ok(())
 }
@@ -40,7 +42,7 @@ pub(super) fn set_up_log(config: &Config) -> Result<(), StartError> {
     telemetry::init(config.log.format, config.log.filter.clone()).map_err(|e| StartError::plain(e.to_string()))
 }
 
-/// Serves, works and keeps the keys until `stop` says so; then drains.
+/// Serves, works, keeps the keys and knows the clients until `stop` says so; then drains.
 pub(super) async fn serve_program(
     program: &Program,
     listeners: Vec<tokio::net::TcpListener>,
@@ -61,7 +63,8 @@ pub(super) async fn serve_program(
         }
     };
     let keys = keep_keys(&program.signing, &*clock, stop.clone());
-    let (drained, (), ()) = tokio::join!(serving, working, keys);
+    let clients = keep_clients(&program.app.clients, &*clock, stop.clone());
+    let (drained, (), (), ()) = tokio::join!(serving, working, keys, clients);
     match drained {
         Drained::Wholly => tracing::info!("stopped; every request was answered"),
         Drained::Cut(connections) => tracing::warn!(connections, "stopped; some connections were cut"),
@@ -76,6 +79,36 @@ async fn keep_keys(signing: &SigningKeys, clock: &dyn Clock, mut stop: watch::Re
         }
         if let Err(error) = signing.rotate(RotationPlan::default()).await {
             tracing::error!(%error, "the signing keys could not be looked after");
+        }
+    }
+}
+
+fn tell_clients(clients: &Clients) {
+    let (configured, registered) = clients.count();
+    tracing::info!(configured, registered, "clients");
+    if configured + registered == 0 {
+        tracing::warn!("there is no client, so nobody can sign in; `flybridge client add` registers one");
+    }
+}
+
+/// Reads the registered clients again and again. Trouble is told when it begins and when it is over.
+pub(super) async fn keep_clients(clients: &Clients, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
+    let mut failing = false;
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep(REFRESH_EVERY) => {}
+        }
+        match clients.refresh().await {
+            Err(error) if !failing => {
+                tracing::error!(%error, "the registered clients cannot be read; those known until now go on");
+                failing = true;
+            }
+            Ok(()) if failing => {
+                tracing::info!("the registered clients can be read again");
+                failing = false;
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::assemble::assemble;
-use super::serve::{set_up_log, stop_signal};
+use super::serve::{keep_clients, set_up_log, stop_signal};
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock};
 use crate::random::SystemRandom;
@@ -16,10 +16,11 @@ pub async fn run(file: Option<&Path>, once: bool) -> Result<(), StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let random = Arc::new(SystemRandom::default());
     let store = open_store(&config.store, Arc::clone(&clock), random.clone()).await?;
-    let program = assemble(&config, store, clock, random, false).await?;
+    let program = assemble(&config, store, Arc::clone(&clock), random, false).await?;
     let outbox = &program.outbox;
     if !once {
-        outbox.run(stop_signal()?).await;
+        let stop = stop_signal()?;
+        tokio::join!(outbox.run(stop.clone()), keep_clients(&program.app.clients, &*clock, stop));
         return Ok(());
     }
     while outbox.work_once().await? + outbox.mail_once().await? + outbox.logout_once().await? > 0 {

@@ -1,19 +1,18 @@
 //! `[[clients]]`: the relying parties.
 
+mod options;
+
 use std::collections::BTreeSet;
 
-use aws_lc_rs::digest;
+pub use options::{SETTINGS, Setting, client_from_options};
 use url::Url;
 
 use super::parse;
 use super::problem::{Problems, Wrong};
 use super::section::{Read, Section};
 use super::source::Entry;
-use crate::domain::client::{Client, SigningAlgorithm, Subject, TokenAuth};
-use crate::domain::secret::Secret;
-
-/// Secrets that are accepted side by side, so that one can be replaced without an interruption.
-const MOST_SECRETS: usize = 4;
+use crate::domain::client::{Client, ClientSecret, MOST_SECRETS, SigningAlgorithm, Subject, TokenAuth};
+use crate::domain::secret::{Secret, TokenHash};
 
 /// What the switches of a client are unless they are set one by one.
 #[derive(Clone, Copy)]
@@ -86,26 +85,33 @@ pub(super) fn read(sections: Vec<Section<'_>>, problems: &Problems) -> Option<Ve
 }
 
 fn client(mut section: Section<'_>) -> Option<Client> {
+    let settings = settings(&mut section);
+    let secrets = read_secrets(&mut section);
+    section.finish();
+    Some(Client { secrets: secrets?, ..settings? })
+}
+
+/// All of a client but its secrets.
+fn settings(section: &mut Section<'_>) -> Option<Client> {
     let id = section.required(
         "id",
         "Write the client id, such as id = \"sentry\"",
         parse::from_str("Shorten it to a-z, 0-9 and -"),
     );
     let name = section.required("name", "Write the name that people see, such as name = \"Sentry\"", parse::text);
-    let secrets = read_secrets(&mut section);
     let redirect_remedy = "Write the addresses that may be redirected to, each in full";
     let redirect_uris = section.required("redirect_uris", redirect_remedy, parse::filled_list(redirect_uri));
     let post_logout = section.optional("post_logout_redirect_uris", parse::list(redirect_uri));
     let backchannel_logout = section.optional("backchannel_logout_uri", parse::web_url);
     let home = section.optional("home", parse::web_url);
-    let preset = section.optional("preset", parse::choice(PRESETS))?.unwrap_or(STANDARD);
-    let switches = read_switches(&mut section, preset);
-    section.finish();
-    let switches = switches?;
+    let preset = section.optional("preset", parse::choice(PRESETS));
+    let switches = read_switches(section, preset.flatten().unwrap_or(STANDARD));
+    let (_, switches) = (preset?, switches?);
     Some(Client {
         id: id?,
         name: name?,
-        secrets: secrets?,
+        secrets: Vec::new(),
+        registration: None,
         redirect_uris: redirect_uris?,
         post_logout_redirect_uris: post_logout?.unwrap_or_default(),
         backchannel_logout_uri: backchannel_logout?,
@@ -147,15 +153,15 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
     })
 }
 
-/// The digests of `secret`, `secret_file` and `secret_sha256`, all of them together.
-fn read_secrets(section: &mut Section<'_>) -> Option<Vec<[u8; 32]>> {
+/// The hashes of `secret`, `secret_file` and `secret_sha256`, all of them together.
+fn read_secrets(section: &mut Section<'_>) -> Option<Vec<ClientSecret>> {
     let plain = section
-        .optional("secret", parse::list(|entry| Ok(sha256(&parse::own_secret(parse::raw_text(entry)?.clone())?))));
-    let files = section
-        .optional("secret_file", parse::list(|entry| Ok(sha256(&parse::own_secret(parse::file_text(entry)?)?))));
+        .optional("secret", parse::list(|entry| Ok(hash(&parse::own_secret(parse::raw_text(entry)?.clone())?))));
+    let files =
+        section.optional("secret_file", parse::list(|entry| Ok(hash(&parse::own_secret(parse::file_text(entry)?)?))));
     let digests = section.optional("secret_sha256", parse::list(read_digest));
     let given = [plain?, files?, digests?];
-    let secrets: Vec<_> = given.into_iter().flatten().flatten().collect();
+    let secrets: Vec<_> = given.into_iter().flatten().flatten().map(ClientSecret::chosen).collect();
     match secrets.len() {
         0 => {
             let remedy = "Give one of secret, secret_file and secret_sha256";
@@ -171,22 +177,20 @@ fn read_secrets(section: &mut Section<'_>) -> Option<Vec<[u8; 32]>> {
     }
 }
 
-fn sha256(secret: &Secret) -> [u8; 32] {
-    let digest = digest::digest(&digest::SHA256, secret.expose().as_bytes());
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest.as_ref());
-    bytes
+fn hash(secret: &Secret) -> TokenHash {
+    TokenHash::of(secret.expose().as_bytes())
 }
 
-fn read_digest(entry: &Entry) -> Read<[u8; 32]> {
+fn read_digest(entry: &Entry) -> Read<TokenHash> {
     let text = parse::raw_text(entry)?;
     let bytes = from_hex(text.trim()).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
     let remedy = "Write 64 hexadecimal digits: printf %s SECRET | sha256sum";
-    let digest = bytes.ok_or_else(|| Wrong::new("this is not a SHA-256 digest", remedy))?;
-    if digest::digest(&digest::SHA256, b"").as_ref() == digest {
+    let hash = bytes.map(TokenHash::from_bytes);
+    let hash = hash.ok_or_else(|| Wrong::new("this is not a SHA-256 digest", remedy))?;
+    if hash == TokenHash::of(b"") {
         return Err(Wrong::new("this is the digest of no secret at all", remedy));
     }
-    Ok(digest)
+    Ok(hash)
 }
 
 /// An absolute address without fragment (RFC 6749, section 3.1.2), kept exactly as written: it is compared byte for byte.

@@ -1,5 +1,5 @@
-//! One value at a time, into its final type. Values from the environment are texts: numbers and `true` are read out of
-//! them, and lists are split at commas.
+//! One value at a time, into its final type. Values from the environment and the command line are texts: numbers and
+//! `true` are read out of them. In the environment, lists are split at commas.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -35,14 +35,19 @@ pub(super) fn raw_text(entry: &Entry) -> Read<&Zeroizing<String>> {
 pub(super) fn boolean(entry: &Entry) -> Read<bool> {
     match &entry.value {
         Value::Boolean(flag) => Ok(*flag),
-        Value::Text(text) if is_from_environment(entry) && text.as_str() == "true" => Ok(true),
-        Value::Text(text) if is_from_environment(entry) && text.as_str() == "false" => Ok(false),
+        Value::Text(text) if is_always_text(entry) && text.as_str() == "true" => Ok(true),
+        Value::Text(text) if is_always_text(entry) && text.as_str() == "false" => Ok(false),
         _ => Err(Wrong::new("this is neither true nor false", "Write true or false, without quotes")),
     }
 }
 
 fn is_from_environment(entry: &Entry) -> bool {
     matches!(entry.origin, Origin::Environment { .. })
+}
+
+/// Where a value stands that cannot be written in any other way.
+fn is_always_text(entry: &Entry) -> bool {
+    matches!(entry.origin, Origin::Environment { .. } | Origin::CommandLine { .. })
 }
 
 /// A whole number within `range`.
@@ -53,7 +58,7 @@ where
     move |entry| {
         let number = match &entry.value {
             Value::Integer(number) => Some(*number),
-            Value::Text(text) if is_from_environment(entry) => text.parse().ok(),
+            Value::Text(text) if is_always_text(entry) => text.parse().ok(),
             _ => None,
         };
         let remedy = format!("Write a whole number from {} to {}, without quotes", range.start(), range.end());
@@ -80,7 +85,8 @@ const DURATIONS: &[(&str, u64)] = &[("ms", 1), ("s", 1_000), ("min", 60_000), ("
 /// The largest unit that gives a whole number.
 fn show_quantity(count: u64, units: &[(&str, u64)]) -> String {
     let whole = units.iter().rev().find(|(_, factor)| count >= *factor && count.is_multiple_of(*factor));
-    whole.map_or_else(|| count.to_string(), |(unit, factor)| format!("{} {unit}", count / factor))
+    // Nothing at all is nothing in any unit.
+    whole.or(units.first()).map_or_else(String::new, |(unit, factor)| format!("{} {unit}", count / factor))
 }
 
 /// As it would be written in a configuration.
@@ -105,6 +111,16 @@ pub(super) fn duration(range: RangeInclusive<Duration>) -> impl Fn(&Entry) -> Re
             Some(_) => Err(Wrong::new(format!("{:?} is out of range", text.as_str()), remedy)),
         }
     }
+}
+
+/// The same out of an argument of the command line, or what is wrong with it and how to mend it.
+///
+/// # Errors
+/// When it is no time within `range`.
+pub fn duration_argument(text: &str, range: RangeInclusive<Duration>) -> Result<Duration, String> {
+    let origin = Origin::CommandLine { option: String::new() };
+    let entry = Entry { value: Value::Text(Zeroizing::new(text.to_owned())), origin };
+    duration(range)(&entry).map_err(|wrong| format!("{}. {}.", wrong.reason, wrong.remedy))
 }
 
 const SIZES: &[(&str, u64)] = &[("B", 1), ("KiB", 1_024), ("MiB", 1_048_576)];

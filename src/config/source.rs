@@ -1,4 +1,5 @@
-//! Where values come from: the embedded defaults, a file, the environment; later ones replace earlier ones.
+//! Where values come from: the embedded defaults, a file, the environment; later ones replace earlier ones. Options of a
+//! command stand alone.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,8 +17,17 @@ pub const PREFIX: &str = "FLYBRIDGE_";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
     Default,
-    File { name: String, line: usize },
-    Environment { variable: String },
+    File {
+        name: String,
+        line: usize,
+    },
+    Environment {
+        variable: String,
+    },
+    /// An option of a command that takes the same settings.
+    CommandLine {
+        option: String,
+    },
 }
 
 impl Origin {
@@ -26,6 +36,7 @@ impl Origin {
             Self::Default => 0,
             Self::File { .. } => 1,
             Self::Environment { .. } => 2,
+            Self::CommandLine { .. } => 3,
         }
     }
 }
@@ -36,6 +47,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("built-in default"),
             Self::File { name, line } => write!(f, "{name}, line {line}"),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
+            Self::CommandLine { option } => f.write_str(option),
         }
     }
 }

@@ -218,6 +218,7 @@ mod tests {
             id: "c1".parse().expect("an id"),
             name: "Client".to_owned(),
             secrets: vec![],
+            registration: None,
             redirect_uris: vec!["https://rp.example/cb".to_owned()],
             post_logout_redirect_uris: vec![],
             backchannel_logout_uri: None,

@@ -1,12 +1,20 @@
 //! A registered relying party (OIDC Core, section 1; RFC 6749, section 2) and the settings each has of its own.
 
-use serde::Deserialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::ids::ClientId;
+use super::ids::{ClientId, RegistrationId};
+use super::secret::{Secret, TokenHash};
+use crate::clock::Timestamp;
+use crate::random::Random;
+
+/// Secrets that are accepted side by side, so that one can be replaced without an interruption.
+pub const MOST_SECRETS: usize = 4;
 
 /// How a client proves itself at the token endpoint (OIDC Core, section 9).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenAuth {
     ClientSecretBasic,
@@ -14,7 +22,7 @@ pub enum TokenAuth {
 }
 
 /// With which algorithm the client's `id_token` is signed (RFC 7518, section 3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
     #[serde(rename = "ES256")]
     Es256,
@@ -23,7 +31,7 @@ pub enum SigningAlgorithm {
 }
 
 /// What a client knows a person by in `user_id` of `token/info`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// Our own id, the same as `sub`.
@@ -32,19 +40,57 @@ pub enum Subject {
     FlyUserId,
 }
 
-/// A relying party as configured.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One secret of a client, as far as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientSecret {
+    pub hash: TokenHash,
+    /// Unknown of one that stands in the configuration.
+    pub created_at: Option<Timestamp>,
+    /// Until when it is accepted, where another is to take its place.
+    pub accepted_until: Option<Timestamp>,
+}
+
+impl ClientSecret {
+    /// One that somebody else chose.
+    #[must_use]
+    pub fn chosen(hash: TokenHash) -> Self {
+        Self { hash, created_at: None, accepted_until: None }
+    }
+
+    /// A new one of 256 random bits, in base64url, which stays the same however a client encodes it (RFC 6749, section
+    /// 2.3.1); and what is kept of it.
+    #[must_use]
+    pub fn mint(now: Timestamp, random: &dyn Random) -> (Secret, Self) {
+        let secret = Secret::new(URL_SAFE_NO_PAD.encode(random.bytes_32()));
+        let hash = TokenHash::of(secret.expose().as_bytes());
+        (secret, Self { hash, created_at: Some(now), accepted_until: None })
+    }
+
+    #[must_use]
+    pub fn is_accepted(&self, now: Timestamp) -> bool {
+        self.accepted_until.is_none_or(|until| now < until)
+    }
+}
+
+/// A relying party as configured or registered. What is written out of it are its settings, under the names that they
+/// have in the configuration; a setting that older versions did not know needs a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "independent switches, each named in the contract with Sentry")]
 pub struct Client {
     pub id: ClientId,
     /// Shown to people: "Sign in to {name}".
     pub name: String,
-    /// SHA-256 of each accepted secret; several while one is being replaced.
-    pub secrets: Vec<[u8; 32]>,
+    /// Several while one is being replaced.
+    #[serde(skip)]
+    pub secrets: Vec<ClientSecret>,
+    /// Where it was registered, rather than configured, by which act.
+    #[serde(skip)]
+    pub registration: Option<RegistrationId>,
     /// Compared byte for byte (OIDC Core, section 3.1.2.1).
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
     /// Where the client hears that somebody is signed out (OpenID Connect Back-Channel Logout 1.0, section 2.2).
+    #[serde(default)]
     pub backchannel_logout_uri: Option<Url>,
     /// Where a person goes to start a sign-in at this client.
     pub home: Option<Url>,
@@ -63,6 +109,20 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether `secret` is one that is accepted at `now`, compared in constant time.
+    #[must_use]
+    pub fn knows(&self, secret: &str, now: Timestamp) -> bool {
+        let hash = TokenHash::of(secret.as_bytes());
+        self.secrets.iter().any(|known| known.hash == hash && known.is_accepted(now))
+    }
+
+    /// Whether a grant that was given under `registration` is still one of this client. Whoever writes a client into the
+    /// configuration has taken over what its id was given before.
+    #[must_use]
+    pub fn stands_by(&self, registration: Option<&RegistrationId>) -> bool {
+        self.registration.is_none() || self.registration.as_ref() == registration
+    }
+
     /// Whether the client fails without an address: both of Sentry's providers end on an error page of their own.
     #[must_use]
     pub fn needs_email(&self) -> bool {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
 use super::authorize::Scope;
-use super::ids::{ClientId, GrantId, OrganizationId, SessionId, UserId};
+use super::ids::{ClientId, GrantId, OrganizationId, RegistrationId, SessionId, UserId};
 use super::requested_claims::RequestedClaims;
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
@@ -13,6 +13,9 @@ use crate::clock::Timestamp;
 pub struct Grant {
     pub id: GrantId,
     pub client: ClientId,
+    /// The registration of the client that it was given under; none where the client was configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<RegistrationId>,
     pub user: UserId,
     pub redirect_uri: String,
     pub scope: Scope,
@@ -84,6 +87,7 @@ mod tests {
         let grant = Grant {
             id: "g1".parse().expect("an id"),
             client: "c1".parse().expect("an id"),
+            registration: None,
             user: "u1".parse().expect("an id"),
             redirect_uri: "https://rp.test/cb".to_owned(),
             scope: Scope::from("openid"),

@@ -131,6 +131,10 @@ id!(
     ClientId
 );
 id!(
+    /// One registration of a client: whoever is registered again under the same id is another.
+    RegistrationId
+);
+id!(
     /// A person's id at the upstream (Fly.io's `user_id`).
     UpstreamUserId
 );
@@ -158,6 +162,13 @@ impl UserId {
 }
 
 impl GrantId {
+    #[must_use]
+    pub fn mint(random: &dyn Random) -> Self {
+        Self(random_text(random))
+    }
+}
+
+impl RegistrationId {
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
         Self(random_text(random))

@@ -54,7 +54,7 @@ impl<'de, T: Zeroize + Deserialize<'de>> Deserialize<'de> for Secret<T> {
     }
 }
 
-/// The SHA-256 of a token: what the store keeps instead of the token.
+/// The SHA-256 of a token or of a client's secret: what is kept instead of it.
 ///
 /// A plain hash is enough, since what goes in has 256 random bits. Kept as base64url without padding.
 #[derive(Clone, Copy)]
@@ -65,6 +65,12 @@ impl TokenHash {
     pub fn of(token: &[u8]) -> Self {
         let mut hash = [0; 32];
         hash.copy_from_slice(digest::digest(&digest::SHA256, token).as_ref());
+        Self(hash)
+    }
+
+    /// For a hash that somebody else computed.
+    #[must_use]
+    pub const fn from_bytes(hash: [u8; 32]) -> Self {
         Self(hash)
     }
 

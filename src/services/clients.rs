@@ -1,40 +1,124 @@
-//! The registered relying parties, held ready: finding one never asks the store.
+//! The relying parties there are: those of the configuration and those that were registered by command.
+//!
+//! Finding one never asks the store, so that nothing a stranger sends costs a read. Each node holds the registered ones as
+//! it read them last, and reads them again every few seconds ([`REFRESH_EVERY`]).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+mod registrations;
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+pub use registrations::{RegistrationError, Registrations};
 use url::{Origin, Url};
 
+use crate::clock::Timestamp;
 use crate::domain::client::Client;
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, RegistrationId};
+use crate::store::{Store, StoreError};
 
-/// Every client there is.
-#[derive(Debug, Clone, Default)]
-pub struct Clients(BTreeMap<ClientId, Arc<Client>>);
+/// How often a node reads the registered clients: as long as a client that was removed may go on at a node. One small
+/// scan; who registers a client tries it out within a minute at the soonest.
+pub const REFRESH_EVERY: Duration = Duration::from_secs(5);
+
+type ById = BTreeMap<ClientId, Arc<Client>>;
+
+/// Every client there is. One of the configuration counts instead of a registered one of the same id.
+pub struct Clients {
+    store: Store,
+    configured: ById,
+    registered: RwLock<Arc<ById>>,
+}
 
 impl Clients {
-    #[must_use]
-    pub fn new(clients: Vec<Client>) -> Self {
-        Self(clients.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect())
+    /// # Errors
+    /// When the store gives no answer.
+    pub async fn open(store: Store, configured: &[Client]) -> Result<Self, StoreError> {
+        let registered = registered(&store).await?;
+        Ok(Self {
+            store,
+            configured: by_id(configured.iter().cloned()),
+            registered: RwLock::new(Arc::new(registered)),
+        })
+    }
+
+    /// Takes over what was registered, changed and removed.
+    ///
+    /// # Errors
+    /// When the store gives no answer; the clients known until now go on.
+    pub async fn refresh(&self) -> Result<(), StoreError> {
+        let now = registered(&self.store).await?;
+        let before =
+            std::mem::replace(&mut *self.registered.write().unwrap_or_else(PoisonError::into_inner), Arc::new(now));
+        let (before, after) = (acts(&before), acts(&self.snapshot()));
+        for (client, _) in after.difference(&before) {
+            tracing::info!(%client, "a client is registered");
+        }
+        for (client, _) in before.difference(&after) {
+            tracing::info!(%client, "a client is no longer registered");
+        }
+        Ok(())
+    }
+
+    fn snapshot(&self) -> Arc<ById> {
+        Arc::clone(&self.registered.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     #[must_use]
     pub fn get(&self, id: &str) -> Option<Arc<Client>> {
-        id.parse().ok().and_then(|id: ClientId| self.0.get(&id).cloned())
+        let id: ClientId = id.parse().ok()?;
+        self.configured.get(&id).or(self.snapshot().get(&id)).cloned()
+    }
+
+    /// The time by which secrets are accepted, whenever they were read.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
     }
 
     /// A client with an address at `origin`.
     #[must_use]
     pub fn at(&self, origin: &Origin) -> Option<Arc<Client>> {
-        let mut clients = self.0.values();
-        clients.find(|client| is_at(client, origin)).cloned()
+        self.first(|client| is_at(client, origin))
     }
 
     /// The client that people without a pending request go on to: the first with a home.
     #[must_use]
     pub fn with_home(&self) -> Option<Arc<Client>> {
-        self.0.values().find(|client| client.home.is_some()).cloned()
+        self.first(|client| client.home.is_some())
     }
+
+    /// Those of the configuration come first, so that one who is registered takes nothing from them.
+    fn first(&self, wanted: impl Fn(&Client) -> bool) -> Option<Arc<Client>> {
+        let snapshot = self.snapshot();
+        let registered = snapshot.iter().filter(|(id, _)| !self.configured.contains_key(*id));
+        self.configured.iter().chain(registered).map(|(_, client)| client).find(|client| wanted(client)).cloned()
+    }
+
+    /// How many are configured, and how many registered ones there are beside them.
+    #[must_use]
+    pub fn count(&self) -> (usize, usize) {
+        let snapshot = self.snapshot();
+        let beside = snapshot.keys().filter(|id| !self.configured.contains_key(*id));
+        (self.configured.len(), beside.count())
+    }
+}
+
+async fn registered(store: &Store) -> Result<ById, StoreError> {
+    let found = registrations::read_all(store).await?;
+    let readable = found.into_iter().filter_map(|registration| {
+        // As a node of an older version sees what a newer one wrote: it must not keep others from being removed.
+        registration.inspect_err(|error| tracing::error!(%error, "a registered client cannot be used")).ok()
+    });
+    Ok(by_id(readable.map(|registration| registration.client())))
+}
+
+fn by_id(clients: impl Iterator<Item = Client>) -> ById {
+    clients.map(|client| (client.id.clone(), Arc::new(client))).collect()
+}
+
+fn acts(clients: &ById) -> BTreeSet<(ClientId, Option<RegistrationId>)> {
+    clients.values().map(|client| (client.id.clone(), client.registration.clone())).collect()
 }
 
 fn is_at(client: &Client, origin: &Origin) -> bool {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::access::{Judged, judge_with_person};
+use super::clients::Clients;
 use super::directory::Directory;
 use super::upstream_tokens::UpstreamTokens;
 use super::vault::{Purpose, Vault};
@@ -54,9 +55,10 @@ impl GrantError {
     }
 }
 
-/// A grant that is good now: whose it is, and what it opens.
+/// A grant that is good now: of which client, whose it is, and what it opens.
 #[derive(Clone)]
 pub struct Opened {
+    pub client: Arc<Client>,
     pub user: User,
     pub organizations: Vec<Judged>,
 }
@@ -97,6 +99,7 @@ pub struct Grants {
     vault: Arc<Vault>,
     upstream: Arc<UpstreamTokens>,
     directory: Arc<Directory>,
+    clients: Arc<Clients>,
     rules: TokenRules,
 }
 
@@ -107,9 +110,10 @@ impl Grants {
         vault: Arc<Vault>,
         upstream: Arc<UpstreamTokens>,
         directory: Arc<Directory>,
+        clients: Arc<Clients>,
         rules: TokenRules,
     ) -> Arc<Self> {
-        Arc::new(Self { store, vault, upstream, directory, rules })
+        Arc::new(Self { store, vault, upstream, directory, clients, rules })
     }
 
     #[must_use]
@@ -128,6 +132,7 @@ impl Grants {
         let grant = Grant {
             id,
             client: new.client.id.clone(),
+            registration: new.client.registration.clone(),
             user: new.user.clone(),
             redirect_uri: new.redirect.as_str().to_owned(),
             scope: new.request.scope.clone(),
@@ -148,8 +153,8 @@ impl Grants {
         Ok(code.expose().to_string())
     }
 
-    /// The grant of an access token, if token and grant are good: every organization is still open to the proof, and no
-    /// password was set since.
+    /// The grant of an access token, if token and grant are good: the client is still there, every organization is still
+    /// open to the proof, and no password was set since.
     pub async fn authenticate(&self, text: &str) -> Result<Option<Authenticated>, StoreError> {
         let Some(token) = Token::parse(TokenKind::AccessToken, text) else { return Ok(None) };
         let Ok(id) = token.locator().parse::<GrantId>() else { return Ok(None) };
@@ -159,14 +164,21 @@ impl Grants {
         Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
     }
 
-    /// The person and the organizations of a grant; `Err` when any is no longer open to its proof, or a password was set
-    /// since, which ends the whole grant.
+    /// The client, the person and the organizations of a grant; `Err` when any is no longer open to its proof, a password
+    /// was set since, or the client was removed, which ends the whole grant.
     async fn opened(&self, grant: &Grant) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
+        let client = self.clients.get(grant.client.as_str());
+        let client = client.filter(|client| client.stands_by(grant.registration.as_ref()));
+        let Some(client) = client else { return Ok(Err(Vec::new())) };
         let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
         let found = judge_with_person(&self.store, &grant.user, &grant.proof, &ids).await?;
         let Some((user, organizations)) = found else { return Ok(Err(Vec::new())) };
         let all = organizations.len() == ids.len() && organizations.iter().all(|j| j.verdict.is_ok());
-        Ok(if all && user.is_in(grant.epoch) { Ok(Opened { user, organizations }) } else { Err(organizations) })
+        Ok(if all && user.is_in(grant.epoch) {
+            Ok(Opened { client, user, organizations })
+        } else {
+            Err(organizations)
+        })
     }
 
     /// Ends a grant: code, access tokens and refresh tokens with it.

@@ -22,6 +22,8 @@
 //! | `address/<hash>` | `user` | which user signs in with an address |
 //! | `slug/<slug>` | `organization` | which organization a short name is |
 //! | `organizations/all` | `by-slug/<slug>` | the list for operators |
+//! | `clients/all` | `client/<id>` | registered clients, with the hashes of their secrets |
+//! | | `event/<id>/<time, newest first>-<id>` | what became of a client |
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
 //! | `signing/keys` | `ring` | the signing keys, sealed |
@@ -57,9 +59,10 @@ use crate::domain::access::Closed;
 use crate::domain::audit::AuditEntry;
 use crate::domain::disable::{Row, RowStatus, Run, Which};
 use crate::domain::grant::{AccessToken, Grant};
-use crate::domain::ids::{FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
+use crate::domain::ids::{ClientId, FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
 use crate::domain::member::Member;
 use crate::domain::organization::Organization;
+use crate::domain::registration::{ClientEvent, Registration};
 use crate::domain::secret::TokenHash;
 use crate::domain::session::Session;
 use crate::domain::setup_link::SetUpLink;
@@ -78,6 +81,8 @@ impl Stored for Session {}
 impl Stored for Whereabouts {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
+impl Stored for Registration {}
+impl Stored for ClientEvent {}
 impl Stored for UserId {}
 impl Stored for OrganizationId {}
 
@@ -162,11 +167,15 @@ pub fn audit_log(id: &OrganizationId) -> Collection<AuditEntry> {
     Collection::new(org(id), "audit/")
 }
 
-/// Counted down from the far future, so that a scan finds the newest first.
 #[must_use]
 pub fn audit_entry(id: &OrganizationId, at: Timestamp, unique: &str) -> TypedKey<AuditEntry> {
+    audit_log(id).item(&newest_first(at, unique))
+}
+
+/// Counted down from the far future, so that a scan finds the newest first.
+fn newest_first(at: Timestamp, unique: &str) -> String {
     let down = 99_999_999_999_999_i64.saturating_sub(at.as_millis());
-    audit_log(id).item(&format!("{down:014}-{unique}"))
+    format!("{down:014}-{unique}")
 }
 
 /// One key an hour for each person and reason.
@@ -246,6 +255,27 @@ pub fn slug(slug: &Slug) -> TypedKey<OrganizationId> {
 #[must_use]
 pub fn organizations() -> Collection<OrganizationId> {
     Collection::new(Partition::new("organizations", "all"), "by-slug/")
+}
+
+/// All in one partition: nodes read the whole of it again and again.
+#[must_use]
+pub fn clients() -> Collection<Registration> {
+    Collection::new(Partition::new("clients", "all"), "client/")
+}
+
+#[must_use]
+pub fn client(id: &ClientId) -> TypedKey<Registration> {
+    clients().item(id.as_str())
+}
+
+#[must_use]
+pub fn client_events(id: &ClientId) -> Collection<ClientEvent> {
+    Collection::new(Partition::new("clients", "all"), format!("event/{id}/"))
+}
+
+#[must_use]
+pub fn client_event(id: &ClientId, at: Timestamp, unique: &str) -> TypedKey<ClientEvent> {
+    client_events(id).item(&newest_first(at, unique))
 }
 
 #[must_use]

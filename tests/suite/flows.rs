@@ -10,6 +10,8 @@ mod back_channel;
 mod bad_input;
 #[path = "flows/certification.rs"]
 mod certification;
+#[path = "flows/clients.rs"]
+mod clients;
 #[path = "flows/disable.rs"]
 mod disable;
 #[path = "flows/epochs.rs"]

@@ -4,6 +4,7 @@
 mod architecture;
 mod assets;
 mod browser;
+mod clients;
 mod config;
 mod flows;
 mod hostile;

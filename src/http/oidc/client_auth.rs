@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use aws_lc_rs::digest;
 use axum::http::{HeaderMap, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +9,6 @@ use base64::engine::general_purpose::STANDARD;
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, TokenAuth};
 use crate::domain::parameters::Parameters;
-use crate::domain::secret::same;
 use crate::http::error::OAuthFailure;
 use crate::services::clients::Clients;
 use crate::services::limits::{Limits, network};
@@ -41,9 +39,8 @@ pub async fn authenticate(
     let client = clients.get(&presented.id);
     let known = client.as_ref().map(|_| presented.id.as_str());
     let bucket = limits.of_client(known, &network(address));
-    let good = client.filter(|client| {
-        client.token_auth == presented.method && presented.secrets.iter().any(|secret| knows(client, secret))
-    });
+    let proves = |client: &Client| presented.secrets.iter().any(|secret| client.knows(secret, clients.now()));
+    let good = client.filter(|client| client.token_auth == presented.method && proves(client));
     if let Some(client) = good {
         return Ok(client);
     }
@@ -102,11 +99,6 @@ fn form_decode(text: &str) -> String {
         .next()
         .map(|(_, v)| v.into_owned())
         .unwrap_or_default()
-}
-
-fn knows(client: &Client, secret: &str) -> bool {
-    let hash = digest::digest(&digest::SHA256, secret.as_bytes());
-    client.secrets.iter().any(|known| same(known, hash.as_ref()))
 }
 
 #[cfg(test)]

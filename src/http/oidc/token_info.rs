@@ -7,24 +7,20 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::userinfo::{Refusal, bearer};
+use super::userinfo::bearer;
 use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
 use crate::domain::client::Subject;
 use crate::http::error::OAuthFailure;
 use crate::http::web::Web;
-use crate::services::clients::Clients;
 use crate::services::grants::{Grants, Opened};
 
 pub async fn get(
     State(web): State<Arc<Web>>,
     State(grants): State<Arc<Grants>>,
-    State(clients): State<Arc<Clients>>,
     headers: HeaderMap,
 ) -> Result<Response, OAuthFailure> {
     let authenticated = bearer(&grants, &headers, None).await?;
-    let grant = &authenticated.grant;
-    let client = clients.get(grant.client.as_str()).ok_or(Refusal::Invalid)?;
-    let Opened { user, organizations } = authenticated.opened;
+    let Opened { client, user, organizations } = authenticated.opened;
     let id = match client.subject {
         Subject::FlyUserId => user.fly_id.to_string(),
         Subject::UserId => user.id.to_string(),

@@ -57,7 +57,7 @@ async fn userinfo(grants: &Grants, headers: &HeaderMap, in_form: Option<String>)
     if !scope.contains(ScopeValue::OpenId) {
         return Err(Refusal::Scope.into());
     }
-    let Opened { user, organizations } = &authenticated.opened;
+    let Opened { user, organizations, .. } = &authenticated.opened;
     let person = person_claims(user, scope, &authenticated.grant.claims.userinfo, organizations);
     let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((headers, Json(UserInfo { sub: user.id.clone(), person })).into_response())

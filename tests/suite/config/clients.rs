@@ -1,5 +1,8 @@
 //! `[[clients]]`: presets, secrets as digests, and clients that cannot be.
 
+use std::collections::BTreeSet;
+
+use flybridge::config::{SETTINGS, client_from_options};
 use flybridge::domain::client::{SigningAlgorithm, Subject, TokenAuth};
 
 use super::{CLIENT, LEAST, load, problem};
@@ -44,7 +47,7 @@ fn a_client_is_known_by_the_digest_of_its_secret() {
     let client = load(&format!("{LEAST}{CLIENT}")).unwrap().clients.remove(0);
     // printf %s client-secret-0123456789 | sha256sum
     let digest = "c580a98efcac28b25a6fdf4c43d4e8b40c50827e2e7b405241330ad93f4c36bd";
-    let hex = client.secrets[0].iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
+    let hex = client.secrets[0].hash.as_bytes().iter().fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"));
     assert_eq!(hex, digest);
 }
 
@@ -79,4 +82,45 @@ fn clients_that_cannot_be_are_refused() {
                 \"secret-number-four-4\", \"secret-number-five-5\"]";
     let text = CLIENT.replace("secret = \"client-secret-0123456789\"", many);
     assert!(problem(&format!("{LEAST}{text}")).contains("this client has 5 secrets"));
+}
+
+#[test]
+fn an_option_is_there_for_every_setting_and_says_the_same() {
+    // An unknown key is answered with all that are known.
+    let shown = problem(&format!("{LEAST}{CLIENT}zzzzzzzz = 1"));
+    let known = shown.split_once("known here: ").unwrap().1.trim_end_matches('.');
+    let (mut known, mut options): (BTreeSet<&str>, BTreeSet<&str>) = (known.split(", ").collect(), BTreeSet::new());
+    known.retain(|key| *key != "id" && !key.starts_with("secret"));
+    options.extend(SETTINGS.iter().map(|setting| setting.key));
+    assert_eq!(options, known);
+
+    let lines = [
+        ("name", "\"Sentry\"", "Sentry"),
+        ("redirect_uris", "\"https://sentry.example.com/auth/sso/\"", "https://sentry.example.com/auth/sso/"),
+        ("post_logout_redirect_uris", "\"https://sentry.example.com/\"", "https://sentry.example.com/"),
+        ("home", "\"https://sentry.example.com/\"", "https://sentry.example.com/"),
+        ("preset", "\"sentry-fly\"", "sentry-fly"),
+        ("token_auth", "\"client_secret_basic\"", "client_secret_basic"),
+        ("algorithm", "\"ES256\"", "ES256"),
+        ("require_pkce", "true", "true"),
+        ("require_openid", "true", "true"),
+        ("claims_in_id_token", "true", "true"),
+        ("always_refresh_token", "false", "false"),
+        ("denials_on_own_page", "false", "false"),
+        ("subject", "\"user_id\"", "user_id"),
+    ];
+    assert_eq!(lines.len(), SETTINGS.len(), "each of them");
+    let text = lines.map(|(key, value, _)| format!("{key} = {value}")).join("\n");
+    let secret = "secret = \"client-secret-0123456789\"";
+    let mut configured = load(&format!("{LEAST}[[clients]]\nid = \"sentry\"\n{secret}\n{text}")).unwrap().clients;
+    let typed = |key: &str| lines.iter().find(|line| line.0 == key).map(|line| line.2.to_owned());
+    let given = SETTINGS.iter().filter_map(|setting| Some((*setting, vec![typed(setting.key)?])));
+    let registered = client_from_options("sentry", given).unwrap();
+    configured[0].secrets.clear();
+    assert_eq!(registered, configured[0]);
+    let kept = serde_json::to_value(&registered).unwrap();
+    let names: BTreeSet<&str> = kept.as_object().unwrap().keys().map(String::as_str).collect();
+    options.remove("preset");
+    options.insert("id");
+    assert_eq!(names, options, "what is kept has the same names");
 }

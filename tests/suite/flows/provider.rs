@@ -53,7 +53,8 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
     let vault = Arc::clone(&here.web.vault);
     let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
     let upstream = UpstreamTokens::new(store.clone(), jobs, Arc::clone(&vault), Arc::clone(&here.fly.connector));
-    let grants = Grants::new(store.clone(), vault, upstream, directory, *here.grants.rules());
+    let clients = Arc::clone(&here.clients);
+    let grants = Grants::new(store.clone(), vault, upstream, directory, clients, *here.grants.rules());
     let token = TokenEndpoint {
         clients: Arc::clone(&here.clients),
         limits: Arc::clone(&here.token.limits),

@@ -27,6 +27,7 @@ use flybridge::http::error::render_errors;
 use flybridge::http::organization::{Admin, MAX_STREAMS, audit, auth, disable, enable, events, members, run};
 use flybridge::http::web::{Visitor, Web, know_browser};
 use flybridge::random::SeededRandom;
+use flybridge::services::clients::Clients;
 use flybridge::services::directory::{Directory, FlyPerson};
 use flybridge::services::disable::Disable;
 use flybridge::services::disable::click::Clicked;
@@ -156,6 +157,7 @@ impl World {
         });
         let directory = Directory::new(store.clone());
         let (fly, connector) = fly().await;
+        let clients = Arc::new(Clients::open(store.clone(), &[]).await.unwrap());
         let (stop, stopping) = watch::channel(false);
         let admin = Arc::new(Admin {
             disable: Disable::new(store.clone(), Arc::clone(&jobs), Arc::clone(&directory)),
@@ -163,7 +165,7 @@ impl World {
             store,
             directory,
             rate: 2,
-            clients: Arc::default(),
+            clients,
             streams: Arc::new(Semaphore::new(MAX_STREAMS)),
             stopping,
         });

@@ -1,0 +1,203 @@
+//! A client that an operator registered by command, as the store keeps it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::client::{Client, ClientSecret, MOST_SECRETS};
+use super::ids::RegistrationId;
+use super::organization::Actor;
+use crate::clock::Timestamp;
+
+/// How long a replaced secret may be accepted beside the new one at most.
+pub const LONGEST_OVERLAP: Duration = Duration::from_hours(30 * 24);
+
+/// A registered client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    pub id: RegistrationId,
+    /// What was set, all of it, whichever preset it began with.
+    pub settings: Client,
+    /// The newest first. Those whose time is over leave with the next change.
+    pub secrets: Vec<ClientSecret>,
+    pub created_at: Timestamp,
+    pub changed_at: Timestamp,
+}
+
+/// One more secret would be one too many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the client has {MOST_SECRETS} secrets that are accepted, the most there can be. Wait until one of them ends, or end \
+     all of them at once with --overlap 0s"
+)]
+pub struct TooManySecrets;
+
+impl Registration {
+    #[must_use]
+    pub fn new(id: RegistrationId, settings: Client, secret: ClientSecret, now: Timestamp) -> Self {
+        Self { id, settings, secrets: vec![secret], created_at: now, changed_at: now }
+    }
+
+    /// What requests are held against.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client { secrets: self.secrets.clone(), registration: Some(self.id.clone()), ..self.settings.clone() }
+    }
+
+    /// With `secret` in place of those there are, which are accepted for `overlap` more at most.
+    ///
+    /// # Errors
+    /// When more than [`MOST_SECRETS`] would be accepted.
+    pub fn with_secret(
+        &self,
+        secret: ClientSecret,
+        overlap: Duration,
+        now: Timestamp,
+    ) -> Result<Self, TooManySecrets> {
+        let end = now.plus(overlap);
+        let replaced = self.secrets.iter().map(|old| ClientSecret {
+            accepted_until: Some(old.accepted_until.map_or(end, |until| until.min(end))),
+            ..old.clone()
+        });
+        let replaced = replaced.filter(|old| old.is_accepted(now));
+        let secrets: Vec<_> = std::iter::once(secret).chain(replaced).collect();
+        if secrets.len() > MOST_SECRETS {
+            return Err(TooManySecrets);
+        }
+        Ok(Self { secrets, changed_at: now, ..self.clone() })
+    }
+}
+
+/// Something that was done to a client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientEvent {
+    pub at: Timestamp,
+    pub what: ClientChange,
+    pub who: Actor,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientChange {
+    Added,
+    SecretRotated,
+    Removed,
+}
+
+impl ClientChange {
+    /// As a sentence about the client goes on.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Added => "was added",
+            Self::SecretRotated => "got a new secret",
+            Self::Removed => "was removed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+    use crate::random::SeededRandom;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+    const DAY: Duration = Duration::from_hours(24);
+
+    fn settings() -> Client {
+        Client {
+            id: "grafana".parse().expect("an id"),
+            name: "Grafana".to_owned(),
+            secrets: Vec::new(),
+            registration: None,
+            redirect_uris: vec!["https://rp.test/cb".to_owned()],
+            post_logout_redirect_uris: Vec::new(),
+            home: Some("https://rp.test/".parse().expect("an address")),
+            backchannel_logout_uri: None,
+            token_auth: TokenAuth::ClientSecretPost,
+            algorithm: SigningAlgorithm::Es256,
+            require_pkce: true,
+            require_openid: true,
+            claims_in_id_token: false,
+            always_refresh_token: false,
+            denials_on_own_page: true,
+            subject: Subject::FlyUserId,
+        }
+    }
+
+    fn secret(seed: u64, now: Timestamp) -> (String, ClientSecret) {
+        let (secret, kept) = ClientSecret::mint(now, &SeededRandom::new(seed));
+        (secret.expose().clone(), kept)
+    }
+
+    fn registered() -> (String, Registration) {
+        let (text, kept) = secret(1, NOW);
+        (text, Registration::new("r1".parse().expect("an id"), settings(), kept, NOW))
+    }
+
+    #[test]
+    fn a_replaced_secret_is_accepted_until_its_overlap_ends_and_not_a_moment_longer() {
+        let (old, first) = registered();
+        assert!(first.client().knows(&old, NOW.plus(1_000 * DAY)), "as long as nobody replaces it");
+        let (new, kept) = secret(2, NOW);
+        let client = first.with_secret(kept, DAY, NOW).expect("there is room").client();
+        let last = NOW.plus(DAY).minus(Duration::from_millis(1));
+        assert!(client.knows(&old, last) && client.knows(&new, last));
+        assert!(!client.knows(&old, NOW.plus(DAY)) && client.knows(&new, NOW.plus(DAY)));
+        assert!(!client.knows("", NOW) && !client.knows(&new[1..], NOW));
+    }
+
+    #[test]
+    fn no_overlap_ends_every_older_secret_at_once() {
+        let (old, first) = registered();
+        let (middle, kept) = secret(2, NOW);
+        let second = first.with_secret(kept, 3 * DAY, NOW).expect("there is room");
+        let (new, kept) = secret(3, NOW);
+        let third = second.with_secret(kept, Duration::ZERO, NOW).expect("there is room");
+        assert_eq!(third.secrets.len(), 1, "what is over is not kept");
+        let client = third.client();
+        assert!(!client.knows(&old, NOW) && !client.knows(&middle, NOW) && client.knows(&new, NOW));
+    }
+
+    #[test]
+    fn a_later_rotation_prolongs_nothing() {
+        let (old, first) = registered();
+        let second = first.with_secret(secret(2, NOW).1, DAY, NOW).expect("there is room");
+        let third = second.with_secret(secret(3, NOW).1, 7 * DAY, NOW).expect("there is room");
+        assert!(!third.client().knows(&old, NOW.plus(DAY)));
+    }
+
+    #[test]
+    fn as_many_are_accepted_side_by_side_as_in_the_configuration() {
+        let mut registration = registered().1;
+        for seed in 2..=4 {
+            registration = registration.with_secret(secret(seed, NOW).1, DAY, NOW).expect("there is room");
+        }
+        assert_eq!(registration.secrets.len(), MOST_SECRETS);
+        assert_eq!(registration.with_secret(secret(5, NOW).1, DAY, NOW), Err(TooManySecrets));
+        let later = NOW.plus(DAY);
+        let after = registration.with_secret(secret(5, later).1, DAY, later).expect("those that ended make room");
+        assert_eq!(after.secrets.len(), 2);
+        assert_eq!((after.created_at, after.changed_at), (NOW, later));
+    }
+
+    #[test]
+    fn what_is_kept_reads_back_and_holds_no_secret() {
+        let (text, registration) = registered();
+        let json = serde_json::to_string(&registration).expect("JSON");
+        assert!(!json.contains(&text));
+        assert_eq!(text.len(), 43, "256 bits");
+        assert_eq!(serde_json::from_str::<Registration>(&json).expect("a registration"), registration);
+        assert!(!format!("{registration:?}").contains(&registration.secrets[0].hash.to_text()));
+    }
+
+    #[test]
+    fn a_grant_belongs_to_one_registration_unless_the_client_is_configured() {
+        let client = registered().1.client();
+        let [own, other] = ["r1", "r2"].map(|id| id.parse::<RegistrationId>().expect("an id"));
+        assert!(client.stands_by(Some(&own)));
+        assert!(!client.stands_by(Some(&other)) && !client.stands_by(None));
+        assert!(settings().stands_by(Some(&other)) && settings().stands_by(None));
+    }
+}
