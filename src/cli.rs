@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod check_config;
+pub mod client;
 pub mod demo;
 pub mod health;
 pub mod keys;
@@ -63,6 +64,13 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
+    /// Register applications that people sign in to, give them new secrets, and look at them.
+    Client {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        command: client::ClientCommand,
+    },
     /// Look at the signing keys, have the next ones sign sooner, or take one away.
     Keys {
         #[command(flatten)]
@@ -103,6 +111,7 @@ async fn run(command: Command) -> Result<(), StartError> {
         Command::Demo(args) => demo::run(args).await,
         Command::CheckConfig(args) => check_config::run(args.config.as_deref()),
         Command::Health { alive, address, config } => health::run(alive, address, config.config.as_deref()).await,
+        Command::Client { config, command } => client::run(config.config.as_deref(), command).await,
         Command::Keys { config, command } => keys::run(config.config.as_deref(), command).await,
         Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
     }

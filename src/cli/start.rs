@@ -29,7 +29,13 @@ impl StartError {
         Self { message: message.into(), code: 1 }
     }
 
-    /// 2 for a configuration that has to be mended, 1 for everything else.
+    /// For arguments that have to be mended.
+    #[must_use]
+    pub fn arguments(message: impl Into<String>) -> Self {
+        Self { message: message.into(), code: 2 }
+    }
+
+    /// 2 for a configuration or arguments that have to be mended, 1 for everything else.
     #[must_use]
     pub fn code(&self) -> u8 {
         self.code

@@ -2,6 +2,8 @@
 //!
 //! With `FLYBRIDGE_HEAVY=1` organizations have 10,000 members instead of a few hundred.
 
+#[path = "processes/clients.rs"]
+mod clients;
 #[path = "processes/commands.rs"]
 mod commands;
 #[path = "processes/delivery.rs"]

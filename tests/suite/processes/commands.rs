@@ -152,7 +152,7 @@ fn check_config_says_that_nobody_can_sign_in_without_a_client() {
     let shown = shown.replace("secret_file = \"/run/secrets/sentry\"", "secret = \"5e0b91f7c3a84d26b8f10e6d\"");
     std::fs::write(&config, format!("{without}\n{shown}")).unwrap();
     let checked = run_command(&config, &["check-config"]);
-    assert!(stdout(&checked).ends_with("with 1 client(s).\n"), "{}{}", stdout(&checked), stderr(&checked));
+    assert!(stdout(&checked).ends_with("with 1 client(s) of its own.\n"), "{}{}", stdout(&checked), stderr(&checked));
 }
 
 #[test]
@@ -161,6 +161,8 @@ fn the_help_describes_every_argument() {
         (vec!["organizations", "show", "--help"], vec!["<SLUG>"]),
         (vec!["organizations", "set-plan", "--help"], vec!["<SLUG>", "<PLAN>"]),
         (vec!["organizations", "add", "--help"], vec!["--id", "--slug", "--name", "--plan", "--config"]),
+        (vec!["client", "rotate-secret", "--help"], vec!["<ID>", "--overlap"]),
+        (vec!["client", "remove", "--help"], vec!["<ID>", "--yes"]),
         (vec!["health", "--help"], vec!["--address", "--config"]),
     ] {
         let help = stdout(&program().args(&words).output().unwrap());

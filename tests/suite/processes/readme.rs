@@ -47,7 +47,8 @@ fn home() -> (Home, PathBuf) {
 #[test]
 fn its_configuration_and_its_commands_work_as_they_stand() {
     let (_home, config) = home();
-    let starts = ["flybridge check-config", "flybridge organizations add", "flybridge organizations set-plan"];
+    let organizations = ["flybridge organizations add", "flybridge organizations set-plan"];
+    let starts = ["flybridge check-config", organizations[0], organizations[1], "flybridge client add"];
     for start in starts {
         let words = command(start);
         assert!(words.contains(&"flybridge.toml".to_owned()), "{words:?}");
