@@ -159,9 +159,8 @@ fn outbox(
     signing: &Arc<SigningKeys>,
     clients: &Arc<Clients>,
 ) -> Result<Outbox, StartError> {
-    let registered = Arc::clone(clients);
-    let find = Arc::new(move |id: &str| registered.get(id));
-    let back_channel = BackChannel::new(config.server.issuer.as_str(), Arc::clone(signing), find, TIMEOUT)
+    let issuer = config.server.issuer.as_str();
+    let back_channel = BackChannel::new(issuer, Arc::clone(signing), Arc::clone(clients), TIMEOUT)
         .map_err(|e| StartError::new("the connector to clients cannot be made", e))?;
     let mailer = mailer(&config.mail, config.workers.concurrency, Arc::clone(&services.clock))?;
     Ok(Outbox {

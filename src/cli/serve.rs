@@ -62,13 +62,17 @@ pub(super) async fn serve_program(
             program.outbox.run(stop.clone()).await;
         }
     };
-    let keys = keep_keys(&program.signing, &*clock, stop.clone());
-    let clients = keep_clients(&program.app.clients, &*clock, stop.clone());
-    let (drained, (), (), ()) = tokio::join!(serving, working, keys, clients);
+    let (drained, (), ()) = tokio::join!(serving, working, keep_up(program, &*clock, stop.clone()));
     match drained {
         Drained::Wholly => tracing::info!("stopped; every request was answered"),
         Drained::Cut(connections) => tracing::warn!(connections, "stopped; some connections were cut"),
     }
+}
+
+/// Keeps the keys and knows the clients until `stop` says so. Workers sign, too: what they tell clients.
+pub(super) async fn keep_up(program: &Program, clock: &dyn Clock, stop: watch::Receiver<bool>) {
+    let keys = keep_keys(&program.signing, clock, stop.clone());
+    tokio::join!(keys, keep_clients(&program.app.clients, clock, stop));
 }
 
 async fn keep_keys(signing: &SigningKeys, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
@@ -92,7 +96,7 @@ fn tell_clients(clients: &Clients) {
 }
 
 /// Reads the registered clients again and again. Trouble is told when it begins and when it is over.
-pub(super) async fn keep_clients(clients: &Clients, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
+async fn keep_clients(clients: &Clients, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
     let mut failing = false;
     loop {
         tokio::select! {

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::assemble::assemble;
-use super::serve::{keep_clients, set_up_log, stop_signal};
+use super::serve::{keep_up, set_up_log, stop_signal};
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock};
 use crate::random::SystemRandom;
@@ -20,7 +20,7 @@ pub async fn run(file: Option<&Path>, once: bool) -> Result<(), StartError> {
     let outbox = &program.outbox;
     if !once {
         let stop = stop_signal()?;
-        tokio::join!(outbox.run(stop.clone()), keep_clients(&program.app.clients, &*clock, stop));
+        tokio::join!(outbox.run(stop.clone()), keep_up(&program, &*clock, stop));
         return Ok(());
     }
     while outbox.work_once().await? + outbox.mail_once().await? + outbox.logout_once().await? > 0 {

@@ -1,13 +1,15 @@
 //! Telling a client that a session is over (OpenID Connect Back-Channel Logout 1.0): one POST with a signed token.
 //!
 //! Bounds: one deadline for everything, no redirects, and nothing is read of the answer but its status. Addresses of the
-//! own network are not blocked, since targets come from the configuration alone: no client, person or token names one.
+//! own network are not blocked, since targets come from operators alone, by configuration or command: no client, person or
+//! token names one.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{StatusCode, redirect};
 
+use super::clients::Clients;
 use super::jobs::LogoutNotice;
 use super::signing::{SigningError, SigningKeys};
 use crate::clock::Timestamp;
@@ -22,9 +24,6 @@ pub const TIMEOUT: Duration = Duration::from_secs(5);
 const LIFETIME: Duration = Duration::from_mins(2);
 /// What it is (section 2.4): never to be taken for an `id_token`.
 const TYP: &str = "logout+jwt";
-
-/// Finds a client as it is registered now.
-pub type FindClient = Arc<dyn Fn(&str) -> Option<Arc<Client>> + Send + Sync>;
 
 /// How telling a client ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub enum Told {
 pub struct BackChannel {
     issuer: String,
     signing: Arc<SigningKeys>,
-    clients: FindClient,
+    clients: Arc<Clients>,
     http: reqwest::Client,
 }
 
@@ -52,7 +51,7 @@ impl BackChannel {
     pub fn new(
         issuer: &str,
         signing: Arc<SigningKeys>,
-        clients: FindClient,
+        clients: Arc<Clients>,
         timeout: Duration,
     ) -> reqwest::Result<Self> {
         let http = reqwest::Client::builder()
@@ -65,7 +64,7 @@ impl BackChannel {
 
     /// Sends a token made at `now` to where the client wants it now.
     pub async fn tell(&self, notice: &LogoutNotice, now: Timestamp, random: &dyn Random) -> Told {
-        let client = (self.clients)(notice.client.as_str());
+        let client = self.clients.get(notice.client.as_str());
         let Some((client, uri)) =
             client.and_then(|client| Some((client.clone(), client.backchannel_logout_uri.clone()?)))
         else {

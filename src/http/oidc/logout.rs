@@ -18,8 +18,8 @@ use crate::http::error::PageError;
 use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
 use crate::http::web::{Visitor, Web};
-use crate::services::sessions::Current;
 use crate::services::clients::Clients;
+use crate::services::sessions::Current;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 use crate::services::vault::Purpose;
 

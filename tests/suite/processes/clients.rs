@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use super::fly::Reserved;
 use super::link_saltmarsh;
 use super::needles::Needles;
+use crate::support::ports::free_port;
 use crate::support::process::{Home, Node, OIDC_CLIENT, REDIRECT, http, program, stderr, stdout, until};
-use crate::support::redis::{Server, free_port};
+use crate::support::redis::Server;
 use crate::support::visitor::Visitor;
 
 const ID: &str = "newcomer";

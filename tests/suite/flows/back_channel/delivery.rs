@@ -130,9 +130,8 @@ async fn a_client_that_gives_no_answer_is_waited_for_only_so_long() {
     let two = signed_out().await;
     two.rs.will([Act::Hang]);
     let clients = Arc::clone(&two.app.program.app.clients);
-    let find = Arc::new(move |id: &str| clients.get(id));
     let signing = Arc::clone(&two.app.program.signing);
-    let impatient = BackChannel::new("https://login.test", signing, find, Duration::from_millis(50)).unwrap();
+    let impatient = BackChannel::new("https://login.test", signing, clients, Duration::from_millis(50)).unwrap();
     let notice = LogoutNotice {
         client: "told-rs256".parse().unwrap(),
         user: two.id("ines").await,
