@@ -72,13 +72,19 @@ fn overlap(text: &str) -> Result<Duration, String> {
 
 impl From<RegistrationError> for StartError {
     fn from(error: RegistrationError) -> Self {
-        match error {
-            RegistrationError::Store(StoreError::Unavailable(_)) => Self::plain(format!(
-                "{error}. It may have been done nevertheless: `client show` tells, and `client rotate-secret` gives \
-                 another secret in place of one that nobody saw"
-            )),
-            error => Self::plain(error.to_string()),
-        }
+        let remedy = match error {
+            RegistrationError::Store(StoreError::Unavailable(_)) => {
+                ". It may have been done nevertheless: `client show` tells, and `client rotate-secret` gives another \
+                 secret in place of one that nobody saw"
+            }
+            RegistrationError::Store(_) => "",
+            RegistrationError::Exists(_) => "; choose another id, or remove it first",
+            RegistrationError::Unknown(_) => "; `client list` shows all",
+            RegistrationError::TooManySecrets(_) => {
+                "; wait until one of them ends, or end all of them at once with `--overlap 0s`"
+            }
+        };
+        Self::plain(format!("{error}{remedy}"))
     }
 }
 
@@ -239,8 +245,23 @@ fn confirm(id: &ClientId) -> Result<(), StartError> {
     std::io::stdout().flush().map_err(cannot)?;
     let mut answer = String::new();
     input.read_line(&mut answer).map_err(cannot)?;
-    match answer.trim() {
-        "y" | "Y" | "yes" => Ok(()),
-        _ => Err(StartError::plain("nothing was removed")),
+    if is_yes(&answer) { Ok(()) } else { Err(StartError::plain("nothing was removed")) }
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_yes_removes() {
+        for (answer, yes) in
+            [("y\n", true), ("Yes\r\n", true), ("", false), ("\n", false), ("n\n", false), ("yy", false)]
+        {
+            assert_eq!(is_yes(answer), yes, "{answer:?}");
+        }
     }
 }

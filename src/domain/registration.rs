@@ -26,10 +26,7 @@ pub struct Registration {
 
 /// One more secret would be one too many.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the client has {MOST_SECRETS} secrets that are accepted, the most there can be. Wait until one of them ends, or end \
-     all of them at once with --overlap 0s"
-)]
+#[error("the client has {MOST_SECRETS} secrets that are accepted, the most there can be")]
 pub struct TooManySecrets;
 
 impl Registration {
@@ -99,31 +96,29 @@ impl ClientChange {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::client::{SigningAlgorithm, Subject, TokenAuth};
     use crate::random::SeededRandom;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000);
     const DAY: Duration = Duration::from_hours(24);
 
+    /// As the first version wrote them: a setting that came later must not keep them from being read.
     fn settings() -> Client {
-        Client {
-            id: "grafana".parse().expect("an id"),
-            name: "Grafana".to_owned(),
-            secrets: Vec::new(),
-            registration: None,
-            redirect_uris: vec!["https://rp.test/cb".to_owned()],
-            post_logout_redirect_uris: Vec::new(),
-            home: Some("https://rp.test/".parse().expect("an address")),
-            backchannel_logout_uri: None,
-            token_auth: TokenAuth::ClientSecretPost,
-            algorithm: SigningAlgorithm::Es256,
-            require_pkce: true,
-            require_openid: true,
-            claims_in_id_token: false,
-            always_refresh_token: false,
-            denials_on_own_page: true,
-            subject: Subject::FlyUserId,
-        }
+        let written = serde_json::json!({
+            "id": "grafana",
+            "name": "Grafana",
+            "redirect_uris": ["https://rp.test/cb"],
+            "post_logout_redirect_uris": [],
+            "home": "https://rp.test/",
+            "token_auth": "client_secret_post",
+            "algorithm": "ES256",
+            "require_pkce": true,
+            "require_openid": true,
+            "claims_in_id_token": false,
+            "always_refresh_token": false,
+            "denials_on_own_page": true,
+            "subject": "fly_user_id",
+        });
+        serde_json::from_value(written).expect("settings")
     }
 
     fn secret(seed: u64, now: Timestamp) -> (String, ClientSecret) {

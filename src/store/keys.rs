@@ -50,6 +50,8 @@
 //! - Leaving Fly.io: the fan-out does the same in the `user/<id>` of each member, then writes the members' rows in
 //!   `org/<id>`. Dying in between repeats it for members who have no such places any more, so no client is told twice; but
 //!   one where a member has signed in through Fly.io meanwhile, for another organization, signs them out once for nothing.
+//! - Client removed: one commit in `clients/all`. Its grants stay and are dead, since each names the registration that it
+//!   was given under.
 //! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.
 
 use super::records::{Collection, Stored, TypedKey};

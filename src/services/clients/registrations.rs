@@ -15,9 +15,9 @@ use crate::store::{Attempt, MAX_SCAN, Store, StoreError, Txn, keys};
 pub enum RegistrationError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("there is a client {0} already; choose another id, or remove it first")]
+    #[error("there is a client {0} already")]
     Exists(ClientId),
-    #[error("there is no registered client {0}; `client list` shows all")]
+    #[error("there is no registered client {0}")]
     Unknown(ClientId),
     #[error(transparent)]
     TooManySecrets(#[from] TooManySecrets),
