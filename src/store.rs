@@ -27,7 +27,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, try_join};
+use futures_util::future::{BoxFuture, join};
 
 use crate::clock::{Clock, Timestamp};
 use crate::random::Random;
@@ -477,8 +477,9 @@ impl Store {
     pub async fn ping(&self) -> Result<Duration, StoreError> {
         let before = self.clock.now();
         // Side by side: each may take as long as one operation.
-        let ((), theirs) = try_join(self.known.recognize(&*self.backend), self.backend.ping()).await?;
-        let Some(theirs) = theirs else { return Ok(Duration::ZERO) };
+        let (same, theirs) = join(self.known.recognize(&*self.backend), self.backend.ping()).await;
+        same?;
+        let Some(theirs) = theirs? else { return Ok(Duration::ZERO) };
         let after = self.clock.now();
         // The question took a while; their time is from somewhere in between.
         Ok(before.since(theirs).max(theirs.since(after)))

@@ -16,10 +16,13 @@ use crate::http::server::{Drained, bind, serve};
 use crate::random::SystemRandom;
 use crate::services::clients::{Clients, REFRESH_EVERY};
 use crate::services::signing::{RotationPlan, SigningKeys};
+use crate::store::Store;
 use crate::telemetry;
 
 /// How often nodes look whether keys are due and what other nodes did.
 pub(super) const KEYS_EVERY: Duration = Duration::from_mins(5);
+/// How soon it is noticed that the store is another one. One small read.
+const WATCH_EVERY: Duration = Duration::from_secs(1);
 
 pub async fn run(file: Option<&Path>) -> Result<(), StartError> {
     let config = load(file)?;
@@ -72,7 +75,18 @@ pub(super) async fn serve_program(
 /// Keeps the keys and knows the clients until `stop` says so. Workers sign, too: what they tell clients.
 pub(super) async fn keep_up(program: &Program, clock: &dyn Clock, stop: watch::Receiver<bool>) {
     let keys = keep_keys(&program.signing, clock, stop.clone());
-    tokio::join!(keys, keep_clients(&program.app.clients, clock, stop));
+    let clients = keep_clients(&program.app.clients, clock, stop.clone());
+    tokio::join!(keys, clients, keep_watch(&program.app.readiness.store, clock, stop));
+}
+
+/// Notices when the store is emptied or replaced. It tells the log itself; that it gives no answer others notice.
+async fn keep_watch(store: &Store, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return,
+            () = clock.sleep(WATCH_EVERY) => drop(store.recognize_installation().await),
+        }
+    }
 }
 
 async fn keep_keys(signing: &SigningKeys, clock: &dyn Clock, mut stop: watch::Receiver<bool>) {

@@ -1,8 +1,8 @@
 //! What a client asks for by claim rather than by scope: the parameters `claims` (OIDC Core, section 5.5) and
 //! `acr_values` (section 3.1.2.1).
 //!
-//! Nothing in them is ever an error: what cannot be read, has another shape or is not known here is as if not sent, and
-//! demands nothing.
+//! Nothing in them is ever an error. What cannot be read, has another shape or is no claim known here is as if not sent; a
+//! person or an essential way of signing in that is not known here is one that no sign-in is.
 
 use std::collections::BTreeSet;
 

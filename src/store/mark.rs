@@ -54,7 +54,12 @@ impl Known {
         let Some(mark) = self.mark.get() else { return Ok(()) };
         let found = backend.get(std::slice::from_ref(&mark.key)).await?.pop().flatten();
         let same = mark.compare(found.as_ref());
-        self.lost.store(same.is_err(), Ordering::Relaxed);
+        let before = self.lost.swap(same.is_err(), Ordering::Relaxed);
+        match (&same, before) {
+            (Err(error), false) => tracing::error!(%error, "the store is not used until it is the one of the start"),
+            (Ok(()), true) => tracing::info!("the store is the one of the start again"),
+            _ => {}
+        }
         same
     }
 
@@ -85,6 +90,14 @@ impl Store {
         // Who asks twice has found the same mark twice, or else is told so by `recognize`.
         let _ = self.known.mark.set(mark);
         Ok(())
+    }
+
+    /// Looks for the mark, so that a store without it is noticed also where no connection broke.
+    ///
+    /// # Errors
+    /// When the store gives no answer, or is not the one of the start.
+    pub async fn recognize_installation(&self) -> Result<(), StoreError> {
+        self.known.recognize(&*self.backend).await
     }
 
     async fn mark_if_absent(&self, key: &TypedKey<Installation>) -> Result<Attempt<bool>, StoreError> {

@@ -48,6 +48,7 @@ impl Clock for SteppedClock {
 pub(crate) struct Bench {
     pub(crate) store: Store,
     pub(crate) clock: Arc<SteppedClock>,
+    /// What another node reaches the same store by.
     pub(crate) backend: Arc<dyn Backend>,
     _folder: Option<tempfile::TempDir>,
 }
@@ -65,11 +66,17 @@ impl Bench {
     }
 
     pub(crate) async fn redis() -> Self {
-        Self::over(Arc::new(connect(&redis_servers::shared()).await))
+        Self::over_connections(&redis_servers::shared()).await
     }
 
     pub(crate) async fn cluster() -> Self {
-        Self::over(Arc::new(connect(&redis_servers::shared_cluster()).await))
+        Self::over_connections(&redis_servers::shared_cluster()).await
+    }
+
+    async fn over_connections(url: &str) -> Self {
+        let namespace = namespace();
+        let backend = Arc::new(connect_to(url, &namespace).await);
+        Self { backend, ..Self::over(Arc::new(connect_to(url, &namespace).await)) }
     }
 
     pub(crate) fn over(backend: Arc<dyn Backend>) -> Self {
@@ -91,10 +98,17 @@ impl Bench {
 
 /// A connection with a namespace of its own.
 pub(crate) async fn connect(url: &str) -> RedisStore {
-    static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let number = NUMBER.fetch_add(1, Ordering::SeqCst);
-    let settings = Settings { namespace: format!("test{number}"), ..Settings::default() };
+    connect_to(url, &namespace()).await
+}
+
+async fn connect_to(url: &str, namespace: &str) -> RedisStore {
+    let settings = Settings { namespace: namespace.to_owned(), ..Settings::default() };
     RedisStore::connect(url, settings).await.unwrap()
+}
+
+fn namespace() -> String {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    format!("test{}", NUMBER.fetch_add(1, Ordering::SeqCst))
 }
 
 pub(crate) fn org() -> Partition {

@@ -98,11 +98,13 @@ impl Again {
 
     fn count(&mut self, row: &Row, (which, asked): (Which, Timestamp)) {
         let (again, since) = (row.resends > 0, row.at >= asked);
+        let unreachable = row.delivery == Delivery::Unreachable || !since;
         match row.status {
             RowStatus::Queued | RowStatus::Sending if again => self.waiting += 1,
             RowStatus::Sent if again && since => self.sent += 1,
             RowStatus::Failed if again && since => self.failed += 1,
-            _ if which.includes(row, asked) => self.left += 1,
+            // Without a reason not to, it would be on its way by now.
+            RowStatus::Failed if unreachable && which.includes(row, asked) => self.left += 1,
             _ => {}
         }
     }

@@ -134,10 +134,12 @@ pub async fn resend(
     let now = web.clock.now();
     let form = form.form(now).ok_or_else(|| stale(&path))?;
     let answer = Resent::page(&path, &whose, now);
+    let all = matches!(whose, Whose::All(_));
     let asked = Asked { form, clicked: entered.clicked(&visitor) };
     let queued = queue(&admin, &run, whose, &asked).await?;
     tracing::info!(run = %run.id, queued, "mail is to be sent again");
-    Ok(see_other(&answer))
+    // Of the same form sent again nothing is to be told: what came of the first is what the page shows.
+    Ok(see_other(if all && !queued { &path } else { &answer }))
 }
 
 /// Whether anything was queued. Nothing is no failure: the form was sent before or the mail is on its way already, and

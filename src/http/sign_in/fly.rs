@@ -10,8 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::finish::Finish;
 use super::page::SignInQuery;
-use super::transaction::{Errand, FlyLeg, Transaction, Transactions};
-use crate::domain::access::Proof;
+use super::transaction::{FlyLeg, Transaction, Transactions};
+use crate::domain::access::{Closed, Proof};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
@@ -109,11 +109,13 @@ impl Back<'_> {
         self.fly.tokens.save(&admitted.user.id, tokens).await?;
         let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
         let from = &self.visitor.address;
-        let closed = directory.note_sign_in(&admitted.user, &proof, from).await?;
-        // Who was asked to sign in once more, for a page that this opens, is refused nothing.
-        if !matches!(self.transaction.errand, Errand::Page { again: true, .. }) {
-            directory.note_closed_to_fly(&admitted.user, &proof, closed, from).await?;
+        let mut closed = directory.note_sign_in(&admitted.user, &proof, from).await?;
+        if let Some(slug) = self.transaction.overseen() {
+            // That it has left Fly.io does not keep an admin from the page they want.
+            let overseen = directory.organization_named(slug).await?.map(|entry| entry.value.id);
+            closed.retain(|(id, why)| *why != Closed::OtherMethod || Some(id) != overseen.as_ref());
         }
+        directory.note_closed_to_fly(&admitted.user, &proof, closed, from).await?;
         // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.
         let user = directory.user(&admitted.user.id).await?.map_or(admitted.user, |entry| entry.value);
         web.begin_session(self.visitor, &user, proof).await

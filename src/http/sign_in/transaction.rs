@@ -106,18 +106,27 @@ impl Transaction {
         }
     }
 
-    /// The organization whose login method the sign-in has to satisfy, by id or slug. None for the pages of a run and of
-    /// the way back: a sign-in at Fly.io does there as well, so nobody needs a password to undo a mistake.
+    /// The organization whose login method the sign-in has to satisfy, by id or slug.
     #[must_use]
     pub fn organization(&self) -> Option<&str> {
         match &self.errand {
             Errand::Authorize(pending) => pending.request.organization.as_deref(),
-            Errand::Page { path, .. } => {
-                let (slug, page) = path.strip_prefix("/organizations/")?.split_once('/')?;
-                let either_way = page == "auth/enable" || page.starts_with("auth/disable/");
-                (!either_way).then_some(slug)
-            }
+            Errand::Page { .. } => self.page().filter(|(_, either_way)| !either_way).map(|(slug, _)| slug),
         }
+    }
+
+    /// The organization whose page is wanted that a sign-in at Fly.io opens even after it has left.
+    #[must_use]
+    pub fn overseen(&self) -> Option<&str> {
+        self.page().filter(|(_, either_way)| *either_way).map(|(slug, _)| slug)
+    }
+
+    /// The organization whose page is wanted, and whether it is one of a run or of the way back: a sign-in at Fly.io does
+    /// there as well, so nobody needs a password to undo a mistake.
+    fn page(&self) -> Option<(&str, bool)> {
+        let Errand::Page { path, .. } = &self.errand else { return None };
+        let (slug, page) = path.strip_prefix("/organizations/")?.split_once('/')?;
+        Some((slug, page == "auth/enable" || page.starts_with("auth/disable/")))
     }
 
     /// Whether a session that exists must not be used.

@@ -98,6 +98,7 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("name", "\"Sentry\"", "Sentry"),
         ("redirect_uris", "\"https://sentry.example.com/auth/sso/\"", "https://sentry.example.com/auth/sso/"),
         ("post_logout_redirect_uris", "\"https://sentry.example.com/\"", "https://sentry.example.com/"),
+        ("backchannel_logout_uri", "\"https://sentry.example.com/out\"", "https://sentry.example.com/out"),
         ("home", "\"https://sentry.example.com/\"", "https://sentry.example.com/"),
         ("preset", "\"sentry-fly\"", "sentry-fly"),
         ("token_auth", "\"client_secret_basic\"", "client_secret_basic"),

@@ -113,3 +113,28 @@ async fn strangers_leave_no_trace_in_the_log_of_an_organization() {
     assert_eq!(hana.fly(&tx, "hana").await.status, 403);
     assert!(refusals(&app, "saltmarsh-labs").await.is_empty());
 }
+
+#[tokio::test]
+async fn an_admin_whom_fly_no_longer_names_is_told_whatever_page_they_want() {
+    let app = TestApp::new().await;
+    let mut ines = app.browser();
+    ines.sign_in_with_fly("ines").await;
+    let page = "/organizations/saltmarsh-labs/auth/disable";
+    ines.get(page).await;
+    app.fly.change(|world| world.remove_member("ines", "saltmarsh-labs"));
+    app.advance(Duration::from_mins(6));
+    let again = ines.post_form(page, &[("confirm", "saltmarsh-labs")]).await.location();
+    assert_eq!(ines.fly(again.strip_prefix("/sign-in?tx=").unwrap(), "ines").await.location(), page);
+    let what = format!("signed in with Fly.io: {UNNAMED}");
+    assert_eq!(refusals(&app, "saltmarsh-labs").await, [refusal("Ines Marlow", Some("192.0.2.1"), &what)]);
+}
+
+#[tokio::test]
+async fn an_admin_who_comes_without_a_session_to_a_page_that_fly_opens_as_well_is_refused_nothing() {
+    let app = TestApp::new().await;
+    let (_, run) = app.leave().await;
+    let mut chloe = app.browser();
+    let tx = chloe.begin(&run).await;
+    assert_eq!(chloe.fly(&tx, "chloe").await.location(), run);
+    assert_eq!(refusals(&app, "saltmarsh-labs").await, []);
+}

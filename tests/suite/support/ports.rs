@@ -16,7 +16,7 @@ pub(crate) fn free_port() -> u16 {
 /// The first of `count` ports in a row.
 pub(crate) fn free_ports(count: u16) -> u16 {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
-    let room = u32::from(HIGHEST - LOWEST - count);
+    let room = u32::from(HIGHEST - LOWEST);
     // Runs at the same time begin at different places.
     let begin = std::process::id().wrapping_mul(1_009);
     let free = |port: u16| (port..port + count).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok());
