@@ -1,4 +1,4 @@
-//! Word to clients that sessions are over. Each client has a lane of its own, in which [`AT_ONCE`] are told at a time, so
+//! Word to clients that sessions are over. Each client has a lane of its own and is told of a few sign-outs at a time, so
 //! one that is slow or gone holds up neither the others nor the mail.
 //!
 //! A client that gives no answer, or says that it cannot now, is told again after 10 s, 20 s, 40 s ... at most 15 min (full
@@ -7,18 +7,20 @@
 //! better, is not told again.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, stream};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
+use super::Outbox;
 use super::stop::Stop;
-use super::{Outbox, pass_over};
 use crate::services::back_channel::Told;
 use crate::services::jobs::LogoutNotice;
 use crate::store::queue::{Backoff, Leased};
-use crate::store::{Outcome, StoreError};
+use crate::store::{Outcome, Partition, StoreError};
 
 /// How many sign-outs one client is told at the same time, by one process.
 const AT_ONCE: usize = 4;
@@ -27,13 +29,23 @@ pub const GIVE_UP: Duration = Duration::from_hours(6);
 
 const BACKOFF: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_mins(15));
 
+/// Places with work that one look finds, of each client. A look reads the marks of all, so it has to be worth it.
+const PLACES: usize = 256;
+
+/// Places where sign-outs wait, by client.
+type Places = BTreeMap<String, Vec<Partition>>;
+
 /// How many are just being told, by client.
 #[derive(Default)]
-struct UnderWay(Mutex<BTreeMap<String, usize>>);
+struct UnderWay {
+    counts: Mutex<BTreeMap<String, usize>>,
+    /// Told when somebody has been told.
+    freed: Notify,
+}
 
 impl UnderWay {
     fn change<T>(&self, client: &str, change: impl FnOnce(&mut usize) -> T) -> T {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = all.entry(client.to_owned()).or_default();
         let result = change(count);
         if *count == 0 {
@@ -50,13 +62,9 @@ impl UnderWay {
         self.change(client, |count| *count += more);
     }
 
-    /// Whether all were taken until now, so that more may be waiting.
-    fn end(&self, client: &str) -> bool {
-        self.change(client, |count| {
-            let full = *count >= AT_ONCE;
-            *count = count.saturating_sub(1);
-            full
-        })
+    fn end(&self, client: &str) {
+        self.change(client, |count| *count = count.saturating_sub(1));
+        self.freed.notify_one();
     }
 }
 
@@ -66,16 +74,27 @@ impl Outbox {
         let under_way = UnderWay::default();
         let (sender, receiver) = mpsc::unbounded_channel();
         let looking = async {
+            // Gone with the last look, which ends the other.
             let sender = sender;
+            let mut places = Places::new();
             while !stop.is_said() {
-                let taken = self.take_logouts(&under_way).await;
-                let idle = taken.is_empty();
-                for job in taken {
+                if places.is_empty() {
+                    places = self.look().await;
+                }
+                let (jobs, looked_at) = self.take_logouts(&mut places, &under_way).await;
+                for job in jobs {
                     // The receiver goes on as long as there is a sender.
                     let _ = sender.send(job);
                 }
-                if idle {
-                    stop.or(self.jobs.logout.wait(self.rules.poll)).await;
+                let poll = self.jobs.logout.wait(self.rules.poll);
+                if !places.is_empty() {
+                    // Some client's turns are all taken. Meanwhile there may be work for another.
+                    let (freed, poll) = (pin!(under_way.freed.notified()), pin!(poll));
+                    if let Some(Either::Right(_)) = stop.or(select(freed, poll)).await {
+                        places.clear();
+                    }
+                } else if looked_at == 0 {
+                    stop.or(poll).await;
                 }
             }
         };
@@ -84,43 +103,59 @@ impl Outbox {
         tokio::join!(looking, telling);
     }
 
-    /// One look at the sign-outs that clients are to be told of: takes what is due, as much of each client as it is told
-    /// at once, and tells them. How many were taken.
+    /// Tells clients of the sign-outs that are due, as far as one look finds them. How many places were looked at: with
+    /// none, nothing is due.
     ///
     /// # Errors
-    /// When the store gives no answer; who could be taken before that is told.
+    /// When the store gives no answer.
     pub async fn logout_once(&self) -> Result<usize, StoreError> {
-        let (under_way, mut taken) = (UnderWay::default(), Vec::new());
-        let looked = self.take_into(&mut taken, &under_way).await;
-        let count = taken.len();
-        stream::iter(taken).for_each_concurrent(None, |job| self.tell(job, &under_way)).await;
-        looked.map(|()| count)
-    }
-
-    /// Takes no more than can be told at once. What was taken before the store failed is still told.
-    async fn take_logouts(&self, under_way: &UnderWay) -> Vec<Leased<LogoutNotice>> {
-        let mut taken = Vec::new();
-        if let Err(error) = self.take_into(&mut taken, under_way).await {
-            tracing::error!(%error, "the queue of sign-outs cannot be read");
+        let (under_way, mut count) = (UnderWay::default(), 0);
+        let mut places = self.jobs.logout.ready_lanes(PLACES).await?;
+        while !places.is_empty() {
+            let (jobs, looked_at) = self.take_logouts(&mut places, &under_way).await;
+            count += looked_at;
+            stream::iter(jobs).for_each_concurrent(None, |job| self.tell(job, &under_way)).await;
         }
-        taken
+        Ok(count)
     }
 
-    async fn take_into(&self, taken: &mut Vec<Leased<LogoutNotice>>, under_way: &UnderWay) -> Result<(), StoreError> {
-        for (client, places) in self.jobs.logout.ready_lanes(AT_ONCE).await? {
-            let lane = self.jobs.logout.lane(&client);
-            for place in places {
-                let free = under_way.free(&client);
-                if free == 0 {
-                    break;
+    async fn look(&self) -> Places {
+        self.jobs.logout.ready_lanes(PLACES).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the queue of sign-outs cannot be reached");
+            Places::new()
+        })
+    }
+
+    /// Takes no more than can be told at once, and how many places it took that from; what is left of `places` is to be
+    /// looked at when a turn is free.
+    async fn take_logouts(&self, places: &mut Places, under_way: &UnderWay) -> (Vec<Leased<LogoutNotice>>, usize) {
+        let (mut taken, mut looked_at) = (Vec::new(), 0);
+        let mut reached = true;
+        'places: for (client, places) in &mut *places {
+            let lane = self.jobs.logout.lane(client);
+            while let free @ 1.. = under_way.free(client)
+                && let Some(place) = places.pop()
+            {
+                match lane.take(&place, free, |taking| async { Ok::<_, StoreError>(taking) }).await {
+                    Ok(jobs) => {
+                        looked_at += 1;
+                        under_way.begin(client, jobs.len());
+                        taken.extend(jobs);
+                    }
+                    // Another look finds the place again. The others may be better.
+                    Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_) | StoreError::Contention(_))) => {
+                        tracing::error!(%error, %place, "no sign-out could be taken");
+                    }
+                    Err(error) => {
+                        tracing::error!(%error, "the queue of sign-outs cannot be reached");
+                        reached = false;
+                        break 'places;
+                    }
                 }
-                let jobs = lane.take(&place, free, |taking| async { Ok(taking) }).await;
-                let jobs = jobs.or_else(|error| pass_over(&place, error))?;
-                under_way.begin(&client, jobs.len());
-                taken.extend(jobs);
             }
         }
-        Ok(())
+        places.retain(|_, places| reached && !places.is_empty());
+        (taken, looked_at)
     }
 
     async fn tell(&self, job: Leased<LogoutNotice>, under_way: &UnderWay) {
@@ -129,9 +164,7 @@ impl Outbox {
             // The job comes back when its lease has passed.
             tracing::warn!(%error, place = %job.partition(), "what became of a sign-out could not be written down");
         }
-        if under_way.end(job.payload().client.as_str()) {
-            self.jobs.logout.wake();
-        }
+        under_way.end(job.payload().client.as_str());
     }
 
     async fn conclude_logout(&self, job: &Leased<LogoutNotice>, told: Told) -> Result<(), StoreError> {

@@ -167,7 +167,7 @@ async fn a_slow_client_holds_up_no_other_and_no_mail() {
         two.rs.release();
     };
     let (taken, ()) = tokio::join!(outbox.logout_once(), others);
-    assert_eq!(taken.unwrap(), 5);
+    assert_eq!(taken.unwrap(), 7);
     two.app.work().await;
     assert_eq!((two.rs.heard().len(), waiting(&two.app)), (2, 0));
 }
