@@ -277,6 +277,7 @@ fn app(
         }),
         set_up: Arc::new(SetUp {
             links: Arc::clone(&services.set_up_links),
+            directory: Arc::clone(&services.directory),
             passwords: Arc::clone(passwords),
             policy: config.passwords.policy,
         }),

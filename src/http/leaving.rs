@@ -12,23 +12,23 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use url::Url;
 
+use super::oidc::redirect::Toward;
 use super::pages::Page;
 use super::pages::leave::LeavePage;
 use super::web::Web;
-use crate::services::clients::Clients;
 
 /// Pages that forms redirect to and that may redirect on.
 const AFTER_A_FORM: [&str; 3] = ["/", "/go", "/sign-in/next"];
 
 /// The layer of our own pages and forms. A program that asks for no HTML gets the redirect as it is.
-pub async fn layer(State((web, clients)): State<(Arc<Web>, Arc<Clients>)>, request: Request, next: Next) -> Response {
+pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let html = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
     let by_form = html.is_some_and(|accept| accept.contains("text/html"))
         && (request.method() == Method::POST || AFTER_A_FORM.contains(&request.uri().path()));
     let response = next.run(request).await;
     match leads_elsewhere(&response, &web).filter(|_| by_form) {
         Some((url, text)) => {
-            let name = clients.at(&url.origin()).map(|client| client.name.clone());
+            let name = response.extensions().get::<Toward>().map(|toward| toward.0.clone());
             leave(&response, LeavePage::new(web.frame(""), name, &url, text))
         }
         None => response,

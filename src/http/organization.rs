@@ -119,13 +119,13 @@ impl Admin {
         };
         match verdict {
             Ok(()) => Ok(Entered { current, organization, member }),
-            Err(Closed::NotMember) => Err(only_admins(&organization).into()),
+            Err(Closed::NotMember) => Err(self.only_admins(&organization).into()),
             // Another sign-in would end here again.
             Err(Closed::NotConfirmed) if current.session.value.is_fresh(web.sessions.rules(), web.clock.now()) => {
                 Err(not_confirmed(&organization).into())
             }
             // Nor would this one, however they prove themselves.
-            Err(_) if member.role == Role::Member => Err(only_admins(&organization).into()),
+            Err(_) if member.role == Role::Member => Err(self.only_admins(&organization).into()),
             Err(Closed::OtherMethod) if organization.login_method == LoginMethod::Password => {
                 Err(self.needs_password(web, visitor, &current, &organization, path).await?)
             }
@@ -171,6 +171,25 @@ impl Admin {
         let mut response = page.into_response();
         Transactions::new(web).keep(&transaction, visitor, &mut response)?;
         Ok(NotEntered::SignIn(Box::new(response)))
+    }
+
+    /// The way on for somebody who has no business here, in words: `/go` leads to the application that people start at.
+    #[must_use]
+    pub fn onward(&self) -> String {
+        self.clients.with_home().map_or_else(|| "Go on".to_owned(), |client| format!("Go on to {}", client.name))
+    }
+
+    fn only_admins(&self, organization: &Organization) -> PageError {
+        let name = &organization.name;
+        let message = format!("Only admins of {name} may open this page, and you are a member. Ask one of them.");
+        if organization.login_method != LoginMethod::Fly {
+            return PageError::new(StatusCode::FORBIDDEN, "For admins", message).action(&self.onward(), "/go");
+        }
+        // The role is Fly.io's to tell, and is read at each sign-in there.
+        let message = format!("{message} Has your role changed at Fly.io? Then sign in once more.");
+        PageError::new(StatusCode::FORBIDDEN, "For admins", message)
+            .action(&self.onward(), "/go")
+            .action("Sign in again", "/sign-in")
     }
 
     /// The run that an address names, with what an admin of another organization would see of it: nothing.
@@ -235,20 +254,6 @@ fn run_path(slug: &str, run: &str) -> String {
         Ok(run) => page_path(slug, &format!("auth/disable/{run}")),
         Err(_) => page_path(slug, "auth"),
     }
-}
-
-fn only_admins(organization: &Organization) -> PageError {
-    let name = &organization.name;
-    let message = format!("Only admins of {name} may open this page, and you are a member. Ask one of them.");
-    if organization.login_method != LoginMethod::Fly {
-        return PageError::new(StatusCode::FORBIDDEN, "For admins", message)
-            .action("Go on to the application", "/go");
-    }
-    // The role is Fly.io's to tell, and is read at each sign-in there.
-    let message = format!("{message} Has your role changed at Fly.io? Then sign in once more.");
-    PageError::new(StatusCode::FORBIDDEN, "For admins", message)
-        .action("Go on to the application", "/go")
-        .action("Sign in again", "/sign-in")
 }
 
 fn not_confirmed(organization: &Organization) -> PageError {

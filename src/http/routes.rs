@@ -106,7 +106,7 @@ fn table(routes: Vec<Route>) -> Router<App> {
 pub fn router(app: &App) -> Router {
     let web = Arc::clone(&app.web);
     let forms = table(pages())
-        .layer(from_fn_with_state((Arc::clone(&web), Arc::clone(&app.clients)), leaving::layer))
+        .layer(from_fn_with_state(Arc::clone(&web), leaving::layer))
         .layer(from_fn_with_state(Arc::clone(&web), same_site_posts));
     let browsers = forms
         .merge(table(entrances()))

@@ -10,7 +10,6 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use registrations::{RegistrationError, Registrations};
-use url::{Origin, Url};
 
 use crate::clock::Timestamp;
 use crate::domain::client::Client;
@@ -76,12 +75,6 @@ impl Clients {
         self.store.now()
     }
 
-    /// A client with an address at `origin`.
-    #[must_use]
-    pub fn at(&self, origin: &Origin) -> Option<Arc<Client>> {
-        self.first(|client| is_at(client, origin))
-    }
-
     /// The client that people without a pending request go on to: the first with a home.
     #[must_use]
     pub fn with_home(&self) -> Option<Arc<Client>> {
@@ -119,10 +112,4 @@ fn by_id(clients: impl Iterator<Item = Client>) -> ById {
 
 fn acts(clients: &ById) -> BTreeSet<(ClientId, Option<RegistrationId>)> {
     clients.values().map(|client| (client.id.clone(), client.registration.clone())).collect()
-}
-
-fn is_at(client: &Client, origin: &Origin) -> bool {
-    let addresses = client.redirect_uris.iter().chain(&client.post_logout_redirect_uris).map(String::as_str);
-    let mut addresses = addresses.chain(client.home.as_ref().map(Url::as_str));
-    addresses.any(|address| Url::parse(address).is_ok_and(|url| url.origin() == *origin))
 }

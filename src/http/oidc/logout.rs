@@ -5,18 +5,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawForm, RawQuery, State};
+use axum::extract::{FromRef, RawForm, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
-use super::redirect::see_other;
+use super::redirect::{see_other, to_client};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::{ClientId, SessionId, UserId};
 use crate::domain::parameters::Parameters;
 use crate::http::error::PageError;
 use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
+use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
 use crate::services::sessions::Current;
@@ -25,32 +26,60 @@ use crate::services::vault::Purpose;
 
 const SEAL: &str = "logout";
 
+/// What the endpoint works with.
+pub struct Endpoint {
+    web: Arc<Web>,
+    clients: Arc<Clients>,
+    signing: Arc<SigningKeys>,
+}
+
+impl FromRef<App> for Endpoint {
+    fn from_ref(app: &App) -> Self {
+        let App { web, clients, signing, .. } = app.clone();
+        Self { web, clients, signing }
+    }
+}
+
 /// `GET /oauth/logout`
 pub async fn get(
-    State(web): State<Arc<Web>>,
-    State(clients): State<Arc<Clients>>,
-    State(signing): State<Arc<SigningKeys>>,
+    State(endpoint): State<Endpoint>,
     visitor: Visitor,
     RawQuery(query): RawQuery,
 ) -> Result<Response, PageError> {
-    let parameters = Parameters::parse(&query.unwrap_or_default());
-    let asked = Asked::check(&parameters, &web, &clients, &signing)?;
-    let Some(current) = web.session(&visitor).await? else { return Ok(asked.done()) };
-    if asked.is_about(&current) {
-        web.sessions.end(&current).await?;
-        return Ok(web.without_session(asked.done()));
-    }
-    let then = asked.then.as_ref().map(|then| then.seal(&web)).transpose()?.unwrap_or_default();
-    let page = sign_out::question(&web, &visitor, &current, (asked.client.map(|client| client.name.clone()), then));
-    Ok(Page::ok(page).into_response())
+    endpoint.sign_out(&visitor, &query.unwrap_or_default()).await
 }
 
-/// `POST /oauth/logout`: the same parameters in the body. A browser sends no cookies along when another site posts, but
-/// it does when it is sent on from there by a GET.
-pub async fn post(RawForm(body): RawForm) -> Result<Response, PageError> {
-    match std::str::from_utf8(&body).ok().and_then(Parameters::as_query) {
-        Some(query) => Ok(see_other(&format!("/oauth/logout?{query}"))),
-        None => Err(refused(None, "What it sent is not text.", "the body is not UTF-8")),
+/// `POST /oauth/logout`: the same parameters in the body.
+///
+/// A browser sends no cookies along when another site posts, but it does when it is sent on from there by a GET, and only
+/// then is its session found. What is too long for an address has to do without.
+pub async fn post(
+    State(endpoint): State<Endpoint>,
+    visitor: Visitor,
+    RawForm(body): RawForm,
+) -> Result<Response, PageError> {
+    let text = std::str::from_utf8(&body).ok();
+    let no_text = || refused(None, "What it sent is not text.", "the body is not UTF-8");
+    let query = text.and_then(Parameters::as_query).ok_or_else(no_text)?;
+    let address = format!("/oauth/logout?{query}");
+    if !visitor.is_known() && address.len() <= endpoint.web.limits.max_url {
+        return Ok(see_other(&address));
+    }
+    endpoint.sign_out(&visitor, &query).await
+}
+
+impl Endpoint {
+    async fn sign_out(&self, visitor: &Visitor, text: &str) -> Result<Response, PageError> {
+        let web = &*self.web;
+        let asked = Asked::check(&Parameters::parse(text), web, &self.clients, &self.signing)?;
+        let Some(current) = web.session(visitor).await? else { return Ok(asked.done()) };
+        if asked.is_about(&current) {
+            web.sessions.end(&current).await?;
+            return Ok(web.without_session(asked.done()));
+        }
+        let then = asked.then.as_ref().map(|then| then.seal(web)).transpose()?.unwrap_or_default();
+        let client = asked.client.map(|client| client.name.clone());
+        Ok(Page::ok(sign_out::question(web, visitor, &current, (client, then))).into_response())
     }
 }
 
@@ -124,8 +153,8 @@ impl Asked {
     }
 
     fn done(&self) -> Response {
-        match (&self.redirect, &self.then) {
-            (Some(redirect), Some(then)) => leave(redirect, then.state.as_deref()),
+        match (&self.client, &self.redirect, &self.then) {
+            (Some(client), Some(redirect), Some(then)) => leave(client, redirect, then.state.as_deref()),
             _ => see_other("/signed-out"),
         }
     }
@@ -142,20 +171,21 @@ impl Then {
     pub fn open(sealed: &str, web: &Web, clients: &Clients) -> Option<Response> {
         let plain = web.vault.open_text(Purpose::CookieSeal, SEAL, sealed).ok()?;
         let then: Self = serde_json::from_slice(plain.expose()).ok()?;
-        let redirect = clients.get(then.client.as_str())?.verify_post_logout(&then.uri)?;
-        Some(leave(&redirect, then.state.as_deref()))
+        let client = clients.get(then.client.as_str())?;
+        let redirect = client.verify_post_logout(&then.uri)?;
+        Some(leave(&client, &redirect, then.state.as_deref()))
     }
 }
 
 /// To the client, with its state byte for byte (RP-Initiated Logout, section 3).
-fn leave(redirect: &VerifiedRedirect, state: Option<&str>) -> Response {
+fn leave(client: &Client, redirect: &VerifiedRedirect, state: Option<&str>) -> Response {
     let Ok(mut url) = url::Url::parse(redirect.as_str()) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if let Some(state) = state {
         url.query_pairs_mut().append_pair("state", state);
     }
-    see_other(url.as_str())
+    to_client(client, url.as_str())
 }
 
 fn read_hint(text: &str, web: &Web, signing: &SigningKeys) -> Result<Hint, PageError> {

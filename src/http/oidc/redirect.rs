@@ -48,7 +48,7 @@ impl Back<'_> {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         url.query_pairs_mut().extend_pairs(parameters);
-        see_other(url.as_str())
+        to_client(self.client, url.as_str())
     }
 
     /// A page whose form the browser posts (OAuth 2.0 Form Post Response Mode, section 2).
@@ -63,6 +63,18 @@ impl Back<'_> {
         response.extensions_mut().insert(OnlyFormTarget::of(self.redirect));
         response
     }
+}
+
+/// Goes with a redirect to an application: its name, as people know it.
+#[derive(Debug, Clone)]
+pub struct Toward(pub String);
+
+/// 303 to an address of `client` that has been verified.
+#[must_use]
+pub fn to_client(client: &Client, url: &str) -> Response {
+    let mut response = see_other(url);
+    response.extensions_mut().insert(Toward(client.name.clone()));
+    response
 }
 
 /// 303 to an address that is our own or has been verified.

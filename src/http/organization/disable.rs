@@ -77,7 +77,7 @@ pub async fn post(
         return Ok(Page::with_status(StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let person = ask_fly(&web, &admin, &visitor, &entered, &path).await?;
-    require_admin(&person, &entered)?;
+    require_admin(&person, &entered, &admin.onward())?;
     let id = &entered.organization.id;
     match admin.disable.disable(id, &entered.clicked(&visitor)).await {
         Ok(run) => Ok(see_other(&entered.path(&format!("auth/disable/{run}")))),
@@ -125,7 +125,7 @@ async fn ask_fly(
     Ok(person)
 }
 
-fn require_admin(person: &FlyPerson, entered: &Entered) -> Result<(), PageError> {
+fn require_admin(person: &FlyPerson, entered: &Entered, onward: &str) -> Result<(), PageError> {
     let organization = &entered.organization;
     let role = person.organizations.iter().find(|(id, _)| *id == organization.id).map(|(_, role)| *role);
     let said = match role {
@@ -138,8 +138,7 @@ fn require_admin(person: &FlyPerson, entered: &Entered) -> Result<(), PageError>
         "Nothing has changed. We asked Fly.io about {name} just now, and it says {said}. Only an admin can make the \
          switch: ask one of them, or have your role at Fly.io set right and come back."
     );
-    Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io does not name you as an admin", message)
-        .action("Go on to the application", "/go"))
+    Err(PageError::new(StatusCode::FORBIDDEN, "Fly.io does not name you as an admin", message).action(onward, "/go"))
 }
 
 async fn preview(

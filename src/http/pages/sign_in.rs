@@ -143,6 +143,8 @@ pub struct NoLongerOpensPage {
     pub set_password_now: bool,
     /// Where all ways in are shown.
     pub all_ways: Option<String>,
+    /// Where an admin looks after the switch, for whom Fly.io opens that much.
+    pub switch: Option<String>,
 }
 
 impl NoLongerOpensPage {
@@ -160,8 +162,10 @@ impl NoLongerOpensPage {
             link_lasts: "24 hours".into(),
             set_password_now: true,
             all_ways: Some("/sign-in?tx=3v7k9m2p&all=1".into()),
+            switch: None,
         };
-        let has_password = Self { set_password_now: false, ..now.clone() };
+        let switch = Some("/organizations/saltmarsh-labs/auth/disable/01kap4t6zq8m".into());
+        let has_password = Self { set_password_now: false, switch, ..now.clone() };
         let unconfirmed = Self { unconfirmed: vec!["Harbour Tools".into()], ..now.clone() };
         let direct = Self {
             frame: Frame::new(false, ""),

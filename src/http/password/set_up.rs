@@ -30,6 +30,7 @@ use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::page::SignInQuery;
 use crate::http::sign_in::transaction::{Transaction, Transactions};
 use crate::http::web::{Visitor, Web};
+use crate::services::directory::Directory;
 use crate::services::passwords::{Passwords, PasswordsError};
 use crate::services::sessions::Current;
 use crate::services::setup_links::{SetError, SetUpLinks, Shown, Warrant};
@@ -42,6 +43,7 @@ const COOKIE_LIFETIME: Duration = Duration::from_mins(30);
 /// What the handlers work with.
 pub struct SetUp {
     pub links: Arc<SetUpLinks>,
+    pub directory: Arc<Directory>,
     pub passwords: Arc<Passwords>,
     pub policy: Policy,
 }
@@ -352,6 +354,7 @@ async fn save(
         Err(SetError::NoOrganization) => return Err(no_organization()),
         Err(SetError::Store(error)) => return Err(error.into()),
     };
+    set_up.directory.note_sign_in(&user, &proof, &visitor.address).await?;
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
     let response = match sent.goes_on {
         Some((finish, transaction)) => {

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use super::finish::{Finish, is_unconfirmed_lately};
 use super::transaction::Transaction;
-use crate::domain::access::Closed;
+use crate::domain::access::{Closed, oversees};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
 use crate::domain::organization::LoginMethod;
@@ -55,7 +55,11 @@ impl Finish {
         let has_password = self.has_password(current).await?;
         let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
         let client = self.client_of(transaction);
+        let organization = &left.organization;
+        let admin = oversees(organization, left.member.as_ref(), current.proof()).is_ok();
+        let run = organization.run.as_ref().filter(|_| admin);
         let page = NoLongerOpensPage {
+            switch: run.map(|run| format!("/organizations/{}/auth/disable/{run}", organization.slug)),
             frame: web.frame(&tx_query),
             csrf: web.csrf(visitor),
             client: client.as_ref().map(|client| client.name.clone()),

@@ -11,7 +11,7 @@ use super::finish::Finish;
 use crate::domain::organization::LoginMethod;
 use crate::http::error::PageError;
 use crate::http::oidc::logout::Then;
-use crate::http::oidc::redirect::see_other;
+use crate::http::oidc::redirect::{see_other, to_client};
 use crate::http::pages::sign_out::{SignOutPage, SignedOutPage};
 use crate::http::pages::{Page, when};
 use crate::http::web::{Visitor, Web};
@@ -86,8 +86,9 @@ pub async fn signed_out(State(web): State<Arc<Web>>, State(finish): State<Arc<Fi
 /// `GET /go`: on to the application, for people without a pending request. Without one that says where it is, the page
 /// that tells who is signed in.
 pub async fn go(State(finish): State<Arc<Finish>>) -> Result<Response, PageError> {
-    match finish.clients.with_home().and_then(|client| client.home.clone()) {
-        Some(home) => Ok(see_other(home.as_str())),
+    let client = finish.clients.with_home();
+    match client.as_ref().and_then(|client| Some((client, client.home.as_ref()?))) {
+        Some((client, home)) => Ok(to_client(client, home.as_str())),
         None => Ok(see_other("/sign-out")),
     }
 }

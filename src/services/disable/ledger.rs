@@ -156,8 +156,9 @@ impl Disable {
                 let first = entry.value.mailed_at.is_none();
                 let after = Run { state, mailed_at: entry.value.mailed_at.or(Some(now)), ..entry.value.clone() };
                 txn.check(&entry).put(&keys::run(id, run), &after)?;
+                let whole = if first { "" } else { "the whole run now: " };
                 let detail = format!(
-                    "{} sent, {} failed, {} cancelled, {} in all",
+                    "{whole}{} sent, {} failed, {} cancelled, {} in all",
                     totals.sent, totals.failed, totals.cancelled, totals.members
                 );
                 let who = Actor { user: None, name: "Flybridge".to_owned() };

@@ -1,6 +1,6 @@
 //! From a job to a mail that left, and what is written about it.
 
-use super::letters::Letter;
+use super::letters::{Letter, Told};
 use super::stop::Stop;
 use super::{BACKOFF, MAX_TRIES, Outbox, PAUSE};
 use crate::clock::Timestamp;
@@ -9,7 +9,7 @@ use crate::services::disable::ledger::{RowId, Settlement};
 use crate::services::jobs::Outgoing;
 use crate::services::mail::{Scope, SendError};
 use crate::store::queue::Leased;
-use crate::store::{Outcome, StoreError};
+use crate::store::{Outcome, StoreError, keys};
 
 /// What became of one job.
 pub(super) enum Verdict {
@@ -25,6 +25,15 @@ pub(super) enum Verdict {
         why: String,
         counts: bool,
     },
+}
+
+/// Of a letter that is not to be sent.
+fn unsent(letter: Letter) -> Verdict {
+    match letter {
+        Letter::Send(..) => Verdict::Needless(String::new()),
+        Letter::Needless(why) => Verdict::Needless(why),
+        Letter::Impossible(why) => Verdict::Impossible(why),
+    }
 }
 
 /// So often a job is taken before a failure of our own is believed to last.
@@ -49,10 +58,9 @@ impl Outbox {
     }
 
     async fn attempt(&self, job: &Leased<Outgoing>, stop: &Stop) -> Result<Verdict, StoreError> {
-        let (message, told) = match self.compose(job).await? {
+        let (mut message, mut told) = match self.compose(job).await? {
             Letter::Send(message, told) => (message, told),
-            Letter::Needless(why) => return Ok(Verdict::Needless(why)),
-            Letter::Impossible(why) => return Ok(Verdict::Impossible(why)),
+            letter => return Ok(unsent(letter)),
         };
         if stop.or(self.rate.permit()).await.is_none() {
             let why = "The worker was stopped before this mail left. It is one of the next to leave.".to_owned();
@@ -61,6 +69,13 @@ impl Outbox {
         // At a low rate that takes long, and another worker may have come to believe that this one is dead.
         if !self.jobs.mail.holds(job).await? {
             return Ok(Verdict::Needless(String::new()));
+        }
+        // While it waited for its turn, Fly.io may have been turned on again, or the person may have set a password.
+        if !self.is_still_true(job, &told).await? {
+            (message, told) = match self.compose(job).await? {
+                Letter::Send(message, told) => (message, told),
+                letter => return Ok(unsent(letter)),
+            };
         }
         match self.mailer.send(&message).await {
             Ok(_) => {
@@ -79,6 +94,15 @@ impl Outbox {
                 Ok(verdict)
             }
         }
+    }
+
+    /// Whether the mail of a run says what it would say if it were made now.
+    async fn is_still_true(&self, job: &Leased<Outgoing>, told: &Told) -> Result<bool, StoreError> {
+        let Some(row) = RowId::of(&job.payload().mail) else { return Ok(true) };
+        if !matches!(self.disable.row_context(&row).await?, Some(Ok(_))) {
+            return Ok(false);
+        }
+        Ok(told.link.is_none() || self.store.read(&keys::credential(&row.user)).await?.is_none())
     }
 
     fn judge(&self, job: &Leased<Outgoing>, error: &SendError) -> Verdict {

@@ -54,7 +54,7 @@ fn matrix() -> Vec<Row> {
         ("/oauth/authorize", Method::GET, [Page(400); 5]),
         ("/oauth/authorize", Method::POST, [Page(400); 5]),
         ("/oauth/logout", Method::GET, [On, In, In, In, On]),
-        ("/oauth/logout", Method::POST, [On; 5]),
+        ("/oauth/logout", Method::POST, [On, In, In, In, On]),
         ("/connectors/fly/callback", Method::GET, [Page(400); 5]),
         ("/set-up/{token}", Method::GET, [On; 5]),
         ("/go", Method::GET, [On; 5]),

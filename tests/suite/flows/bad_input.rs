@@ -126,7 +126,7 @@ async fn a_form_that_is_none_is_refused() {
         for (kind, body) in [("application/json", "{}"), ("text/plain", "csrf=x"), ("", ""), (FORM, "")] {
             let answer = post(&mut browser, &address(route.path), kind, body).await;
             if (route.path, kind) == ("/oauth/logout", FORM) {
-                assert_eq!(answer.status, 303, "all of its parameters may be left out");
+                assert_eq!(answer.heading(), "Sign out of Flybridge?", "all of its parameters may be left out");
                 continue;
             }
             assert!(answer.status.is_client_error(), "{} {kind}: {}", route.path, answer.said());

@@ -33,7 +33,7 @@ redirect_uris = ["https://rp.test/cb", "https://rp.test/cb2?keep=a%20b"]
 post_logout_redirect_uris = ["https://rp.test/signed-out"]
 [[clients]]
 id = "es256"
-name = "Grafana"
+name = "Kibana"
 algorithm = "ES256"
 secret = "the secret of es256"
 redirect_uris = ["https://rp.test/cb"]

@@ -77,9 +77,9 @@ fn only_the_short_name_confirms() {
 #[test]
 fn only_an_admin_of_this_organization_at_fly_may_click() {
     let entered = entered();
-    assert!(require_admin(&person(&[("org0", Role::Member), ("org1", Role::Admin)]), &entered).is_ok());
+    assert!(require_admin(&person(&[("org0", Role::Member), ("org1", Role::Admin)]), &entered, "Go on").is_ok());
     for organizations in [&[][..], &[("org1", Role::Member)], &[("org0", Role::Admin)]] {
-        let error = require_admin(&person(organizations), &entered).expect_err("is refused");
+        let error = require_admin(&person(organizations), &entered, "Go on").expect_err("is refused");
         assert_eq!(error.into_response().status(), StatusCode::FORBIDDEN, "{organizations:?}");
     }
 }

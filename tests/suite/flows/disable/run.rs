@@ -1,16 +1,22 @@
 //! A run: its ledger, its page, its events, its end, and the way back in the middle of it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use flybridge::clock::{Clock, Timestamp};
 use flybridge::domain::disable::RowStatus;
+use flybridge::services::outbox::Rate;
 use flybridge::store::keys;
 use http_body_util::BodyExt as _;
+use tokio::sync::{Notify, watch};
 
 use super::totals;
 use crate::support::answer::Answer;
-use crate::support::app::TestApp;
+use crate::support::app::{START, TestApp};
 
 /// How many rows of the ledger have each status.
 async fn ledger(app: &TestApp, run: &str) -> BTreeMap<&'static str, usize> {
@@ -118,6 +124,48 @@ async fn the_first_event_tells_how_it_stands() {
     let data = text.lines().find_map(|line| line.strip_prefix("data:")).unwrap();
     let json: serde_json::Value = serde_json::from_str(data.trim()).unwrap();
     assert_eq!((json["total"].as_i64(), json["queued"].as_i64()), (Some(9), Some(9)), "{json}");
+}
+
+/// A clock whose sleepers wake when they are told to.
+struct Held {
+    asleep: Notify,
+    go: watch::Receiver<bool>,
+}
+
+impl Clock for Held {
+    fn now(&self) -> Timestamp {
+        START
+    }
+
+    fn sleep<'a>(&'a self, _: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(async {
+            self.asleep.notify_one();
+            let _ = self.go.clone().wait_for(|go| *go).await;
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_for_its_turn_looks_once_more_before_it_leaves() {
+    let mut app = TestApp::new().await;
+    let (go, told) = watch::channel(false);
+    let held = Arc::new(Held { asleep: Notify::new(), go: told });
+    // Two mails may leave at once, the others have to wait.
+    Arc::get_mut(&mut app.program.outbox).unwrap().rate = Rate::new(held.clone(), 1);
+    let (mut ines, run) = app.click().await;
+    assert!(app.program.outbox.work_once().await.unwrap() > 0);
+    let sending = async { while app.program.outbox.mail_once().await.unwrap() > 0 {} };
+    let turning = async {
+        held.asleep.notified().await;
+        ines.enable("saltmarsh-labs").await.location();
+        go.send_replace(true);
+    };
+    tokio::join!(sending, turning);
+    let end = totals(&app, &run).await;
+    assert!(end.add_up(), "{end:?}");
+    assert_eq!((end.sent, end.cancelled, end.failed), (2, 6, 1));
+    assert_eq!(app.new_mails().len(), 2, "what had not left never does");
+    app.work().await;
 }
 
 #[tokio::test]

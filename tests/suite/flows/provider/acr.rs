@@ -7,7 +7,6 @@ use serde_json::{Value, json};
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, PASSWORD, TestApp};
-use crate::support::browser_client::Browser;
 use crate::support::relying_party::{Parameters, Rp, STATE, Tokens};
 
 const FLY: &str = "https://login.test/acr/fly";
@@ -38,12 +37,6 @@ fn denied(answer: &Answer, error: &str) {
 async fn jun_has_both(app: &TestApp) {
     app.leave().await;
     app.settle_in("jun").await;
-}
-
-/// On from the page that asks which organization.
-async fn go_on(browser: &mut Browser, tx: &str, page: &Answer) -> Answer {
-    let person = page.hidden("person").unwrap_or_else(|| panic!("{}", page.said()));
-    browser.post_form(&format!("/sign-in/next?tx={tx}"), &[("person", &person)]).await
 }
 
 #[tokio::test]
@@ -124,8 +117,8 @@ async fn a_session_of_the_way_insisted_on_will_do_and_one_of_another_will_not() 
     let tx = browser.begin(&request.authorize()).await;
     let next = browser.get(&format!("/sign-in/next?tx={tx}")).await;
     assert_eq!(next.location(), format!("/sign-in?tx={tx}"), "nor on the way");
-    let page = browser.password(&tx, &app.address("jun"), PASSWORD).await;
-    let answer = go_on(&mut browser, &tx, &page).await;
+    // He is not asked which organization: the way into the other one is none that will do.
+    let answer = browser.password(&tx, &app.address("jun"), PASSWORD).await;
     assert_eq!(claims(&standard, &answer).await["acr"], BY_PASSWORD);
 }
 
@@ -172,8 +165,7 @@ async fn sentry_is_not_sent_the_denial_and_the_sign_in_goes_on() {
     assert_eq!(page.element("error-id").unwrap(), page.header("x-request-id"));
     assert!(page.text().contains("You signed in with email and password, and Sentry insists on Fly.io."));
     assert!(page.attributes("href").contains(&format!("/sign-in?tx={tx}&all=1")), "a way on");
-    let page = browser.fly(&tx, "jun").await;
-    let answer = go_on(&mut browser, &tx, &page).await;
+    let answer = browser.fly(&tx, "jun").await;
     assert!(answer.sent_back().contains_key("code"));
 
     let hopeless = insisting(&sentry, &["phr"]).authorize();

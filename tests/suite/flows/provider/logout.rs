@@ -76,6 +76,27 @@ async fn the_same_by_post_from_another_site() {
 }
 
 #[tokio::test]
+async fn a_post_that_brings_the_cookies_is_answered_at_once() {
+    let app = TestApp::new().await;
+    let (mut browser, tokens) = signed_in(&app).await;
+    let fields = [("id_token_hint", tokens.id.as_deref().unwrap()), ("post_logout_redirect_uri", BACK)];
+    let same_site = [("sec-fetch-site", "same-site"), ("origin", "https://rp.test")];
+    let answer = browser.post_bare("/oauth/logout", &fields, &same_site).await;
+    assert_eq!(answer.location(), BACK, "the id_token never stands in an address");
+    assert!(!browser.is_signed_in().await);
+}
+
+#[tokio::test]
+async fn a_post_too_long_for_an_address_is_answered_as_it_is() {
+    let app = TestApp::new().await;
+    let long = "s".repeat(20_000);
+    let fields = [("client_id", "standard"), ("post_logout_redirect_uri", BACK), ("state", &long)];
+    let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://rp.test")];
+    let answer = app.browser().post_bare("/oauth/logout", &fields, &cross_site).await;
+    assert_eq!(answer.location(), format!("{BACK}?state={long}"));
+}
+
+#[tokio::test]
 async fn oidcc_rp_initiated_logout_bad_post_logout_redirect_uri() {
     let app = TestApp::new().await;
     let (mut browser, tokens) = signed_in(&app).await;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use flybridge::domain::audit::AuditKind;
 use futures_util::future::join_all;
 
 use crate::support::answer::Answer;
@@ -344,4 +345,20 @@ async fn the_form_wants_its_token_and_its_site() {
         assert_eq!(foreign.status, 403, "{path}");
     }
     assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn setting_a_password_is_a_sign_in_that_the_organization_is_told_of() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    app.advance(Duration::from_mins(7));
+    app.settle_in("priya").await;
+    let (organization, priya) = (app.organization("saltmarsh-labs"), app.user("priya").await);
+    let member = app.program.directory.member(&organization, &priya.id).await.unwrap().unwrap().value;
+    assert_eq!(member.last_sign_in, Some(app.store.now()));
+    let log = app.program.directory.audit_log(&organization, None, 100).await.unwrap();
+    let told = log
+        .iter()
+        .find(|entry| entry.value.who.user.as_ref() == Some(&priya.id) && entry.value.kind == AuditKind::SignedIn);
+    assert_eq!(told.unwrap().value.detail, "with email and password");
 }

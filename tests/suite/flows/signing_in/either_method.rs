@@ -285,3 +285,17 @@ async fn a_refresh_of_a_password_sign_in_does_not_ask_fly() {
     Tokens::of(&sentry.refresh(tokens.refresh()).await);
     assert_eq!(app.fly.requests(Endpoint::Info), asked);
 }
+
+#[tokio::test]
+async fn fly_leads_an_admin_of_an_organization_that_left_to_the_switch_and_nobody_else() {
+    let app = TestApp::new().await;
+    let (_, run) = app.leave().await;
+    for (who, admin) in [("ines", true), ("chloe", true), ("leo", false)] {
+        let mut browser = app.browser();
+        let tx = browser.begin(&app.sentry().authorize()).await;
+        let page = browser.fly(&tx, who).await;
+        assert_eq!(page.heading(), "Fly.io no longer opens this organization");
+        assert_eq!(page.attributes("href").contains(&run), admin, "{who}: {}", page.said());
+        assert_eq!(browser.get(&run).await.status == 200, admin, "{who}");
+    }
+}

@@ -12,6 +12,7 @@ use flybridge::services::passwords::{Passwords, PoolSettings};
 use crate::support::answer::Answer;
 use crate::support::app::TestApp;
 use crate::support::browser_client::Browser;
+use crate::support::relying_party::Rp;
 
 const BRAM: &str = "bram-94@customer.fly.io";
 
@@ -297,4 +298,17 @@ async fn an_endless_password_is_refused_like_any_other() {
     let (mut browser, tx) = start(&app).await;
     let answer = browser.password(&tx, BRAM, &"a".repeat(20_000)).await;
     assert_eq!(answer.status, 401);
+}
+
+#[tokio::test]
+async fn the_page_on_the_way_names_the_application_that_asked_and_not_its_neighbour() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    app.settle_in("leo").await;
+    for (client, name) in [("standard", "Grafana"), ("es256", "Kibana")] {
+        let mut leo = app.browser();
+        let tx = leo.begin(&Rp::new(&app, client).authorize()).await;
+        let page = leo.password(&tx, &app.address("leo"), crate::support::app::PASSWORD).await;
+        assert_eq!(page.heading(), format!("On to {name}"), "both are at rp.test: {}", page.said());
+    }
 }
