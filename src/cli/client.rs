@@ -111,7 +111,7 @@ struct Desk {
     by: Actor,
 }
 
-#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "the command line speaks to a person")]
 impl Desk {
     async fn open(config: Config) -> Result<Self, StartError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -143,7 +143,10 @@ impl Desk {
     }
 
     async fn list(&self, json: bool) -> Result<(), StartError> {
-        let registered = self.registrations.list().await?;
+        let (registered, unreadable) = self.registrations.list().await?;
+        for error in unreadable {
+            eprintln!("one registered client is left out: {error}");
+        }
         let configured = self.config.clients.iter().map(Shown::configured);
         let registered = registered.iter().map(|r| Shown::registered(r, self.configured(&r.settings.id)));
         let mut all: Vec<Shown<'_>> = configured.chain(registered).collect();
@@ -155,6 +158,9 @@ impl Desk {
         } else {
             for shown in &all {
                 println!("{}", shown.line());
+            }
+            if all.is_empty() {
+                println!("There is no client; `client add` registers one.");
             }
         }
         Ok(())
@@ -217,9 +223,12 @@ impl Desk {
             }
             other => other?,
         }
-        println!("{id} is removed; codes and tokens that it was given are dead.");
         if configured {
-            println!("The client {id} of the configuration goes on.");
+            println!(
+                "{id} is registered no more. The client {id} of the configuration goes on, with the tokens of both."
+            );
+        } else {
+            println!("{id} is removed; codes and tokens that it was given are dead.");
         }
         println!("Nodes that run take this over within {} seconds.", REFRESH_EVERY.as_secs());
         Ok(())

@@ -17,6 +17,9 @@ pub struct Place {
     pub sid: SessionId,
     /// How the person had signed in when the client last heard of the session.
     pub method: LoginMethod,
+    /// How they have proven themselves in this session since, in a sign-in that the client did not hear of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<LoginMethod>,
     /// When the session ends at the latest. One that ends by itself is over without a word.
     pub until: Timestamp,
 }
@@ -24,6 +27,14 @@ pub struct Place {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Whereabouts {
     pub places: Vec<Place>,
+}
+
+impl Place {
+    /// Whether the session rests on what was proven at Fly.io, or the client was told so.
+    #[must_use]
+    pub fn rests_on_fly(&self) -> bool {
+        self.method == LoginMethod::Fly || self.since == Some(LoginMethod::Fly)
+    }
 }
 
 impl Whereabouts {
@@ -42,15 +53,18 @@ impl Whereabouts {
         Some(Self { places })
     }
 
-    /// With the places of a session that goes on until `until`; none when nothing changes.
+    /// With the places of a session that goes on until `until` with a new proof by `method`; none when nothing changes.
     #[must_use]
-    pub fn prolonged(&self, sid: &SessionId, until: Timestamp) -> Option<Self> {
-        let longer = |place: &Place| place.sid == *sid && place.until < until;
-        if !self.places.iter().any(longer) {
-            return None;
-        }
-        let prolong = |place: &Place| if longer(place) { Place { until, ..place.clone() } } else { place.clone() };
-        Some(Self { places: self.places.iter().map(prolong).collect() })
+    pub fn prolonged(&self, sid: &SessionId, method: LoginMethod, until: Timestamp) -> Option<Self> {
+        let after = |place: &Place| {
+            if place.sid != *sid {
+                return place.clone();
+            }
+            let since = (place.method != method).then_some(method);
+            Place { since, until: place.until.max(until), ..place.clone() }
+        };
+        let places: Vec<Place> = self.places.iter().map(after).collect();
+        (places != self.places).then_some(Self { places })
     }
 
     /// The places at `now` that `over` says are over, and what remains.
@@ -79,6 +93,7 @@ mod tests {
             client: client.parse().expect("an id"),
             sid: sid.parse().expect("an id"),
             method: LoginMethod::Fly,
+            since: None,
             until: Timestamp::from_seconds(until),
         }
     }
@@ -129,8 +144,13 @@ mod tests {
     fn a_session_that_goes_on_keeps_its_places() {
         let both = of(&[place("a", "s", 2_000), place("b", "t", 2_000)]);
         let sid = "s".parse().expect("an id");
-        let after = both.prolonged(&sid, Timestamp::from_seconds(3_000)).expect("a change");
+        let until = Timestamp::from_seconds(3_000);
+        let after = both.prolonged(&sid, LoginMethod::Fly, until).expect("a change");
         assert_eq!(after.places, [place("a", "s", 3_000), place("b", "t", 2_000)]);
-        assert_eq!(after.prolonged(&sid, Timestamp::from_seconds(2_500)), None);
+        assert_eq!(after.prolonged(&sid, LoginMethod::Fly, Timestamp::from_seconds(2_500)), None);
+        let proven = after.prolonged(&sid, LoginMethod::Password, until).expect("another proof");
+        assert_eq!((proven.places[0].since, proven.places[1].since), (Some(LoginMethod::Password), None));
+        assert!(proven.places[0].rests_on_fly(), "as the client was told");
+        assert_eq!(proven.prolonged(&sid, LoginMethod::Fly, until), Some(after));
     }
 }

@@ -30,7 +30,7 @@ const TYP: &str = "logout+jwt";
 pub enum Told {
     /// The client has understood.
     Done,
-    /// There is no such client any more, or it no longer wants to be told.
+    /// The client does not want to be told any more.
     NotWanted,
     /// The client says that it will never accept this.
     Refused(u16),
@@ -64,12 +64,11 @@ impl BackChannel {
 
     /// Sends a token made at `now` to where the client wants it now.
     pub async fn tell(&self, notice: &LogoutNotice, now: Timestamp, random: &dyn Random) -> Told {
-        let client = self.clients.get(notice.client.as_str());
-        let Some((client, uri)) =
-            client.and_then(|client| Some((client.clone(), client.backchannel_logout_uri.clone()?)))
-        else {
-            return Told::NotWanted;
+        let Some(client) = self.clients.get(notice.client.as_str()) else {
+            // Perhaps this process is older than the client's configuration, and another one knows it.
+            return Told::Failed("the client is not known here".to_owned());
         };
+        let Some(uri) = client.backchannel_logout_uri.clone() else { return Told::NotWanted };
         let token = match self.token(&client, notice, now, random) {
             Ok(token) => token,
             Err(error) => return Told::Failed(format!("no logout token could be made: {error}")),

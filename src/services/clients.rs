@@ -6,7 +6,7 @@
 mod registrations;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 pub use registrations::{RegistrationError, Registrations};
@@ -14,6 +14,7 @@ pub use registrations::{RegistrationError, Registrations};
 use crate::clock::Timestamp;
 use crate::domain::client::Client;
 use crate::domain::ids::{ClientId, RegistrationId};
+use crate::domain::registration::Registration;
 use crate::store::{Store, StoreError};
 
 /// How often a node reads the registered clients: as long as a client that was removed may go on at a node. One small
@@ -27,18 +28,23 @@ pub struct Clients {
     store: Store,
     configured: ById,
     registered: RwLock<Arc<ById>>,
+    /// What the log was told of registrations that do not read.
+    told: Mutex<BTreeSet<String>>,
 }
 
 impl Clients {
     /// # Errors
     /// When the store gives no answer.
     pub async fn open(store: Store, configured: &[Client]) -> Result<Self, StoreError> {
-        let registered = registered(&store).await?;
-        Ok(Self {
+        let clients = Self {
             store,
             configured: by_id(configured.iter().cloned()),
-            registered: RwLock::new(Arc::new(registered)),
-        })
+            registered: RwLock::default(),
+            told: Mutex::default(),
+        };
+        let registered = clients.read().await?;
+        *clients.registered.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(registered);
+        Ok(clients)
     }
 
     /// Takes over what was registered, changed and removed.
@@ -46,7 +52,7 @@ impl Clients {
     /// # Errors
     /// When the store gives no answer; the clients known until now go on.
     pub async fn refresh(&self) -> Result<(), StoreError> {
-        let now = registered(&self.store).await?;
+        let now = self.read().await?;
         let before =
             std::mem::replace(&mut *self.registered.write().unwrap_or_else(PoisonError::into_inner), Arc::new(now));
         let (before, after) = (acts(&before), acts(&self.snapshot()));
@@ -54,9 +60,21 @@ impl Clients {
             tracing::info!(%client, "a client is registered");
         }
         for (client, _) in before.difference(&after) {
-            tracing::info!(%client, "a client is no longer registered");
+            tracing::info!(%client, "a client is no longer registered, or cannot be read");
         }
         Ok(())
+    }
+
+    /// A node of an older version does not read what a newer one wrote. It must not keep others from being removed.
+    async fn read(&self) -> Result<ById, StoreError> {
+        let (found, unreadable) = registrations::read_all(&self.store).await?;
+        let unreadable: BTreeSet<String> = unreadable.iter().map(ToString::to_string).collect();
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for error in unreadable.difference(&told) {
+            tracing::error!(error, "a registered client cannot be used");
+        }
+        *told = unreadable;
+        Ok(by_id(found.iter().map(Registration::client)))
     }
 
     fn snapshot(&self) -> Arc<ById> {
@@ -95,15 +113,6 @@ impl Clients {
         let beside = snapshot.keys().filter(|id| !self.configured.contains_key(*id));
         (self.configured.len(), beside.count())
     }
-}
-
-async fn registered(store: &Store) -> Result<ById, StoreError> {
-    let found = registrations::read_all(store).await?;
-    let readable = found.into_iter().filter_map(|registration| {
-        // As a node of an older version sees what a newer one wrote: it must not keep others from being removed.
-        registration.inspect_err(|error| tracing::error!(%error, "a registered client cannot be used")).ok()
-    });
-    Ok(by_id(readable.map(|registration| registration.client())))
 }
 
 fn by_id(clients: impl Iterator<Item = Client>) -> ById {

@@ -69,7 +69,7 @@ impl Sessions {
                 let sid = sid.unwrap_or_else(|| SessionId::mint(self.store.random()));
                 let (token, session) = self.put(&mut txn, user, proof.clone(), sid.clone())?;
                 if let Some(entry) = places
-                    && let Some(after) = entry.value.prolonged(&sid, session.ends_at(&self.rules))
+                    && let Some(after) = entry.value.prolonged(&sid, proof.method, session.ends_at(&self.rules))
                 {
                     txn.check(&entry);
                     whereabouts::put(&mut txn, &user.id, &after)?;

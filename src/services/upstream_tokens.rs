@@ -12,8 +12,8 @@ use super::upstream::UpstreamError;
 use super::upstream::fly::{Deadline, FlyConnector, FlyTokens};
 use super::vault::{Purpose, Vault};
 use crate::domain::ids::{UpstreamUserId, UserId};
-use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
+use crate::domain::whereabouts::Place;
 use crate::store::records::{Entry, Stored};
 use crate::store::{Attempt, Outcome, Store, StoreError, keys};
 
@@ -99,7 +99,7 @@ impl UpstreamTokens {
                 let Some(known) = known.filter(|_| held.as_deref() == refused) else { return Ok(Attempt::Done(())) };
                 let after = User { fly_epoch: known.value.fly_epoch + 1, ..known.value.clone() };
                 txn.check(&known).put(&key, &after)?;
-                self.jobs.end_places(&mut txn, user, |place| place.method == LoginMethod::Fly).await?;
+                self.jobs.end_places(&mut txn, user, Place::rests_on_fly).await?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
             .await?;

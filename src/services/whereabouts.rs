@@ -75,6 +75,7 @@ impl Sessions {
                     client: client.clone(),
                     sid: sid.clone(),
                     method: session.value.proof.method,
+                    since: None,
                     until: session.value.ends_at(self.rules()),
                 };
                 let places = before.as_ref().map(|entry| entry.value.clone()).unwrap_or_default();

@@ -52,7 +52,7 @@ pub async fn get(
 /// `POST /oauth/logout`: the same parameters in the body.
 ///
 /// A browser sends no cookies along when another site posts, but it does when it is sent on from there by a GET, and only
-/// then is its session found. What is too long for an address has to do without.
+/// then is its session found.
 pub async fn post(
     State(endpoint): State<Endpoint>,
     visitor: Visitor,
@@ -62,10 +62,14 @@ pub async fn post(
     let no_text = || refused(None, "What it sent is not text.", "the body is not UTF-8");
     let query = text.and_then(Parameters::as_query).ok_or_else(no_text)?;
     let address = format!("/oauth/logout?{query}");
-    if !visitor.is_known() && address.len() <= endpoint.web.limits.max_url {
-        return Ok(see_other(&address));
+    if visitor.is_known() {
+        return endpoint.sign_out(&visitor, &query).await;
     }
-    endpoint.sign_out(&visitor, &query).await
+    if address.len() > endpoint.web.limits.max_url {
+        // Without the cookies nobody can be signed out, and nothing must look as if somebody had been.
+        return Err(refused(None, "What it sent is too long.", "the parameters are too long for an address"));
+    }
+    Ok(see_other(&address))
 }
 
 impl Endpoint {

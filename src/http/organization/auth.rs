@@ -21,14 +21,14 @@ pub async fn get(
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Settings).await?;
     let organization = &entered.organization;
     let members = admin.directory.member_count(&organization.id).await?;
-    let home = admin.clients.with_home();
+    let client = admin.clients.with_home();
     let page = AuthPage {
         frame: entered.frame(&web, Section::SignIn),
         method: view::method(organization.login_method),
         changed: view::change(organization),
         plan: view::plan(organization, web.clock.now()),
         members: view::count(members),
-        upgrade_url: home.and_then(|client| client.home.as_ref().map(ToString::to_string)),
+        upgrade: client.and_then(|client| Some((client.name.clone(), client.home.as_ref()?.to_string()))),
     };
     Ok(Page::ok(page).into_response())
 }

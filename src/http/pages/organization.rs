@@ -97,8 +97,8 @@ pub struct AuthPage {
     pub changed: Option<Change>,
     pub plan: Plan,
     pub members: u64,
-    /// Where Sentry shows its plans.
-    pub upgrade_url: Option<String>,
+    /// The application that the plan is one of, and where it is.
+    pub upgrade: Option<(String, String)>,
 }
 
 impl AuthPage {
@@ -110,7 +110,7 @@ impl AuthPage {
             changed: None,
             plan: Plan::sample_paid(),
             members: 412,
-            upgrade_url: Some("https://sentry.example/settings/saltmarsh-labs/billing/".into()),
+            upgrade: Some(("Sentry".into(), "https://sentry.example/settings/saltmarsh-labs/billing/".into())),
         };
         let ended = Self { plan: Plan::sample_ended(), members: 1, ..fly.clone() };
         let sponsored = Self { plan: Plan::sample_sponsored(), ..fly.clone() };

@@ -354,8 +354,11 @@ async fn save(
         Err(SetError::NoOrganization) => return Err(no_organization()),
         Err(SetError::Store(error)) => return Err(error.into()),
     };
-    set_up.directory.note_sign_in(&user, &proof, &visitor.address).await?;
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
+    if let Err(error) = set_up.directory.note_sign_in(&user, current.proof(), &visitor.address).await {
+        // The password is set: nothing may be said but that.
+        tracing::error!(%error, "a sign-in is missing in the audit log");
+    }
     let response = match sent.goes_on {
         Some((finish, transaction)) => {
             let next = finish.transaction(web, visitor, &current, &transaction).await;

@@ -32,7 +32,11 @@ impl Finish {
             .find(|j| j.verdict == Err(Closed::OtherMethod) && j.organization.login_method == LoginMethod::Password);
         match left {
             Some(left) if current.user.email.is_none() => {
-                Err(no_address(&left.organization.name, &transaction.query()))
+                let page = no_address(&left.organization.name, &transaction.query());
+                Err(match switch(judged, current) {
+                    Some(url) => page.action("Look at the switch", url),
+                    None => page,
+                })
             }
             Some(left) => self.no_longer_opens(web, visitor, current, transaction, (left, judged)).await,
             None => self.denied(web, transaction, judged),
@@ -55,11 +59,8 @@ impl Finish {
         let has_password = self.has_password(current).await?;
         let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
         let client = self.client_of(transaction);
-        let organization = &left.organization;
-        let admin = oversees(organization, left.member.as_ref(), current.proof()).is_ok();
-        let run = organization.run.as_ref().filter(|_| admin);
         let page = NoLongerOpensPage {
-            switch: run.map(|run| format!("/organizations/{}/auth/disable/{run}", organization.slug)),
+            switch: switch(judged, current),
             frame: web.frame(&tx_query),
             csrf: web.csrf(visitor),
             client: client.as_ref().map(|client| client.name.clone()),
@@ -93,6 +94,14 @@ impl Finish {
             page.action("Sign in another way", another).action("Send me a link", format!("/forgot{query}"))
         })
     }
+}
+
+/// The page of the switch of the first organization that left and that the person may look after as they are.
+fn switch(judged: &[Judged], current: &Current) -> Option<String> {
+    let mut closed = judged.iter().filter(|j| j.verdict == Err(Closed::OtherMethod));
+    let overseen = closed.find(|j| oversees(&j.organization, j.member.as_ref(), current.proof()).is_ok())?;
+    let run = overseen.organization.run.as_ref()?;
+    Some(format!("/organizations/{}/auth/disable/{run}", overseen.organization.slug))
 }
 
 /// A password needs an address to sign in with: without one it would be a dead end. `tx_query` is `?tx=<id>` inside a

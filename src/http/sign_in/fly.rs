@@ -110,10 +110,13 @@ impl Back<'_> {
         let proof = Proof { method: LoginMethod::Fly, auth_time: web.clock.now(), organizations: admitted.seen };
         let from = &self.visitor.address;
         let mut closed = directory.note_sign_in(&admitted.user, &proof, from).await?;
-        if let Some(slug) = self.transaction.overseen() {
+        if let Some(slug) = self.transaction.overseen()
+            && let Some(wanted) = directory.organization_named(slug).await?.map(|entry| entry.value.id)
+            && closed.contains(&(wanted.clone(), Closed::OtherMethod))
+            && directory.note_overseer(&admitted.user, &proof, &wanted, from).await?
+        {
             // That it has left Fly.io does not keep an admin from the page they want.
-            let overseen = directory.organization_named(slug).await?.map(|entry| entry.value.id);
-            closed.retain(|(id, why)| *why != Closed::OtherMethod || Some(id) != overseen.as_ref());
+            closed.retain(|(id, _)| *id != wanted);
         }
         directory.note_closed_to_fly(&admitted.user, &proof, closed, from).await?;
         // As it stands now that the tokens are kept: a refusal of the ones before may have been noted meanwhile.

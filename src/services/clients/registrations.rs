@@ -81,7 +81,7 @@ impl Registrations {
     }
 
     /// Removes a client: nobody can sign in at it any more, and every grant it was given is dead, even when the same id is
-    /// registered again.
+    /// registered again. A client of the configuration with that id takes them over.
     ///
     /// # Errors
     /// [`RegistrationError::Unknown`], and when the store gives no answer.
@@ -104,12 +104,12 @@ impl Registrations {
         self.store.read(&keys::client(id)).await
     }
 
-    /// All of them, by id.
+    /// All of them, by id; and why those that do not read do not.
     ///
     /// # Errors
-    /// When the store gives no answer, or one does not read.
-    pub async fn list(&self) -> Result<Vec<Registration>, StoreError> {
-        read_all(&self.store).await?.into_iter().collect()
+    /// When the store gives no answer.
+    pub async fn list(&self) -> Result<(Vec<Registration>, Vec<StoreError>), StoreError> {
+        read_all(&self.store).await
     }
 
     /// What became of the clients of this id, the latest first.
@@ -129,17 +129,22 @@ impl Registrations {
     }
 }
 
-/// Every registered client, or why it does not read.
-pub(super) async fn read_all(store: &Store) -> Result<Vec<Result<Registration, StoreError>>, StoreError> {
+/// Every registered client, and why those that do not read do not.
+pub(super) async fn read_all(store: &Store) -> Result<(Vec<Registration>, Vec<StoreError>), StoreError> {
     let clients = keys::clients();
-    let mut found = Vec::new();
+    let (mut found, mut unreadable) = (Vec::new(), Vec::new());
     let mut after: Option<String> = None;
     loop {
         let page = store.scan(&clients.partition, &clients.prefix, after.as_deref(), MAX_SCAN).await?;
-        found.extend(page.iter().map(|(key, record)| decode(key, record).map(|entry| entry.value)));
+        for (key, record) in &page {
+            match decode(key, record) {
+                Ok(entry) => found.push(entry.value),
+                Err(error) => unreadable.push(error),
+            }
+        }
         after = page.last().map(|(key, _)| key.name().to_owned());
         if page.len() < MAX_SCAN {
-            return Ok(found);
+            return Ok((found, unreadable));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{AuditEvent, Directory};
-use crate::domain::access::{Closed, Proof, opens};
+use crate::domain::access::{Closed, Proof, opens, oversees};
 use crate::domain::audit::AuditKind;
 use crate::domain::ids::OrganizationId;
 use crate::domain::member::Member;
@@ -67,6 +67,30 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Tells an organization that left Fly.io of a sign-in there by one of its admins for the page of the switch, which that
+    /// opens. `false`, and nothing told, when it opens the page no more than anything else.
+    pub async fn note_overseer(
+        &self,
+        user: &User,
+        proof: &Proof,
+        id: &OrganizationId,
+        from: &str,
+    ) -> Result<bool, StoreError> {
+        let (organization, member) =
+            self.store.read_pair(&keys::organization(id), &keys::member(id, &user.id)).await?;
+        let member = member.map(|entry| entry.value);
+        if organization.is_none_or(|entry| oversees(&entry.value, member.as_ref(), proof).is_err()) {
+            return Ok(false);
+        }
+        let mut txn = self.store.txn(keys::org(id));
+        let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
+        let detail = format!("with {}, for the page of the switch", proof.method.words());
+        let event = AuditEvent { kind: AuditKind::SignedIn, who, from: Some(from.to_owned()), detail };
+        self.audit(&mut txn, id, event)?;
+        let _ = self.store.commit(txn).await?;
+        Ok(true)
     }
 
     /// Why the sign-in does not open the organization, when it does not.

@@ -77,24 +77,25 @@ impl Outbox {
             // Gone with the last look, which ends the other.
             let sender = sender;
             let mut places = Places::new();
+            let poll = || Box::pin(self.jobs.logout.wait(self.rules.poll));
+            let mut next_look = poll();
             while !stop.is_said() {
                 if places.is_empty() {
                     places = self.look().await;
+                    // However busy one client keeps us, there may be work for another.
+                    next_look = poll();
                 }
-                let (jobs, looked_at) = self.take_logouts(&mut places, &under_way).await;
-                for job in jobs {
-                    // The receiver goes on as long as there is a sender.
-                    let _ = sender.send(job);
-                }
-                let poll = self.jobs.logout.wait(self.rules.poll);
+                // The receiver goes on as long as there is a sender.
+                let hand_over = |job| drop(sender.send(job));
+                let looked_at = self.take_logouts(&mut places, &under_way, hand_over).await;
                 if !places.is_empty() {
-                    // Some client's turns are all taken. Meanwhile there may be work for another.
-                    let (freed, poll) = (pin!(under_way.freed.notified()), pin!(poll));
-                    if let Some(Either::Right(_)) = stop.or(select(freed, poll)).await {
+                    // Some client's turns are all taken.
+                    let freed = pin!(under_way.freed.notified());
+                    if let Some(Either::Right(_)) = stop.or(select(freed, next_look.as_mut())).await {
                         places.clear();
                     }
                 } else if looked_at == 0 {
-                    stop.or(poll).await;
+                    stop.or(next_look.as_mut()).await;
                 }
             }
         };
@@ -112,8 +113,8 @@ impl Outbox {
         let (under_way, mut count) = (UnderWay::default(), 0);
         let mut places = self.jobs.logout.ready_lanes(PLACES).await?;
         while !places.is_empty() {
-            let (jobs, looked_at) = self.take_logouts(&mut places, &under_way).await;
-            count += looked_at;
+            let mut jobs = Vec::new();
+            count += self.take_logouts(&mut places, &under_way, |job| jobs.push(job)).await;
             stream::iter(jobs).for_each_concurrent(None, |job| self.tell(job, &under_way)).await;
         }
         Ok(count)
@@ -126,11 +127,15 @@ impl Outbox {
         })
     }
 
-    /// Takes no more than can be told at once, and how many places it took that from; what is left of `places` is to be
-    /// looked at when a turn is free.
-    async fn take_logouts(&self, places: &mut Places, under_way: &UnderWay) -> (Vec<Leased<LogoutNotice>>, usize) {
-        let (mut taken, mut looked_at) = (Vec::new(), 0);
-        let mut reached = true;
+    /// Takes no more than can be told at once, and hands it over at once, since its leases run. How many places it looked
+    /// at; what is left of `places` is to be looked at when a turn is free.
+    async fn take_logouts(
+        &self,
+        places: &mut Places,
+        under_way: &UnderWay,
+        mut hand_over: impl FnMut(Leased<LogoutNotice>),
+    ) -> usize {
+        let (mut looked_at, mut reached) = (0, true);
         'places: for (client, places) in &mut *places {
             let lane = self.jobs.logout.lane(client);
             while let free @ 1.. = under_way.free(client)
@@ -140,7 +145,7 @@ impl Outbox {
                     Ok(jobs) => {
                         looked_at += 1;
                         under_way.begin(client, jobs.len());
-                        taken.extend(jobs);
+                        jobs.into_iter().for_each(&mut hand_over);
                     }
                     // Another look finds the place again. The others may be better.
                     Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_) | StoreError::Contention(_))) => {
@@ -155,7 +160,7 @@ impl Outbox {
             }
         }
         places.retain(|_, places| reached && !places.is_empty());
-        (taken, looked_at)
+        looked_at
     }
 
     async fn tell(&self, job: Leased<LogoutNotice>, under_way: &UnderWay) {

@@ -137,4 +137,14 @@ async fn an_admin_who_comes_without_a_session_to_a_page_that_fly_opens_as_well_i
     let tx = chloe.begin(&run).await;
     assert_eq!(chloe.fly(&tx, "chloe").await.location(), run);
     assert_eq!(refusals(&app, "saltmarsh-labs").await, []);
+    let log = app.program.directory.audit_log(&app.organization("saltmarsh-labs"), None, 1).await.unwrap();
+    let last = &log[0].value;
+    assert_eq!((last.kind, last.who.name.as_str()), (AuditKind::SignedIn, "Chloé Martin"));
+    assert_eq!(last.detail, "with Fly.io, for the page of the switch");
+    // For a member it is none.
+    let mut leo = app.browser();
+    let tx = leo.begin(&run).await;
+    leo.fly(&tx, "leo").await;
+    let what = format!("signed in with Fly.io: {OTHER}");
+    assert_eq!(refusals(&app, "saltmarsh-labs").await, [refusal("Leo Brandt", Some("192.0.2.1"), &what)]);
 }

@@ -192,7 +192,7 @@ async fn what_a_dead_worker_had_taken_is_told_by_another() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_gone_or_wants_no_word_any_more_ends_the_job() {
+async fn a_client_that_wants_no_word_any_more_ends_the_job_and_one_that_is_not_known_here_is_waited_for() {
     let two = Two::new().await;
     let place = keys::user_partition(&two.id("ines").await);
     for client in ["gone", "standard"] {
@@ -206,6 +206,9 @@ async fn a_client_that_is_gone_or_wants_no_word_any_more_ends_the_job() {
         assert_eq!(two.app.store.commit(txn).await.unwrap(), Outcome::Committed);
     }
     assert_eq!(waiting(&two.app), 2);
+    two.app.work_now().await;
+    assert_eq!(waiting(&two.app), 1, "another process may know it");
+    two.app.advance(GIVE_UP);
     two.app.work_now().await;
     assert_eq!(waiting(&two.app), 0);
 }
@@ -225,6 +228,7 @@ async fn a_running_worker_tells_all_and_stops_when_told() {
     let (stop, stopped) = tokio::sync::watch::channel(false);
     let told = async {
         two.es.wait_for(6).await;
+        two.rs.wait_for(4).await;
         assert_eq!(two.rs.heard().len(), 4, "the others of the slow client wait");
         two.rs.release();
         two.rs.wait_for(6).await;

@@ -157,3 +157,27 @@ async fn what_fly_refuses_to_stand_by_ends_at_the_clients_it_signed_in() {
     assert!(!by_fly.is_signed_in().await && by_password.is_signed_in().await);
     assert_eq!(two.whereabouts("jun").await.unwrap().places.len(), 1);
 }
+
+#[tokio::test]
+async fn a_client_of_a_session_that_was_proven_at_fly_since_hears_of_its_end_too() {
+    let two = Two::new().await;
+    two.app.leave().await;
+    two.app.settle_in("jun").await;
+    let mut browser = two.app.browser();
+    browser.sign_in_with_password(&two.app.address("jun"), PASSWORD).await;
+    let named = two.es256().request().with("organization", "saltmarsh-labs").authorize();
+    let code = browser.get(&named).await.sent_back()["code"].clone();
+    let by_password = Tokens::of(&two.es256().redeem(&code).await);
+    // In the same browser he proves himself at Fly.io for another client: the same session, which now rests on Fly.io.
+    let request = two.rs256().request().with("organization", "harbour-tools");
+    let code = two.rs256().code_for(&mut browser, &request, "jun").await;
+    let by_fly = Tokens::of(&two.rs256().redeem(&code).await);
+    assert_eq!(sid(&by_fly), sid(&by_password));
+
+    two.app.fly.revoke("jun");
+    refused(&two.rs256().refresh(by_fly.refresh()).await, 400, "invalid_grant");
+    two.app.work().await;
+    assert!(!browser.is_signed_in().await);
+    assert_eq!(two.rs.one().claim("sid"), sid(&by_fly));
+    assert_eq!(two.es.one().claim("sid"), sid(&by_password));
+}

@@ -87,13 +87,16 @@ async fn a_post_that_brings_the_cookies_is_answered_at_once() {
 }
 
 #[tokio::test]
-async fn a_post_too_long_for_an_address_is_answered_as_it_is() {
+async fn a_post_from_elsewhere_too_long_for_an_address_signs_nobody_out_and_says_so() {
     let app = TestApp::new().await;
+    let (mut browser, _) = signed_in(&app).await;
     let long = "s".repeat(20_000);
     let fields = [("client_id", "standard"), ("post_logout_redirect_uri", BACK), ("state", &long)];
     let cross_site = [("sec-fetch-site", "cross-site"), ("origin", "https://rp.test")];
-    let answer = app.browser().post_bare("/oauth/logout", &fields, &cross_site).await;
-    assert_eq!(answer.location(), format!("{BACK}?state={long}"));
+    let answer = browser.post_bare("/oauth/logout", &fields, &cross_site).await;
+    assert_eq!(answer.status, 400, "{}", answer.said());
+    assert!(answer.text().contains("You are not signed out."), "{}", answer.said());
+    assert!(browser.is_signed_in().await);
 }
 
 #[tokio::test]
