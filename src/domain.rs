@@ -5,6 +5,7 @@ pub mod audit;
 pub mod authorize;
 pub mod claims;
 pub mod client;
+pub mod consent;
 pub mod disable;
 pub mod email;
 pub mod grant;

@@ -26,12 +26,14 @@
 //!    that remembers how and when they proved it ([`domain::access::Proof`]).
 //! 4. [`http::sign_in::finish`] asks [`domain::access::opens`], the one rule, what the proof opens. All: a code
 //!    ([`services::grants`]). Some, or nothing: [`http::sign_in::next`] asks which organization is wanted, or says what to
-//!    do instead ([`http::sign_in::closed`]).
+//!    do instead ([`http::sign_in::closed`]). For a client that is not the operator's own [`http::sign_in::consent`] asks
+//!    the person what it may learn, unless they have allowed it before ([`domain::consent`], [`services::consents`]).
 //! 5. After a form a page leads on to the application ([`http::leaving`]).
 //! 6. [`http::oidc::token`] redeems the code: used up and answered in one commit, and the same rule is asked again, as
 //!    it is at every refresh, userinfo, `token/info` and introspection ([`http::oidc::introspection`]).
 //! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
-//!    ([`http::oidc::logout`]), when a password is set, or when the organization changes its login method.
+//!    ([`http::oidc::logout`]), when a password is set, when the organization changes its login method, or when the person
+//!    takes back what they allowed ([`http::applications`]).
 //! 8. Clients that want to hear when a session ends are noted before their code leaves ([`services::whereabouts`]); word to
 //!    them is queued by the commit that ends it, and sent by [`services::outbox::logout`], over
 //!    [`services::back_channel`].

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod back_channel;
 pub mod clients;
+pub mod consents;
 pub mod directory;
 pub mod disable;
 pub mod grants;

@@ -23,6 +23,7 @@ use crate::http::web::Web;
 use crate::random::Random;
 use crate::services::back_channel::{BackChannel, TIMEOUT};
 use crate::services::clients::Clients;
+use crate::services::consents::Consents;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::grants::{Grants, TokenRules};
@@ -255,12 +256,8 @@ fn app(
         tokens,
     );
     let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;
-    let finish = Finish {
-        store: services.store.clone(),
-        clients: Arc::clone(clients),
-        directory: Arc::clone(&services.directory),
-        grants: Arc::clone(&grants),
-    };
+    let consents = Consents::new(services.store.clone(), Arc::clone(&services.jobs));
+    let finish = finish(services, clients, &grants, &consents);
     Ok(App {
         token: Arc::new(token_endpoint(services, clients, &grants, signing)),
         finish: Arc::new(finish),
@@ -289,7 +286,18 @@ fn app(
         web,
         clients: Arc::clone(clients),
         grants,
+        consents,
     })
+}
+
+fn finish(services: &Services, clients: &Arc<Clients>, grants: &Arc<Grants>, consents: &Arc<Consents>) -> Finish {
+    Finish {
+        store: services.store.clone(),
+        clients: Arc::clone(clients),
+        directory: Arc::clone(&services.directory),
+        grants: Arc::clone(grants),
+        consents: Arc::clone(consents),
+    }
 }
 
 fn token_endpoint(

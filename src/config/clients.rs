@@ -26,6 +26,7 @@ struct Preset {
     always_refresh_token: bool,
     denials_on_own_page: bool,
     subject: Subject,
+    first_party: bool,
 }
 
 /// RS256 throughout: OIDC Core (section 15.1) makes it the algorithm that every client can verify.
@@ -38,6 +39,8 @@ const STANDARD: Preset = Preset {
     always_refresh_token: false,
     denials_on_own_page: false,
     subject: Subject::UserId,
+    // Also of Sentry's presets: whoever writes a client here has chosen it for everybody.
+    first_party: true,
 };
 
 /// sentry-auth-oidc sends no PKCE, reads the e-mail address out of the `id_token`, and loops on an error: the callback is
@@ -124,6 +127,7 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         always_refresh_token: switches.always_refresh_token,
         denials_on_own_page: switches.denials_on_own_page,
         subject: switches.subject,
+        first_party: switches.first_party,
     })
 }
 
@@ -141,6 +145,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
     let claims_in_id_token = switch("claims_in_id_token", preset.claims_in_id_token);
     let always_refresh_token = switch("always_refresh_token", preset.always_refresh_token);
     let denials_on_own_page = switch("denials_on_own_page", preset.denials_on_own_page);
+    let first_party = switch("first_party", preset.first_party);
     Some(Preset {
         token_auth: token_auth?.unwrap_or(preset.token_auth),
         algorithm: algorithm?.unwrap_or(preset.algorithm),
@@ -150,6 +155,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
         claims_in_id_token: claims_in_id_token?,
         always_refresh_token: always_refresh_token?,
         denials_on_own_page: denials_on_own_page?,
+        first_party: first_party?,
     })
 }
 

@@ -64,6 +64,9 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
     pub prompt: Prompt,
+    /// The person is to be asked what they allow even if they have said it before (`prompt=consent`).
+    #[serde(default)]
+    pub asks_consent: bool,
     pub max_age: Option<Duration>,
     pub login_hint: Option<String>,
     /// Id or slug of the one organization that the client wants opened.
@@ -84,7 +87,7 @@ impl AuthorizationRequest {
         check_request_objects(parameters)?;
         let scope = check_scope(parameters, client)?;
         let code_challenge = check_challenge(parameters, client)?;
-        let prompt = check_prompt(parameters)?;
+        let (prompt, asks_consent) = check_prompt(parameters)?;
         let max_age = check_max_age(parameters)?;
         let nonce = check_nonce(parameters)?;
         let (claims, demands) = read_claims(parameters, &scope, issuer)?;
@@ -95,6 +98,7 @@ impl AuthorizationRequest {
             nonce,
             code_challenge,
             prompt,
+            asks_consent,
             max_age,
             login_hint: text("login_hint")?,
             organization: text("organization")?,
@@ -189,16 +193,18 @@ fn check_challenge(parameters: &Parameters, client: &Client) -> Result<Option<St
     Ok(Some(challenge.to_owned()))
 }
 
-fn check_prompt(parameters: &Parameters) -> Result<Prompt, OAuthError> {
+/// And whether `consent` is among the words, which goes with `login` as well.
+fn check_prompt(parameters: &Parameters) -> Result<(Prompt, bool), OAuthError> {
     let words: Vec<&str> = parameters.one("prompt")?.unwrap_or_default().split_whitespace().collect();
     if words.contains(&"none") {
         return if words.len() == 1 {
-            Ok(Prompt::None)
+            Ok((Prompt::None, false))
         } else {
             Err(OAuthError::new(OAuthCode::InvalidRequest, "prompt none stands alone"))
         };
     }
-    Ok(if words.contains(&"login") { Prompt::Login } else { Prompt::Any })
+    let prompt = if words.contains(&"login") { Prompt::Login } else { Prompt::Any };
+    Ok((prompt, words.contains(&"consent")))
 }
 
 fn check_max_age(parameters: &Parameters) -> Result<Option<Duration>, OAuthError> {
@@ -231,6 +237,7 @@ mod tests {
             always_refresh_token: false,
             denials_on_own_page: false,
             subject: Subject::UserId,
+            first_party: true,
         }
     }
 
@@ -261,6 +268,7 @@ mod tests {
             (format!("{good}&code_challenge=short&code_challenge_method=S256"), true, Err("invalid_request")),
             (format!("{good}&code_challenge_method=S256"), false, Err("invalid_request")),
             (format!("{good}&prompt=none+login"), false, Err("invalid_request")),
+            (format!("{good}&prompt=consent+none"), false, Err("invalid_request")),
             (format!("{good}&max_age=-1"), false, Err("invalid_request")),
             (format!("{good}&max_age=soon"), false, Err("invalid_request")),
             (format!("{good}&code_challenge={CHALLENGE}&code_challenge_method=S256"), true, Ok(())),
@@ -269,6 +277,22 @@ mod tests {
         ];
         for (query, pkce, expected) in cases {
             assert_eq!(code_of(&query, pkce).map(|_| ()), expected, "{query}");
+        }
+    }
+
+    #[test]
+    fn prompt_is_a_list_of_words_in_any_order() {
+        for (prompt, expected) in [
+            ("", (Prompt::Any, false)),
+            ("select_account", (Prompt::Any, false)),
+            ("consent", (Prompt::Any, true)),
+            ("login", (Prompt::Login, false)),
+            ("consent+login", (Prompt::Login, true)),
+            ("login+consent+nonsense", (Prompt::Login, true)),
+            ("none", (Prompt::None, false)),
+        ] {
+            let request = code_of(&format!("response_type=code&scope=openid&prompt={prompt}"), false).expect(prompt);
+            assert_eq!((request.prompt, request.asks_consent), expected, "{prompt}");
         }
     }
 }

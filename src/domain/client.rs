@@ -106,6 +106,15 @@ pub struct Client {
     /// A denial stays on our own page: Sentry starts over on an error, in an endless loop, whichever its provider.
     pub denials_on_own_page: bool,
     pub subject: Subject,
+    /// Whether whoever runs this program answers for the client as for their own. One that is not asks each person what it
+    /// may learn. A client is registered by hand, by an operator who chose it, so it is theirs unless they say otherwise;
+    /// and one that was registered before this could be said goes on as it did.
+    #[serde(default = "yes")]
+    pub first_party: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Client {

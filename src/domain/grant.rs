@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
 use super::authorize::Scope;
-use super::ids::{ClientId, GrantId, OrganizationId, RegistrationId, SessionId, UserId};
+use super::ids::{ClientId, ConsentId, GrantId, OrganizationId, RegistrationId, SessionId, UserId};
 use super::requested_claims::RequestedClaims;
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
@@ -16,6 +16,9 @@ pub struct Grant {
     /// The registration of the client that it was given under; none where the client was configured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<RegistrationId>,
+    /// What the person allowed the client, under which it was given; none where the client was the operator's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consent: Option<ConsentId>,
     pub user: UserId,
     pub redirect_uri: String,
     pub scope: Scope,
@@ -83,11 +86,13 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
     #[test]
-    fn a_grant_that_was_written_before_it_kept_an_epoch_a_session_or_claims_reads_as_one_of_the_first_without_any() {
+    fn a_grant_that_was_written_before_it_kept_a_consent_an_epoch_a_session_or_claims_reads_as_one_of_the_first_without_any()
+     {
         let grant = Grant {
             id: "g1".parse().expect("an id"),
             client: "c1".parse().expect("an id"),
             registration: None,
+            consent: Some("k1".parse().expect("an id")),
             user: "u1".parse().expect("an id"),
             redirect_uri: "https://rp.test/cb".to_owned(),
             scope: Scope::from("openid"),
@@ -107,8 +112,9 @@ mod tests {
         let mut take = |name| json.as_object_mut().and_then(|fields| fields.remove(name));
         assert_eq!(take("epoch"), Some(3.into()));
         assert_eq!(take("sid"), Some("s1".into()));
+        assert_eq!(take("consent"), Some("k1".into()));
         assert_eq!(take("claims"), Some(serde_json::json!({"userinfo": ["name"]})));
         let old: Grant = serde_json::from_value(json).expect("a grant");
-        assert_eq!(old, Grant { epoch: 0, sid: None, claims: RequestedClaims::default(), ..grant });
+        assert_eq!(old, Grant { consent: None, epoch: 0, sid: None, claims: RequestedClaims::default(), ..grant });
     }
 }

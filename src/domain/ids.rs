@@ -150,6 +150,11 @@ id!(
 );
 
 id!(
+    /// What a person allowed one client, from when they allowed it until they take it back.
+    ConsentId
+);
+
+id!(
     /// One rendering of a form whose buttons do what they do once, however often they are sent. Sorts by time.
     FormId
 );
@@ -204,6 +209,13 @@ impl FormId {
 }
 
 impl SessionId {
+    #[must_use]
+    pub fn mint(random: &dyn Random) -> Self {
+        Self(random_text(random))
+    }
+}
+
+impl ConsentId {
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
         Self(random_text(random))

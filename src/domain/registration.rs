@@ -188,6 +188,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_registered_before_others_than_the_operators_own_were_known_is_the_operators_own() {
+        assert!(settings().first_party);
+        let written = serde_json::to_value(Client { first_party: false, ..settings() }).expect("JSON");
+        assert!(!serde_json::from_value::<Client>(written).expect("settings").first_party);
+    }
+
+    #[test]
     fn a_grant_belongs_to_one_registration_unless_the_client_is_configured() {
         let client = registered().1.client();
         let [own, other] = ["r1", "r2"].map(|id| id.parse::<RegistrationId>().expect("an id"));

@@ -18,7 +18,7 @@ use super::pages::leave::LeavePage;
 use super::web::Web;
 
 /// Pages that forms redirect to and that may redirect on.
-const AFTER_A_FORM: [&str; 3] = ["/", "/go", "/sign-in/next"];
+const AFTER_A_FORM: [&str; 4] = ["/", "/go", "/sign-in/next", "/sign-in/consent"];
 
 /// The layer of our own pages and forms. A program that asks for no HTML gets the redirect as it is.
 pub async fn layer(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {

@@ -1,6 +1,7 @@
 //! Pages as typed contexts: each struct holds what its template prints, ready to print, and nothing else. Handlers map
 //! domain values to these structs. Every struct has `samples`, which cover its variants; one test renders them all.
 
+pub mod consent;
 pub mod disable;
 pub mod error;
 pub mod form_post;
@@ -224,6 +225,8 @@ pub fn samples() -> Vec<Sample> {
         .chain(render("no-longer-opens", sign_in::NoLongerOpensPage::samples()))
         .chain(render("choose", sign_in::ChoosePage::samples()))
         .chain(render("denied", sign_in::DeniedPage::samples()))
+        .chain(render("consent", consent::ConsentPage::samples()))
+        .chain(render("applications", consent::ApplicationsPage::samples()))
         .chain(render("auth", organization::AuthPage::samples()))
         .chain(render("enable", organization::EnablePage::samples()))
         .chain(render("members", organization::MembersPage::samples()))

@@ -13,10 +13,10 @@ use super::organization::{audit, auth, disable, enable, events, members, run};
 use super::password::{forgot, set_up};
 use super::request_id::{self, RequestIds};
 use super::request_limits;
-use super::sign_in::{fly, next, page, password, sign_out};
+use super::sign_in::{consent, fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
-use super::{assets, leaving, oidc, readiness, security_headers};
+use super::{applications, assets, leaving, oidc, readiness, security_headers};
 
 /// One row of the table.
 pub struct Route {
@@ -80,12 +80,14 @@ pub fn pages() -> Vec<Route> {
         route("/sign-in/fly", GET, get(fly::go)),
         route("/sign-in/denied", GET, get(fly::denied)),
         route("/sign-in/next", BOTH, get(next::get).post(next::post)),
+        route("/sign-in/consent", BOTH, get(consent::get).post(consent::post)),
         route("/sign-out", BOTH, get(sign_out::ask).post(sign_out::answer)),
         route("/signed-out", GET, get(sign_out::signed_out)),
         route("/forgot", BOTH, get(forgot::get).post(forgot::post)),
         route("/set-up", BOTH, get(set_up::get).post(set_up::post)),
         route("/set-up/now", BOTH, get(set_up::get_now).post(set_up::post_now)),
         route("/set-up/renew", POST, post(set_up::renew::renew)),
+        route(applications::PATH, BOTH, get(applications::get).post(applications::post)),
         route("/organizations/{slug}/auth", GET, get(auth::get)),
         route("/organizations/{slug}/auth/disable", BOTH, get(disable::get).post(disable::post)),
         route("/organizations/{slug}/auth/disable/{run}", GET, get(run::get)),

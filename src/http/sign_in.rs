@@ -1,6 +1,7 @@
 //! Signing in: the page, the two ways, and what follows.
 
 pub mod closed;
+pub mod consent;
 pub mod device;
 pub mod finish;
 pub mod fly;

@@ -15,6 +15,7 @@ use super::sign_in::fly::FlySignIn;
 use super::sign_in::password::PasswordSignIn;
 use super::web::Web;
 use crate::services::clients::Clients;
+use crate::services::consents::Consents;
 use crate::services::directory::Directory;
 use crate::services::grants::Grants;
 use crate::services::signing::SigningKeys;
@@ -25,6 +26,7 @@ pub struct App {
     pub clients: Arc<Clients>,
     pub directory: Arc<Directory>,
     pub grants: Arc<Grants>,
+    pub consents: Arc<Consents>,
     pub signing: Arc<SigningKeys>,
     pub discovery: Arc<Discovery>,
     pub token: Arc<TokenEndpoint>,
@@ -52,6 +54,7 @@ parts! {
     clients: Clients,
     directory: Directory,
     grants: Grants,
+    consents: Consents,
     signing: SigningKeys,
     discovery: Discovery,
     token: TokenEndpoint,

@@ -2,6 +2,8 @@
 
 use crate::domain::access::{Closed, Proof, opens};
 use crate::domain::claims::OrganizationClaim;
+use crate::domain::consent::Consent;
+use crate::domain::grant::Grant;
 use crate::domain::ids::{OrganizationId, UserId};
 use crate::domain::member::{Member, Role};
 use crate::domain::organization::Organization;
@@ -53,19 +55,34 @@ pub async fn judge(
     Ok(held_against(proof, memberships(&wanted, store.get(&wanted).await?)?))
 }
 
-/// The same with the person, in the same round trip. None when there is no such person any more.
-pub async fn judge_with_person(
-    store: &Store,
-    user: &UserId,
-    proof: &Proof,
-    organizations: &[OrganizationId],
-) -> Result<Option<(User, Vec<Judged>)>, StoreError> {
-    let person = keys::user(user).into_key();
-    let wanted = [vec![person.clone()], membership_keys(user, organizations)].concat();
-    let mut records = store.get(&wanted).await?.into_iter();
-    let Some(record) = records.next().flatten() else { return Ok(None) };
-    let found = memberships(&wanted[1..], records)?;
-    Ok(Some((decode::<User>(&person, &record)?.value, held_against(proof, found))))
+/// A person with what a grant of theirs depends on.
+pub struct Standing {
+    pub user: User,
+    /// What they allow the client, where the grant was given under a consent.
+    pub consent: Option<Consent>,
+    pub organizations: Vec<Judged>,
+}
+
+/// The same for a grant, with the person and what they allow its client, in the same round trip. None when there is no such
+/// person any more.
+pub async fn judge_grant(store: &Store, grant: &Grant) -> Result<Option<Standing>, StoreError> {
+    let user = &grant.user;
+    let organizations: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
+    let mut wanted = membership_keys(user, &organizations);
+    let memberships_end = wanted.len();
+    wanted.push(keys::user(user).into_key());
+    // A grant that names no consent costs no look at one.
+    wanted.extend(grant.consent.as_ref().map(|_| keys::consent(user, &grant.client).into_key()));
+    let mut records = store.get(&wanted).await?;
+    let mut own = wanted[memberships_end..].iter().zip(records.split_off(memberships_end));
+    let Some((key, Some(record))) = own.next() else { return Ok(None) };
+    let person = decode::<User>(key, &record)?.value;
+    let consent = match own.next() {
+        Some((key, Some(record))) => Some(decode::<Consent>(key, &record)?.value),
+        Some((_, None)) | None => None,
+    };
+    let found = memberships(&wanted[..memberships_end], records)?;
+    Ok(Some(Standing { user: person, consent, organizations: held_against(&grant.proof, found) }))
 }
 
 type Membership = (Organization, Option<Member>);

@@ -11,7 +11,7 @@ mod refresh;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::{Judged, judge_with_person};
+use super::access::{Judged, Standing, judge_grant};
 use super::clients::Clients;
 use super::directory::Directory;
 use super::upstream_tokens::UpstreamTokens;
@@ -20,8 +20,9 @@ use crate::clock::Timestamp;
 use crate::domain::access::Proof;
 use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Scope};
 use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::consent;
 use crate::domain::grant::{AccessToken, Code, Grant};
-use crate::domain::ids::{GrantId, OrganizationId, UserId};
+use crate::domain::ids::{ConsentId, GrantId, OrganizationId, UserId};
 use crate::domain::secret::{Token, TokenKind};
 use crate::domain::session::Session;
 use crate::domain::user::User;
@@ -92,6 +93,8 @@ pub struct NewGrant<'a> {
     pub session: &'a Session,
     pub proof: Proof,
     pub named: Option<OrganizationId>,
+    /// Under which the person lets the client have it; none where the client is the operator's own.
+    pub consent: Option<ConsentId>,
 }
 
 pub struct Grants {
@@ -133,6 +136,7 @@ impl Grants {
             id,
             client: new.client.id.clone(),
             registration: new.client.registration.clone(),
+            consent: new.consent,
             user: new.user.clone(),
             redirect_uri: new.redirect.as_str().to_owned(),
             scope: new.request.scope.clone(),
@@ -154,7 +158,7 @@ impl Grants {
     }
 
     /// The grant of an access token, if token and grant are good: the client is still there, every organization is still
-    /// open to the proof, and no password was set since.
+    /// open to the proof, no password was set since, and nobody took back what the client was allowed.
     pub async fn authenticate(&self, text: &str) -> Result<Option<Authenticated>, StoreError> {
         let Some(token) = Token::parse(TokenKind::AccessToken, text) else { return Ok(None) };
         let Ok(id) = token.locator().parse::<GrantId>() else { return Ok(None) };
@@ -165,16 +169,17 @@ impl Grants {
     }
 
     /// The client, the person and the organizations of a grant; `Err` when any is no longer open to its proof, a password
-    /// was set since, or the client was removed, which ends the whole grant.
+    /// was set since, what the client was allowed was taken back, or the client was removed, which ends the whole grant.
     async fn opened(&self, grant: &Grant) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
         let client = self.clients.get(grant.client.as_str());
         let client = client.filter(|client| client.stands_by(grant.registration.as_ref()));
         let Some(client) = client else { return Ok(Err(Vec::new())) };
-        let ids: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
-        let found = judge_with_person(&self.store, &grant.user, &grant.proof, &ids).await?;
-        let Some((user, organizations)) = found else { return Ok(Err(Vec::new())) };
-        let all = organizations.len() == ids.len() && organizations.iter().all(|j| j.verdict.is_ok());
-        Ok(if all && user.is_in(grant.epoch) {
+        let Some(found) = judge_grant(&self.store, grant).await? else { return Ok(Err(Vec::new())) };
+        let Standing { user, consent, organizations } = found;
+        let whole = organizations.len() == grant.proof.organizations.len();
+        let all = whole && organizations.iter().all(|j| j.verdict.is_ok());
+        let allowed = consent::stands(&client, grant.consent.as_ref(), consent.as_ref());
+        Ok(if all && allowed && user.is_in(grant.epoch) {
             Ok(Opened { client, user, organizations })
         } else {
             Err(organizations)

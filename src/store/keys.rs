@@ -16,6 +16,7 @@
 //! | | `upstream` | sealed tokens of Fly.io |
 //! | | `session.<hash>` | sessions |
 //! | | `whereabouts` | at which clients they are signed in, of those that want to hear when that ends |
+//! | | `consent/<client>` | what they allowed clients that are not the operator's own |
 //! | | `job/...` | the queue: mails to the person, projections, word to clients that a session is over |
 //! | `grant/<id>` | `grant`, `at.<hash>` | the grant, its access tokens |
 //! | `identity/fly.<id>` | `user` | which user a Fly.io id is |
@@ -45,6 +46,10 @@
 //!   organizations, which is idempotent.
 //! - Sign-in at a client that wants to hear of its end: the place is noted in `user/<id>`, then the grant is written and its
 //!   code leaves. Dying in between leaves a place without a sign-in, and some day a client hears of a session it never had.
+//! - Consent: written in `user/<id>`, then the place is noted and the grant is written, which names it. Dying in between
+//!   leaves a consent without a sign-in, which the person finds among what they allowed.
+//! - Consent taken back: one commit in `user/<id>` that also ends the places at that client and queues word to it. Its
+//!   grants stay and are dead, since each names the consent that it was given under.
 //! - Sign-out, password set, Fly.io's refusal: one commit in `user/<id>` that ends sessions, takes their places out of the
 //!   whereabouts, and queues word to the clients.
 //! - Leaving Fly.io: the fan-out does the same in the `user/<id>` of each member, then writes the members' rows in
@@ -59,6 +64,7 @@ use super::{Key, Partition};
 use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::audit::AuditEntry;
+use crate::domain::consent::Consent;
 use crate::domain::disable::{Row, RowStatus, Run, Which};
 use crate::domain::grant::{AccessToken, Grant};
 use crate::domain::ids::{ClientId, FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
@@ -81,6 +87,7 @@ impl Stored for Credential {}
 impl Stored for SetUpLink {}
 impl Stored for Session {}
 impl Stored for Whereabouts {}
+impl Stored for Consent {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
 impl Stored for Registration {}
@@ -220,6 +227,16 @@ pub fn session(id: &UserId, hash: &TokenHash) -> TypedKey<Session> {
 #[must_use]
 pub fn whereabouts(id: &UserId) -> TypedKey<Whereabouts> {
     record(user_partition(id), "whereabouts")
+}
+
+#[must_use]
+pub fn consents(id: &UserId) -> Collection<Consent> {
+    Collection::new(user_partition(id), "consent/")
+}
+
+#[must_use]
+pub fn consent(id: &UserId, client: &ClientId) -> TypedKey<Consent> {
+    consents(id).item(client.as_str())
 }
 
 #[must_use]

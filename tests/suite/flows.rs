@@ -12,6 +12,8 @@ mod bad_input;
 mod certification;
 #[path = "flows/clients.rs"]
 mod clients;
+#[path = "flows/consent.rs"]
+mod consent;
 #[path = "flows/disable.rs"]
 mod disable;
 #[path = "flows/epochs.rs"]

@@ -187,6 +187,10 @@ const PROMISED: &[(&str, &str)] = &[
     ("no-longer-opens-has-password", "#error-message #renew-form #sign-in-password"),
     ("signed-out-plain", "#signed-out"),
     ("sign-out-client", "#logout-form"),
+    ("sign-out-own-with-applications", "#logout-form #applications"),
+    ("consent-all", "#consent-form #consent-allow #consent-deny #consent-client #consent-site #consent-while-away"),
+    ("applications-some", ".application [data-client] .application-remove"),
+    ("applications-none", "#no-applications"),
     ("denied-client", "#error-title #error-message #error-id"),
     ("error-upstream", "#error-title #error-message #error-id"),
 ];
@@ -208,6 +212,9 @@ const ABSENT: &[(&str, &str)] = &[
     ("setup-expired-unknown", "#renew-form"),
     ("no-longer-opens-has-password", "#set-password-now"),
     ("no-longer-opens-set-now", "#sign-in-password"),
+    ("sign-out-own", "#applications"),
+    ("consent-least", "#consent-while-away"),
+    ("applications-none", ".application"),
 ];
 
 fn has(tags: &[Tag], mark: &str) -> bool {
@@ -234,7 +241,9 @@ fn promised_ids_are_kept() {
 
 #[test]
 fn a_transaction_stays_with_every_step_of_a_sign_in() {
-    for (name, html) in pages().filter(|(name, _)| name.starts_with("sign-in-") || name.starts_with("forgot")) {
+    for (name, html) in
+        pages().filter(|(name, _)| ["sign-in-", "consent-", "forgot"].iter().any(|start| name.starts_with(start)))
+    {
         let inside = html.contains("tx=3v7k9m2p");
         for tag in tags(&html) {
             let Some(url) = tag.attribute("href").or(tag.attribute("action")) else { continue };

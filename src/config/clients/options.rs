@@ -115,6 +115,12 @@ pub const SETTINGS: &[Setting] = &[
         Takes::One,
         "What `user_id` of `token/info` is: `user_id` (ours) or `fly_user_id`",
     ),
+    setting(
+        ("first_party", "first-party"),
+        TRUTH,
+        Takes::One,
+        "Whether the application is your own: one that is not asks each person what it may learn about them",
+    ),
 ];
 
 /// The client that `options` describe, each as a setting with its values. It has no secret yet.

@@ -13,6 +13,7 @@ pub enum OAuthCode {
     AccessDenied,
     LoginRequired,
     AccountSelectionRequired,
+    ConsentRequired,
     TemporarilyUnavailable,
     ServerError,
     /// RFC 6750, section 3.1.
@@ -37,6 +38,7 @@ impl OAuthCode {
             Self::AccessDenied => "access_denied",
             Self::LoginRequired => "login_required",
             Self::AccountSelectionRequired => "account_selection_required",
+            Self::ConsentRequired => "consent_required",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::ServerError => "server_error",
             Self::InvalidToken => "invalid_token",

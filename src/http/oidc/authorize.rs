@@ -17,7 +17,7 @@ use crate::domain::parameters::Parameters;
 use crate::http::error::PageError;
 use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
-use crate::http::sign_in::{closed, next};
+use crate::http::sign_in::{closed, consent, next};
 use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
@@ -106,6 +106,9 @@ impl Endpoint {
                 Some(Outcome::Choose(_)) => {
                     OAuthError::new(OAuthCode::AccountSelectionRequired, "the person has to say which organization")
                 }
+                Some(Outcome::Ask(_)) => {
+                    OAuthError::new(OAuthCode::ConsentRequired, "the person has to be asked what they allow")
+                }
                 _ => OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in"),
             };
             return refuse(&client, &back, &error);
@@ -113,6 +116,7 @@ impl Endpoint {
         let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), web.clock.now(), &*web.random);
         let mut response = see_other(&match with_session {
             Some(Outcome::Choose(_)) => next::path(&transaction),
+            Some(Outcome::Ask(_)) => consent::path(&transaction),
             _ => format!("/sign-in{}", transaction.query()),
         });
         Transactions::new(web).keep(&transaction, visitor, &mut response)?;
@@ -132,7 +136,7 @@ impl Endpoint {
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
             return Ok(None);
         }
-        self.finish.code(&self.web, &current, pending, Choice::Open, "").await.map(Some)
+        self.finish.code(&self.web, &current, pending, Choice::Open.into(), "").await.map(Some)
     }
 
     /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago

@@ -11,6 +11,8 @@ use serde_json::json;
 
 use super::token::{TokenEndpoint, missing};
 use crate::domain::claims::OrganizationClaim;
+use crate::domain::client::Client;
+use crate::domain::consent::{Permission, tells};
 use crate::domain::ids::UserId;
 use crate::domain::secret::TokenKind;
 use crate::http::error::OAuthFailure;
@@ -31,8 +33,9 @@ struct Answer<'a> {
     token_type: Option<&'static str>,
     iat: i64,
     exp: i64,
-    /// What the token opens at this moment.
-    organizations: Vec<OrganizationClaim>,
+    /// What the token opens at this moment, for a client that may know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organizations: Option<Vec<OrganizationClaim>>,
 }
 
 pub async fn post(
@@ -48,12 +51,13 @@ pub async fn post(
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok(match endpoint.grants.introspect(&client, token).await? {
-        Some(active) => (no_store, Json(answer(&web, &active))).into_response(),
+        Some(active) => (no_store, Json(answer(&web, &client, &active))).into_response(),
         None => (no_store, Json(json!({ "active": false }))).into_response(),
     })
 }
 
-fn answer<'a>(web: &'a Web, active: &'a Active) -> Answer<'a> {
+fn answer<'a>(web: &'a Web, client: &Client, active: &'a Active) -> Answer<'a> {
+    let told = tells(client, &active.scope, &active.grant.claims, Permission::Organizations);
     Answer {
         active: true,
         iss: web.issuer.as_str(),
@@ -63,6 +67,6 @@ fn answer<'a>(web: &'a Web, active: &'a Active) -> Answer<'a> {
         token_type: (active.kind == TokenKind::AccessToken).then_some("Bearer"),
         iat: active.issued_at.as_seconds(),
         exp: active.expires_at.as_seconds(),
-        organizations: active.opened.iter().filter_map(Judged::claim).collect(),
+        organizations: told.then(|| active.opened.iter().filter_map(Judged::claim).collect()),
     }
 }

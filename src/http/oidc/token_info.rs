@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 
-use super::userinfo::bearer;
+use super::userinfo::{Refusal, bearer};
+use crate::domain::authorize::ScopeValue;
 use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
 use crate::domain::client::Subject;
 use crate::http::error::OAuthFailure;
@@ -21,6 +22,10 @@ pub async fn get(
 ) -> Result<Response, OAuthFailure> {
     let authenticated = bearer(&grants, &headers, None).await?;
     let Opened { client, user, organizations } = authenticated.opened;
+    // All of it is told at once, so a client whose person was asked needs the scope that stands for all of it.
+    if !client.first_party && !authenticated.token.scope.contains(ScopeValue::Read) {
+        return Err(Refusal::Read.into());
+    }
     let id = match client.subject {
         Subject::FlyUserId => user.fly_id.to_string(),
         Subject::UserId => user.id.to_string(),

@@ -87,6 +87,8 @@ pub enum Refusal {
     Twice,
     Invalid,
     Scope,
+    /// At `token/info`, for a client that is not the operator's own.
+    Read,
 }
 
 impl From<Refusal> for OAuthFailure {
@@ -108,11 +110,16 @@ impl From<Refusal> for OAuthFailure {
                 "The scope openid is needed",
                 "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"openid\"",
             ),
+            Refusal::Read => (
+                OAuthCode::InsufficientScope,
+                "The scope read is needed",
+                "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"read\"",
+            ),
         };
         let failure = Self { challenge: Some(challenge), ..Self::new(code, description) };
         match refusal {
             Refusal::Missing => Self { status: StatusCode::UNAUTHORIZED, ..failure },
-            Refusal::Twice | Refusal::Invalid | Refusal::Scope => failure,
+            Refusal::Twice | Refusal::Invalid | Refusal::Scope | Refusal::Read => failure,
         }
     }
 }

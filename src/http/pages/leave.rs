@@ -5,6 +5,13 @@ use url::Url;
 
 use super::Frame;
 
+/// Where an address is, as the address bar will show it: `sentry.example`.
+#[must_use]
+pub fn site(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
 /// Goes on by itself, without a script; the link is for browsers that do not.
 #[derive(Debug, Clone, Template)]
 #[template(path = "pages/leave.html")]
@@ -22,8 +29,7 @@ impl LeavePage {
     /// `text` is the address as the redirect would have carried it.
     #[must_use]
     pub fn new(frame: Frame, name: Option<String>, url: &Url, text: String) -> Self {
-        let host = url.host_str().unwrap_or_default();
-        let site = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+        let site = site(url);
         Self { frame, name: name.unwrap_or_else(|| site.clone()), site, url: text }
     }
 

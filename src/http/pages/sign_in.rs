@@ -41,7 +41,8 @@ pub struct SignInPage {
     pub tx_query: String,
     /// Name of the application that asked; none when somebody came by themselves.
     pub client: Option<String>,
-    /// Name of the application that somebody who came by themselves goes on to; none on the way to a page of ours.
+    /// What somebody who came by themselves goes on to: the name of an application, or our page in words; none on the way to
+    /// a page of an organization.
     pub then: Option<String>,
     pub offer: Offer,
     pub notice: Option<SignInNotice>,
@@ -94,6 +95,7 @@ impl SignInPage {
         let says = |page: &Self, notice| Self { notice: Some(notice), ..page.clone() };
         let direct = Self { frame: Frame::new(true, ""), client: None, tx_query: String::new(), ..both.clone() };
         let alone = Self { then: Some("Sentry".into()), ..direct.clone() };
+        let to_applications = Self { then: Some("what you allowed applications".into()), ..direct.clone() };
         vec![
             ("refused", says(&tried, SignInNotice::Refused)),
             ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),
@@ -116,6 +118,7 @@ impl SignInPage {
             ("password", password),
             ("direct", direct),
             ("alone", alone),
+            ("to-applications", to_applications),
         ]
     }
 }

@@ -19,6 +19,8 @@ pub struct SignOutPage {
     pub since: String,
     /// Name of the application that asks for it; none when the person came by themselves.
     pub client: Option<String>,
+    /// There are applications that the person allowed to know who they are.
+    pub applications: bool,
 }
 
 impl SignOutPage {
@@ -32,9 +34,11 @@ impl SignOutPage {
             method: "Fly.io".into(),
             since: "14:34".into(),
             client: Some("Sentry".into()),
+            applications: false,
         };
         let own = Self { client: None, then: String::new(), method: "email and password".into(), ..asked.clone() };
-        vec![("client", asked), ("own", own)]
+        let allowed = Self { applications: true, ..own.clone() };
+        vec![("client", asked), ("own", own), ("own-with-applications", allowed)]
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::response::Response;
 
 use super::closed::{check_email, has_what_it_needs, other_method, other_person};
+use super::consent::{self, Question};
 use super::next;
 use super::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::clock::Timestamp;
@@ -19,6 +20,7 @@ use crate::http::oidc::redirect::see_other;
 use crate::http::web::{Visitor, Web};
 use crate::services::access::{Judged, judge};
 use crate::services::clients::Clients;
+use crate::services::consents::Consents;
 use crate::services::directory::{Directory, Refusal};
 use crate::services::grants::{Grants, NewGrant};
 use crate::services::sessions::Current;
@@ -33,6 +35,8 @@ pub enum Outcome {
     Choose(Vec<Judged>),
     /// It opens nothing that was asked for.
     Closed(Vec<Judged>),
+    /// The person has to be asked what they allow the client.
+    Ask(Question),
 }
 
 /// Whether the person may still be asked which of their organizations is wanted.
@@ -43,11 +47,26 @@ pub enum Choice {
     Made,
 }
 
+/// What the person has said about a request beside who they are.
+#[derive(Debug, Clone, Copy)]
+pub struct Said<'a> {
+    pub choice: Choice,
+    /// That they allow what a page told them ([`Question::told`]).
+    pub allowed: Option<&'a str>,
+}
+
+impl From<Choice> for Said<'_> {
+    fn from(choice: Choice) -> Self {
+        Self { choice, allowed: None }
+    }
+}
+
 pub struct Finish {
     pub store: Store,
     pub clients: Arc<Clients>,
     pub directory: Arc<Directory>,
     pub grants: Arc<Grants>,
+    pub consents: Arc<Consents>,
 }
 
 impl Finish {
@@ -57,7 +76,7 @@ impl Finish {
         web: &Web,
         current: &Current,
         pending: &Pending,
-        choice: Choice,
+        said: Said<'_>,
         tx_query: &str,
     ) -> Result<Outcome, PageError> {
         let client = self.clients.get(pending.client.as_str()).ok_or_else(PageError::stale_transaction)?;
@@ -80,19 +99,23 @@ impl Finish {
         if !demands.accept(method) {
             return other_method(&back, method, demands.instead_of(method), tx_query).map(Outcome::Code);
         }
-        if choice == Choice::Open
+        if said.choice == Choice::Open
             && named.is_none()
             && judged.iter().any(|j| may_be_wanted(j, demands, self.store.now()))
         {
             return Ok(Outcome::Choose(judged));
         }
+        let consent = match self.consent(current, (&client, pending), &judged, said.allowed).await? {
+            Ok(consent) => consent,
+            Err(question) => return Ok(Outcome::Ask(question)),
+        };
         let proof = Proof { organizations: opened, ..current.proof().clone() };
         if client.backchannel_logout_uri.is_some() && !web.sessions.note_client(current, &client.id).await? {
             return Err(PageError::stale_transaction().detail("the session ended while the code was being made"));
         }
         let (user, session) = (&current.user.id, &current.session.value);
         let (client, redirect, request) = (&client, &redirect, &pending.request);
-        let new = NewGrant { client, redirect, request, user, session, proof, named };
+        let new = NewGrant { client, redirect, request, user, session, proof, named, consent };
         let code = self.grants.issue_code(new).await?;
         Ok(Outcome::Code(back.code(&code)))
     }
@@ -125,16 +148,21 @@ impl Finish {
         let mut response = match &transaction.errand {
             Errand::Page { path, .. } => see_other(path),
             Errand::Authorize(_) if !self.is_complete(current, transaction) => {
-                return Self::go_on(web, visitor, transaction);
+                return Self::go_on(web, visitor, transaction, &next::path(transaction));
             }
             Errand::Authorize(pending) => {
-                let choice = transaction.choice(current.proof().method);
-                match self.code(web, current, pending, choice, &transaction.query()).await? {
+                let said = transaction.choice(current.proof().method).into();
+                match self.code(web, current, pending, said, &transaction.query()).await? {
                     Outcome::Code(response) => response,
-                    Outcome::Choose(_) => return Self::go_on(web, visitor, transaction),
+                    Outcome::Choose(_) => {
+                        return Self::go_on(web, visitor, transaction, &next::path(transaction));
+                    }
+                    Outcome::Ask(_) => {
+                        return Self::go_on(web, visitor, transaction, &consent::path(transaction));
+                    }
                     Outcome::Closed(judged) => {
                         self.note_closed(visitor, current, &judged).await?;
-                        return Self::go_on(web, visitor, transaction);
+                        return Self::go_on(web, visitor, transaction, &next::path(transaction));
                     }
                 }
             }
@@ -144,8 +172,8 @@ impl Finish {
     }
 
     /// The transaction lives on, on a page that can be loaded again, which Fly.io's callback cannot.
-    fn go_on(web: &Web, visitor: &Visitor, transaction: &Transaction) -> Result<Response, PageError> {
-        let mut response = see_other(&next::path(transaction));
+    fn go_on(web: &Web, visitor: &Visitor, transaction: &Transaction, path: &str) -> Result<Response, PageError> {
+        let mut response = see_other(path);
         let signed_in = Transaction { signed_in: true, ..transaction.clone() };
         Transactions::new(web).keep(&signed_in, visitor, &mut response)?;
         Ok(response)

@@ -9,6 +9,7 @@ use axum::extract::{Query, State};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
+use super::consent;
 use super::finish::{Choice, Finish, Outcome, is_unconfirmed_lately, may_be_wanted};
 use super::page::SignInQuery;
 use super::transaction::{Pending, Transaction, Transactions};
@@ -75,7 +76,7 @@ async fn answer(
     let Some(current) = web.session(visitor).await?.filter(|current| transaction.accepts(current.proof())) else {
         return Ok(to_sign_in());
     };
-    match finish.code(web, &current, pending, choice, &transaction.query()).await? {
+    match finish.code(web, &current, pending, choice.into(), &transaction.query()).await? {
         Outcome::Code(mut response) => {
             transactions.drop(&transaction.id, &mut response);
             Ok(response)
@@ -88,6 +89,14 @@ async fn answer(
                 visitor,
                 &mut response,
             )?;
+            Ok(response)
+        }
+        Outcome::Ask(_) => {
+            let mut response = see_other(&consent::path(&transaction));
+            if choice == Choice::Made {
+                let goes_on = Some((current.user.id.clone(), current.proof().method));
+                transactions.keep(&Transaction { goes_on, ..transaction.clone() }, visitor, &mut response)?;
+            }
             Ok(response)
         }
         Outcome::Closed(judged) => finish.closed(web, visitor, &current, &transaction, &judged).await,

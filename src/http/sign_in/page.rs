@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::finish::Finish;
 use super::transaction::{Errand, Transaction, Transactions};
 use crate::domain::organization::{LoginMethod, Organization};
+use crate::http::applications;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::sign_in::{Offer, SignInNotice, SignInPage};
@@ -87,13 +88,18 @@ impl Form {
         });
         let client = finish.client_of(transaction);
         let goes_home = matches!(&transaction.errand, Errand::Page { path, .. } if path == HOME);
+        let to_applications = matches!(&transaction.errand, Errand::Page { path, .. } if path == applications::PATH);
+        let then = match finish.clients.with_home() {
+            _ if to_applications => Some("what you allowed applications".to_owned()),
+            home => home.filter(|_| goes_home).map(|client| client.name.clone()),
+        };
         let hinted = transaction.pending().and_then(|pending| pending.request.login_hint.clone());
         Ok(Self {
             notice: None,
             email: hinted.filter(|hint| hint.contains('@')).unwrap_or_default(),
             offer,
             client: client.map(|client| client.name.clone()),
-            then: finish.clients.with_home().filter(|_| goes_home).map(|client| client.name.clone()),
+            then,
             tx_query: transaction.query(),
         })
     }

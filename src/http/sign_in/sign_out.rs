@@ -16,12 +16,19 @@ use crate::http::pages::sign_out::{SignOutPage, SignedOutPage};
 use crate::http::pages::{Page, when};
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
+use crate::services::consents::Consents;
 use crate::services::sessions::Current;
 
 /// `GET /sign-out`: asks; nothing changes on a GET.
-pub async fn ask(State(web): State<Arc<Web>>, visitor: Visitor) -> Result<Response, PageError> {
+pub async fn ask(
+    State(web): State<Arc<Web>>,
+    State(consents): State<Arc<Consents>>,
+    visitor: Visitor,
+) -> Result<Response, PageError> {
     let Some(current) = web.session(&visitor).await? else { return Ok(see_other("/signed-out")) };
-    Ok(Page::ok(question(&web, &visitor, &current, (None, String::new()))).into_response())
+    let applications = consents.any(&current.user.id).await?;
+    let page = question(&web, &visitor, &current, (None, String::new()));
+    Ok(Page::ok(SignOutPage { applications, ..page }).into_response())
 }
 
 /// "Sign out?": for `client`, when one asks, and with what follows the answer.
@@ -43,6 +50,7 @@ pub fn question(
         },
         since: when::recent(current.proof().auth_time, web.clock.now()),
         client,
+        applications: false,
     }
 }
 

@@ -84,13 +84,16 @@ pub struct Transaction {
     /// they take then is their choice.
     #[serde(default)]
     pub chosen_from: Option<LoginMethod>,
+    /// Who has said that they go on with what a sign-in in this way opens.
+    #[serde(default)]
+    pub goes_on: Option<(UserId, LoginMethod)>,
 }
 
 impl Transaction {
     #[must_use]
     pub fn begin(errand: Errand, now: Timestamp, random: &dyn Random) -> Self {
         let id = random_text(random).chars().take(12).collect();
-        Self { id, errand, begun_at: now, fly: None, signed_in: false, chosen_from: None }
+        Self { id, errand, begun_at: now, fly: None, signed_in: false, chosen_from: None, goes_on: None }
     }
 
     #[must_use]
@@ -142,6 +145,13 @@ impl Transaction {
     #[must_use]
     pub fn choice(&self, method: LoginMethod) -> Choice {
         if self.chosen_from.is_some_and(|before| before != method) { Choice::Made } else { Choice::Open }
+    }
+
+    /// The same for somebody who has been asked since, where that is so.
+    #[must_use]
+    pub fn choice_of(&self, person: &UserId, method: LoginMethod) -> Choice {
+        let went_on = self.goes_on.as_ref().is_some_and(|(who, how)| who == person && *how == method);
+        if went_on { Choice::Made } else { self.choice(method) }
     }
 
     /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`;
@@ -239,6 +249,7 @@ fn unreadable(id: &str) -> Option<Transaction> {
         fly: None,
         signed_in: false,
         chosen_from: None,
+        goes_on: None,
     })
 }
 

@@ -25,6 +25,11 @@ fn presets_of_clients() {
     assert_eq!(fly.token_auth, TokenAuth::ClientSecretPost);
     assert!(!fly.require_pkce && !fly.require_openid && fly.always_refresh_token && fly.denials_on_own_page);
     assert_eq!(fly.subject, Subject::FlyUserId);
+    assert!(
+        [&standard, &oidc, &fly].into_iter().all(|client| client.first_party),
+        "whoever is written there was chosen"
+    );
+    assert!(!client("first_party = false").first_party);
     let own = client("preset = \"sentry-fly\"\nrequire_pkce = true\nalgorithm = \"ES256\"\nsubject = \"user_id\"");
     assert!(own.require_pkce && own.always_refresh_token);
     assert_eq!((own.algorithm, own.subject), (SigningAlgorithm::Es256, Subject::UserId));
@@ -109,6 +114,7 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("always_refresh_token", "false", "false"),
         ("denials_on_own_page", "false", "false"),
         ("subject", "\"user_id\"", "user_id"),
+        ("first_party", "false", "false"),
     ];
     assert_eq!(lines.len(), SETTINGS.len(), "each of them");
     let text = lines.map(|(key, value, _)| format!("{key} = {value}")).join("\n");

@@ -209,7 +209,9 @@ async fn a_repeated_parameter_is_a_page() {
         "/sign-in?tx=a&tx=b",
         "/sign-in/fly?tx=a&tx=b",
         "/sign-in/next?tx=a&tx=b",
+        "/sign-in/consent?tx=a&tx=b",
         "/sign-in/denied?tx=a&tx=b",
+        "/account/applications?removed=a&removed=b",
         "/forgot?tx=a&tx=b",
         "/set-up/now?tx=a&tx=b",
     ] {
@@ -223,6 +225,8 @@ async fn a_repeated_parameter_is_a_page() {
         ("/sign-in/password", vec![("password", "a"), ("password", "b")]),
         ("/set-up", vec![("password", "a"), ("password", "b")]),
         ("/sign-out", vec![("answer", "yes"), ("answer", "no")]),
+        ("/sign-in/consent", vec![("answer", "deny"), ("answer", "allow")]),
+        ("/account/applications", vec![("client", "a"), ("client", "b")]),
     ];
     for (path, mut fields) in cases {
         fields.push(("csrf", &csrf));

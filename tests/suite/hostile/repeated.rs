@@ -215,7 +215,7 @@ fn nobody_is_signed_in_by_it() {
         let answer = post(&mut bram, &format!("/sign-in/password?tx={tx}"), &sent).await;
         assert!(answer.status.is_client_error(), "{sent}: {}", answer.said());
         let (_, twice) = again.of(&Parameters::of(&[("tx", &tx)]));
-        for path in ["/sign-in", "/sign-in/fly", "/sign-in/next", "/sign-in/denied", "/forgot"] {
+        for path in ["/sign-in", "/sign-in/fly", "/sign-in/next", "/sign-in/consent", "/sign-in/denied", "/forgot"] {
             let answer = get(&mut bram, path, &twice).await;
             assert_eq!((answer.status.as_u16(), leads(&answer).len()), (400, 0), "{path}?{twice}");
         }

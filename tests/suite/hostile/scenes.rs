@@ -26,6 +26,7 @@ pub(super) enum Door {
     SignIn,
     ToFly,
     Next,
+    Consent,
     Denied,
     Password,
     Callback,
@@ -34,12 +35,13 @@ pub(super) enum Door {
     Go,
 }
 
-pub(super) const DOORS: [(Door, &str); 11] = [
+pub(super) const DOORS: [(Door, &str); 12] = [
     (Door::Authorize, "/oauth/authorize"),
     (Door::Logout, "/oauth/logout"),
     (Door::SignIn, "/sign-in"),
     (Door::ToFly, "/sign-in/fly"),
     (Door::Next, "/sign-in/next"),
+    (Door::Consent, "/sign-in/consent"),
     (Door::Denied, "/sign-in/denied"),
     (Door::Password, "/sign-in/password"),
     (Door::Callback, "/connectors/fly/callback"),
@@ -137,6 +139,7 @@ pub(super) fn base(app: &TestApp, door: Door, client: usize) -> Parameters {
             ("state", "s"),
         ]),
         Door::Callback => Parameters::of(&[("state", "{state}"), ("code", "{code}")]),
+        Door::Consent => Parameters::of(&[("tx", "{tx}"), ("answer", "deny"), ("told", "x")]),
         Door::SignOut => Parameters::of(&[("answer", "yes"), ("then", "{then}")]),
         Door::Forgot => Parameters::of(&[("tx", "{tx}"), ("email", "nobody@nowhere.test")]),
         Door::Password => Parameters::of(&[("tx", "{tx}"), ("email", "a@b.test"), ("password", "wrong")]),

@@ -223,7 +223,8 @@ impl Browser {
     /// The page that a sign-in ended on, when it did not go on by itself.
     pub(crate) async fn follow(&mut self, answer: Answer) -> Answer {
         let location = answer.header("location").to_owned();
-        let ours = ["/sign-in/next?", "/sign-in/denied?"].iter().any(|page| location.starts_with(page));
+        let ours =
+            ["/sign-in/next?", "/sign-in/consent?", "/sign-in/denied?"].iter().any(|page| location.starts_with(page));
         if ours { self.get(&location).await } else { answer }
     }
 

@@ -1,0 +1,128 @@
+//! Clients that change: registered anew under the same id, no longer the operator's own, gone; and what they learn by other
+//! doors.
+
+use flybridge::domain::client::Client;
+use flybridge::domain::registration::Registration;
+use flybridge::services::clients::Registrations;
+use flybridge::store::{Outcome, keys};
+
+use super::{LEAST, Outside, allow, asked, asked_at_once, at_once, path, redeemed};
+use crate::clients::{operator, settings};
+use crate::support::app::TestApp;
+use crate::support::relying_party::{Rp, Tokens, refused};
+
+const ID: &str = "newcomer";
+
+async fn register(app: &TestApp, first_party: &str) -> Rp {
+    let settings = settings(ID, &[("first_party", first_party)]);
+    let added = Registrations::new(app.store.clone()).add(settings, &operator()).await.unwrap();
+    app.program.app.clients.refresh().await.unwrap();
+    Rp::new(app, ID).knowing(added.1.expose())
+}
+
+async fn unregister(app: &TestApp) {
+    Registrations::new(app.store.clone()).remove(&ID.parse().unwrap(), &operator()).await.unwrap();
+    app.program.app.clients.refresh().await.unwrap();
+}
+
+/// The operator makes the client their own, or says that it is not.
+async fn change(app: &TestApp, first_party: bool) {
+    let key = keys::client(&ID.parse().unwrap());
+    let entry = app.store.read(&key).await.unwrap().unwrap();
+    let settings = Client { first_party, ..entry.value.settings.clone() };
+    let mut txn = app.store.txn(entry.key.partition().clone());
+    txn.check(&entry).put(&key, &Registration { settings, ..entry.value.clone() }).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    app.program.app.clients.refresh().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_one_of_the_same_id_is_asked_about_anew() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let first = register(app, "false").await;
+    let (mut browser, tokens) = outside.allowed(&first, "ines").await;
+    let before = outside.kept("ines", &first).await.unwrap();
+    unregister(app).await;
+    let page = browser.get("/account/applications").await;
+    assert!(page.text().contains("no longer registered here"), "{}", page.said());
+
+    let second = register(app, "false").await;
+    assert_eq!(
+        browser.get(&second.request().with("prompt", "none").authorize()).await.sent_back()["error"],
+        "consent_required"
+    );
+    assert!(
+        browser.get("/account/applications").await.text().contains("no longer registered here"),
+        "that was the first"
+    );
+    let tx = asked_at_once(&mut browser, &second.request().with("scope", LEAST)).await;
+    assert!(!browser.get(&path(&tx)).await.text().contains("(new)"), "nothing was allowed to this one");
+    redeemed(&second, &allow(&mut browser, &tx).await).await;
+    let after = outside.kept("ines", &second).await.unwrap();
+    assert!(after.id != before.id && after.registration != before.registration);
+    assert_eq!(after.allowed.len(), 1, "what the first was allowed is not among it");
+    assert_eq!(second.userinfo(&tokens.access).await.status, 401);
+}
+
+#[tokio::test]
+async fn a_page_of_the_one_before_allows_the_one_after_nothing() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let first = register(app, "false").await;
+    let mut browser = app.browser();
+    let tx = asked(&mut browser, &first.request(), "ines").await;
+    let told = browser.get(&path(&tx)).await.hidden("told").unwrap();
+    unregister(app).await;
+    let second = register(app, "false").await;
+    let page = browser.post_form(&path(&tx), &[("told", &told), ("answer", "allow")]).await;
+    assert!(page.shows("consent-form"), "{}", page.said());
+    assert_eq!(outside.kept("ines", &second).await, None);
+}
+
+#[tokio::test]
+async fn what_was_given_to_the_operators_own_ends_when_it_no_longer_is() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let client = register(app, "true").await;
+    let mut browser = app.browser();
+    let unasked = client.tokens(&mut browser, "ines").await;
+    change(app, false).await;
+    assert_eq!(client.userinfo(&unasked.access).await.status, 401);
+    assert_eq!(client.introspect(unasked.refresh()).await.json()["active"], false);
+
+    let tx = asked_at_once(&mut browser, &client.request()).await;
+    let allowed = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    change(app, true).await;
+    let own = at_once(&mut browser, &client, &client.request()).await;
+    assert_eq!(client.userinfo(&allowed.access).await.status, 200);
+    super::remove(&mut browser, &client).await;
+    assert_eq!(client.userinfo(&allowed.access).await.status, 401, "taken back is taken back");
+    refused(&client.refresh(allowed.refresh()).await, 400, "invalid_grant");
+    Tokens::of(&client.refresh(own.refresh()).await);
+}
+
+#[tokio::test]
+async fn no_other_door_tells_what_was_not_allowed() {
+    let outside = Outside::new().await;
+    let client = outside.own_page();
+    let mut browser = outside.app.browser();
+    let tx = asked(&mut browser, &client.request().with("scope", LEAST), "ines").await;
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    let info = client.info(&tokens.access).await;
+    refused(&info, 403, "insufficient_scope");
+    assert!(info.header("www-authenticate").contains("scope=\"read\""), "{}", info.header("www-authenticate"));
+    let told = client.userinfo(&tokens.access).await.json();
+    assert_eq!(told.as_object().unwrap().len(), 1, "{told}");
+    assert!(client.introspect(&tokens.access).await.json().get("organizations").is_none());
+
+    let tx = asked_at_once(&mut browser, &client.request().with("scope", "read")).await;
+    let items = browser.get(&path(&tx)).await.element("consent-items").unwrap();
+    for told in ["Ines Marlow", &outside.app.address("ines"), "Saltmarsh Labs (admin)"] {
+        assert!(items.contains(told), "{told} in {items}");
+    }
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    let info = client.info(&tokens.access).await.json();
+    assert_eq!(info["email"], outside.app.address("ines"));
+    assert_eq!(client.introspect(&tokens.access).await.json()["organizations"][0]["slug"], "saltmarsh-labs");
+}
