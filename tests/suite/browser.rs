@@ -2,6 +2,7 @@
 
 mod admin;
 mod again;
+mod consent;
 mod faults;
 mod keyboard;
 mod leaving;

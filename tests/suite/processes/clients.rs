@@ -88,6 +88,7 @@ fn clients_are_added_listed_shown_and_removed() {
         ("require_pkce", json!(false)),
         ("require_openid", json!(true)),
         ("subject", json!("user_id")),
+        ("first_party", json!(true)),
     ] {
         assert_eq!(shown[key], value, "{key}");
     }

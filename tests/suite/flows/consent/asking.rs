@@ -178,6 +178,22 @@ async fn prompt_consent_asks_once_more() {
 }
 
 #[tokio::test]
+async fn after_our_form_a_page_leads_on_to_the_application() {
+    let outside = Outside::new().await;
+    let client = outside.outside();
+    let mut browser = outside.app.browser();
+    let tx = asked(&mut browser, &client.request(), "ines").await;
+    let second = asked_at_once(&mut browser, &client.request()).await;
+    let answer = allow(&mut browser, &tx).await;
+    assert!(answer.status == 200 && answer.shows("go-on"), "{}", answer.said());
+    redeemed(&client, &answer).await;
+    // The other tab need not be asked any more, though a form of ours may have led there.
+    let answer = browser.get(&path(&second)).await;
+    assert!(answer.status == 200 && answer.shows("go-on"), "{}", answer.said());
+    redeemed(&client, &answer).await;
+}
+
+#[tokio::test]
 async fn with_a_password_and_as_a_form_too() {
     let outside = Outside::new().await;
     let (app, client) = (&outside.app, outside.outside());
