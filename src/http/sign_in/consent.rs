@@ -209,7 +209,7 @@ fn deny(web: &Web, finish: &Finish, transaction: &Transaction) -> Result<Respons
         return Ok(response);
     }
     let name = &client.name;
-    let message = format!("So we told {name} nothing about you. If that was a slip, look at it again.");
+    let message = format!("So we told {name} nothing this time. If that was a slip, look at it again.");
     let page = PageError::new(StatusCode::FORBIDDEN, &format!("You did not allow {name}"), message)
         .detail(error.to_string())
         .action("Look at it again", path(transaction));
