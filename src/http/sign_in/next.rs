@@ -94,7 +94,7 @@ async fn answer(
         Outcome::Ask(_) => {
             let mut response = see_other(&consent::path(&transaction));
             if choice == Choice::Made {
-                let goes_on = Some((current.user.id.clone(), current.proof().method));
+                let goes_on = Some(current.user.id.clone());
                 transactions.keep(&Transaction { goes_on, ..transaction.clone() }, visitor, &mut response)?;
             }
             Ok(response)

@@ -84,9 +84,9 @@ pub struct Transaction {
     /// they take then is their choice.
     #[serde(default)]
     pub chosen_from: Option<LoginMethod>,
-    /// Who has said that they go on with what a sign-in in this way opens.
+    /// Who has said that they go on with what their sign-in opens.
     #[serde(default)]
-    pub goes_on: Option<(UserId, LoginMethod)>,
+    pub goes_on: Option<UserId>,
 }
 
 impl Transaction {
@@ -147,11 +147,10 @@ impl Transaction {
         if self.chosen_from.is_some_and(|before| before != method) { Choice::Made } else { Choice::Open }
     }
 
-    /// The same for somebody who has been asked since, where that is so.
+    /// The same where `person` may have said it on the page that asks.
     #[must_use]
     pub fn choice_of(&self, person: &UserId, method: LoginMethod) -> Choice {
-        let went_on = self.goes_on.as_ref().is_some_and(|(who, how)| who == person && *how == method);
-        if went_on { Choice::Made } else { self.choice(method) }
+        if self.goes_on.as_ref() == Some(person) { Choice::Made } else { self.choice(method) }
     }
 
     /// Whether a sign-in is what the request asked for when it came (OIDC Core, section 3.1.2.1, `prompt`, `max_age`;
