@@ -1,5 +1,4 @@
 use super::*;
-use crate::domain::client::{SigningAlgorithm, TokenAuth};
 use crate::domain::requested_claims;
 
 use Permission::{Email, FlyId, Identity, Name, Organizations, WhileAway};
@@ -8,25 +7,24 @@ const NOW: Timestamp = Timestamp::from_seconds(1_000);
 const LATER: Timestamp = Timestamp::from_seconds(2_000);
 
 fn client(first_party: bool, registration: Option<&str>) -> Client {
-    Client {
-        id: "grafana".parse().expect("an id"),
-        name: "Grafana".to_owned(),
-        secrets: vec![],
-        registration: registration.map(|id| id.parse().expect("an id")),
-        redirect_uris: vec![],
-        post_logout_redirect_uris: vec![],
-        backchannel_logout_uri: None,
-        home: None,
-        token_auth: TokenAuth::ClientSecretBasic,
-        algorithm: SigningAlgorithm::Rs256,
-        require_pkce: true,
-        require_openid: true,
-        claims_in_id_token: false,
-        always_refresh_token: false,
-        denials_on_own_page: false,
-        subject: Subject::UserId,
-        first_party,
-    }
+    let written = serde_json::json!({
+        "id": "grafana",
+        "name": "Grafana",
+        "redirect_uris": [],
+        "post_logout_redirect_uris": [],
+        "home": null,
+        "token_auth": "client_secret_basic",
+        "algorithm": "RS256",
+        "require_pkce": true,
+        "require_openid": true,
+        "claims_in_id_token": false,
+        "always_refresh_token": false,
+        "denials_on_own_page": false,
+        "subject": "user_id",
+        "first_party": first_party,
+    });
+    let registration = registration.map(|id| id.parse().expect("an id"));
+    Client { registration, ..serde_json::from_value(written).expect("settings") }
 }
 
 fn id(text: &str) -> ConsentId {

@@ -20,7 +20,7 @@ use crate::support::back_channel::Receiver;
 use crate::support::browser_client::Browser;
 use crate::support::relying_party::{Parameters, Rp, Tokens};
 
-/// What a client of its own accord may learn least of.
+/// The scope that asks for least.
 const LEAST: &str = "openid";
 
 /// A program with clients that are not the operator's own.
