@@ -21,6 +21,17 @@ pub enum TokenAuth {
     ClientSecretPost,
 }
 
+impl TokenAuth {
+    /// As discovery and client metadata name it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+        }
+    }
+}
+
 /// With which algorithm the client's `id_token` is signed (RFC 7518, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SigningAlgorithm {

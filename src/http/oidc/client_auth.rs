@@ -40,9 +40,14 @@ pub async fn authenticate(
     let known = client.as_ref().map(|_| presented.id.as_str());
     let bucket = limits.of_client(known, &network(address));
     let proves = |client: &Client| presented.secrets.iter().any(|secret| client.knows(secret, clients.now()));
-    let good = client.filter(|client| client.token_auth == presented.method && proves(client));
-    if let Some(client) = good {
-        return Ok(client);
+    if let Some(client) = client.filter(|client| proves(client)) {
+        if client.token_auth == presented.method {
+            return Ok(client);
+        }
+        // Whoever knows the secret may know how to send it. It is no guess, so it is not counted as one.
+        let (registered, used) = (client.token_auth.as_str(), presented.method.as_str());
+        tracing::info!(client = %client.id, registered, used, "a client proves itself by another method than its own");
+        return Err(refuse(&format!("the secret is right, but this client is registered for {registered}, not {used}")));
     }
     // Only failures are counted, and a right secret is always right: a busy client is no attack, and nobody keeps one
     // out by guessing.

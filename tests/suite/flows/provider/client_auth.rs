@@ -7,6 +7,7 @@ use axum::http::{Method, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::support::answer::Answer;
 use crate::support::app::{Options, TestApp};
 use crate::support::browser_client::send;
 use crate::support::relying_party::{Rp, Tokens, refused};
@@ -103,6 +104,32 @@ async fn a_bad_client_that_used_the_header_is_told_the_scheme() {
     // Registered for the header, not for the body.
     let post = form.and("client_id", "standard").and("client_secret", &standard.secret);
     refused(&standard.token_with(&post, &[]).await, 401, "invalid_client");
+}
+
+#[tokio::test]
+async fn the_right_secret_by_the_wrong_method_is_told_the_right_one_and_a_wrong_secret_is_not() {
+    let app = TestApp::new().await;
+    let told = |answer: &Answer| answer.json()["error_description"].as_str().unwrap().to_owned();
+    let (standard, sentry) = (app.standard(), app.sentry());
+    let in_form = |rp: &Rp| rp.redemption("x").and("client_id", rp.id).and("client_secret", &rp.secret);
+    let header = sentry.basic_header();
+    let header = [("authorization", header.as_str())];
+    let before = app.dump();
+    for (answer, right, used) in [
+        (standard.token_with(&in_form(&standard), &[]).await, "client_secret_basic", "client_secret_post"),
+        (sentry.token_with(&sentry.redemption("x"), &header).await, "client_secret_post", "client_secret_basic"),
+    ] {
+        refused(&answer, 401, "invalid_client");
+        let words = format!("the secret is right, but this client is registered for {right}, not {used}");
+        assert_eq!(told(&answer), words);
+    }
+    assert_eq!(app.dump(), before, "no guess that would be counted");
+    let wrong = app.standard().knowing("a wrong secret, for sure");
+    let nobody = app.sentry().redemption("x").and("client_id", "nobody").and("client_secret", &standard.secret);
+    for answer in [wrong.token_with(&in_form(&wrong), &[]).await, sentry.token_with(&nobody, &[]).await] {
+        refused(&answer, 401, "invalid_client");
+        assert_eq!(told(&answer), "the client is unknown or did not prove itself");
+    }
 }
 
 /// `openid-client` and `openidconnect` encode it, Authlib and `oidc-client-ts` do not.
