@@ -26,7 +26,7 @@ use crate::services::clients::Clients;
 use crate::services::consents::Consents;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
-use crate::services::grants::{Grants, TokenRules};
+use crate::services::grants::{Grants, TokenKeys, TokenRules};
 use crate::services::jobs::Jobs;
 use crate::services::limits::Limits;
 use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender, SmtpSettings};
@@ -247,9 +247,14 @@ fn app(
     });
     let tokens =
         TokenRules { code: config.tokens.code, access: config.tokens.access, refresh: config.tokens.refresh };
+    let keys = TokenKeys {
+        vault: Arc::clone(&services.vault),
+        signing: Arc::clone(signing),
+        issuer: config.server.issuer.as_str().to_owned(),
+    };
     let grants = Grants::new(
         services.store.clone(),
-        Arc::clone(&services.vault),
+        keys,
         Arc::clone(&services.upstream),
         Arc::clone(&services.directory),
         Arc::clone(clients),

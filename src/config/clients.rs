@@ -11,7 +11,9 @@ use super::parse;
 use super::problem::{Problems, Wrong};
 use super::section::{Read, Section};
 use super::source::Entry;
-use crate::domain::client::{Client, ClientSecret, MOST_SECRETS, SigningAlgorithm, Subject, TokenAuth};
+use crate::domain::client::{
+    AccessTokenFormat, Client, ClientSecret, MOST_SECRETS, SigningAlgorithm, Subject, TokenAuth,
+};
 use crate::domain::secret::{Secret, TokenHash};
 
 /// What the switches of a client are unless they are set one by one.
@@ -109,7 +111,8 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
     let home = section.optional("home", parse::web_url);
     let preset = section.optional("preset", parse::choice(PRESETS));
     let switches = read_switches(section, preset.flatten().unwrap_or(STANDARD));
-    let (_, switches) = (preset?, switches?);
+    let access_token = read_access_token(section);
+    let (_, switches, access_token) = (preset?, switches?, access_token?);
     Some(Client {
         id: id?,
         name: name?,
@@ -121,6 +124,8 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         home: home?,
         token_auth: switches.token_auth,
         algorithm: switches.algorithm,
+        access_token_format: access_token.0,
+        access_token_audience: access_token.1,
         require_pkce: switches.require_pkce,
         require_openid: switches.require_openid,
         claims_in_id_token: switches.claims_in_id_token,
@@ -157,6 +162,33 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
         denials_on_own_page: denials_on_own_page?,
         first_party: first_party?,
     })
+}
+
+/// The format of access tokens, and the service they are meant for.
+fn read_access_token(section: &mut Section<'_>) -> Option<(AccessTokenFormat, Option<String>)> {
+    let formats = &[("opaque", AccessTokenFormat::Opaque), ("jwt", AccessTokenFormat::Jwt)];
+    let format = section.optional("access_token_format", parse::choice(formats));
+    let audience = section.optional("access_token_audience", audience);
+    let (format, audience) = (format?.unwrap_or_default(), audience?);
+    if audience.is_some() && format == AccessTokenFormat::Opaque {
+        let remedy = "Write access_token_format = \"jwt\", or remove this";
+        section.refuse("access_token_audience", None, Wrong::new("an opaque access token names no audience", remedy));
+        return None;
+    }
+    Some((format, audience))
+}
+
+/// An absolute address or name without fragment (RFC 8707, section 2), kept exactly as written.
+fn audience(entry: &Entry) -> Read<String> {
+    let text = parse::text(entry)?;
+    match Url::parse(&text) {
+        Ok(url) if url.fragment().is_none() => Ok(text),
+        Ok(_) => Err(Wrong::new(format!("{text:?} has a fragment"), "Remove the # and what follows it")),
+        Err(error) => {
+            let remedy = "Write the address of the service, such as \"https://api.example.com/\"";
+            Err(Wrong::new(format!("{text:?} is not an absolute address ({error})"), remedy))
+        }
+    }
 }
 
 /// The hashes of `secret`, `secret_file` and `secret_sha256`, all of them together.

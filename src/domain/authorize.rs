@@ -217,7 +217,7 @@ fn check_max_age(parameters: &Parameters) -> Result<Option<Duration>, OAuthError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+    use crate::domain::client::{AccessTokenFormat, SigningAlgorithm, Subject, TokenAuth};
 
     fn client(require_pkce: bool, require_openid: bool) -> Client {
         Client {
@@ -231,6 +231,8 @@ mod tests {
             home: None,
             token_auth: TokenAuth::ClientSecretBasic,
             algorithm: SigningAlgorithm::Rs256,
+            access_token_format: AccessTokenFormat::Opaque,
+            access_token_audience: None,
             require_pkce,
             require_openid,
             claims_in_id_token: false,

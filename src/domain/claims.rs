@@ -65,6 +65,30 @@ pub struct IdToken<'a> {
     pub person: PersonClaims,
 }
 
+/// An access token that a service reads by itself (RFC 9068, section 2.2).
+#[derive(Debug, Clone, Serialize)]
+pub struct AccessTokenClaims<'a> {
+    pub iss: &'a str,
+    pub sub: &'a UserId,
+    pub aud: Audience<'a>,
+    pub exp: i64,
+    pub iat: i64,
+    /// Names the record of the token; it opens nothing without the signature.
+    pub jti: String,
+    pub client_id: &'a str,
+    pub scope: String,
+    pub auth_time: i64,
+    pub acr: String,
+}
+
+/// Whom a token is meant for (RFC 7519, section 4.1.3).
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum Audience<'a> {
+    One(&'a str),
+    Two([&'a str; 2]),
+}
+
 /// Word to a client that a session is over (OpenID Connect Back-Channel Logout 1.0, section 2.4). It must not have a
 /// `nonce`, or it could be taken for an `id_token`.
 #[derive(Debug, Clone, Serialize)]

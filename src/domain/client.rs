@@ -41,6 +41,17 @@ pub enum SigningAlgorithm {
     Rs256,
 }
 
+/// What an access token is to whoever is shown it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokenFormat {
+    /// Nothing but a name: who wants to know more asks us.
+    #[default]
+    Opaque,
+    /// A JWT (RFC 9068), which a service reads by itself and takes until it expires.
+    Jwt,
+}
+
 /// What a client knows a person by in `user_id` of `token/info`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -107,6 +118,11 @@ pub struct Client {
     pub home: Option<Url>,
     pub token_auth: TokenAuth,
     pub algorithm: SigningAlgorithm,
+    #[serde(default)]
+    pub access_token_format: AccessTokenFormat,
+    /// For which service, beside us, an access token that is a JWT is meant: compared byte for byte there.
+    #[serde(default)]
+    pub access_token_audience: Option<String>,
     pub require_pkce: bool,
     /// Whether `scope` must contain `openid`.
     pub require_openid: bool,

@@ -2,9 +2,11 @@
 //!
 //! All of a grant lies in one partition, so "consume and mint" is one commit: tokens leave the program only after the
 //! commit that used up what they were given for. Token texts are derived from the master key, the grant and a serial,
-//! so that a lost answer can be given again without being stored; the store holds hashes only.
+//! so that a lost answer can be given again without being stored; the store holds hashes only. A client that wants them
+//! gets JWTs (`jwt.rs`), which name the same record.
 
 pub mod inspect;
+mod jwt;
 pub mod redeem;
 mod refresh;
 
@@ -14,6 +16,7 @@ use std::time::Duration;
 use super::access::{Judged, Standing, judge_grant};
 use super::clients::Clients;
 use super::directory::Directory;
+use super::signing::SigningKeys;
 use super::upstream_tokens::UpstreamTokens;
 use super::vault::{Purpose, Vault};
 use crate::clock::Timestamp;
@@ -23,7 +26,7 @@ use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::consent;
 use crate::domain::grant::{AccessToken, Code, Grant};
 use crate::domain::ids::{ConsentId, GrantId, OrganizationId, UserId};
-use crate::domain::secret::{Token, TokenKind};
+use crate::domain::secret::{Token, TokenHash, TokenKind};
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::records::Entry;
@@ -68,9 +71,10 @@ pub struct Opened {
 /// what they were given for is used up.
 pub struct Issued {
     pub grant: Grant,
-    pub access_token: String,
+    access: Token,
+    /// What is kept of the access token.
+    pub token: AccessToken,
     pub refresh_token: Option<String>,
-    pub scope: Scope,
     pub opened: Opened,
     /// A refreshed `id_token` carries no nonce (OIDC Core, section 12.2).
     pub refreshed: bool,
@@ -97,9 +101,30 @@ pub struct NewGrant<'a> {
     pub consent: Option<ConsentId>,
 }
 
+/// What tokens are made and recognized with.
+pub struct TokenKeys {
+    pub vault: Arc<Vault>,
+    pub signing: Arc<SigningKeys>,
+    pub issuer: String,
+}
+
+/// A token that somebody holds: what it is for, its grant, and the hash that it is kept under.
+struct Named {
+    kind: TokenKind,
+    grant: GrantId,
+    hash: TokenHash,
+}
+
+impl Named {
+    fn opaque(kind: TokenKind, text: &str) -> Option<Self> {
+        let token = Token::parse(kind, text)?;
+        Some(Self { kind, grant: token.locator().parse().ok()?, hash: token.hash() })
+    }
+}
+
 pub struct Grants {
     store: Store,
-    vault: Arc<Vault>,
+    keys: TokenKeys,
     upstream: Arc<UpstreamTokens>,
     directory: Arc<Directory>,
     clients: Arc<Clients>,
@@ -110,13 +135,13 @@ impl Grants {
     #[must_use]
     pub fn new(
         store: Store,
-        vault: Arc<Vault>,
+        keys: TokenKeys,
         upstream: Arc<UpstreamTokens>,
         directory: Arc<Directory>,
         clients: Arc<Clients>,
         rules: TokenRules,
     ) -> Arc<Self> {
-        Arc::new(Self { store, vault, upstream, directory, clients, rules })
+        Arc::new(Self { store, keys, upstream, directory, clients, rules })
     }
 
     #[must_use]
@@ -160,12 +185,21 @@ impl Grants {
     /// The grant of an access token, if token and grant are good: the client is still there, every organization is still
     /// open to the proof, no password was set since, and nobody took back what the client was allowed.
     pub async fn authenticate(&self, text: &str) -> Result<Option<Authenticated>, StoreError> {
-        let Some(token) = Token::parse(TokenKind::AccessToken, text) else { return Ok(None) };
-        let Ok(id) = token.locator().parse::<GrantId>() else { return Ok(None) };
-        let found = self.store.read_pair(&keys::grant(&id), &keys::access_token(&id, &token.hash())).await?;
+        let Some(named) = self.named_access_token(text) else { return Ok(None) };
+        self.authenticate_named(&named).await
+    }
+
+    async fn authenticate_named(&self, named: &Named) -> Result<Option<Authenticated>, StoreError> {
+        let id = &named.grant;
+        let found = self.store.read_pair(&keys::grant(id), &keys::access_token(id, &named.hash)).await?;
         let (Some(grant), Some(token)) = found else { return Ok(None) };
         let Ok(opened) = self.opened(&grant.value).await? else { return Ok(None) };
         Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
+    }
+
+    /// The access token that a text is, opaque or a JWT.
+    fn named_access_token(&self, text: &str) -> Option<Named> {
+        Named::opaque(TokenKind::AccessToken, text).or_else(|| self.keys.read_jwt(text))
     }
 
     /// The client, the person and the organizations of a grant; `Err` when any is no longer open to its proof, a password
@@ -198,16 +232,22 @@ impl Grants {
     fn derive(&self, kind: TokenKind, grant: &Grant, serial: u32) -> Token {
         let word: &[u8] = if kind == TokenKind::RefreshToken { b"refresh" } else { b"access" };
         let parts = [grant.id.as_str().as_bytes(), word, &serial.to_be_bytes()];
-        let secret = self.vault.mac(Purpose::Tokens, &parts);
+        let secret = self.keys.vault.mac(Purpose::Tokens, &parts);
         Token::from_secret(kind, grant.id.as_str(), secret)
     }
 
-    fn put_access_token(&self, txn: &mut Txn, grant: &Grant, token: &Token, scope: &Scope) -> Result<(), StoreError> {
+    fn put_access_token(
+        &self,
+        txn: &mut Txn,
+        grant: &Grant,
+        token: &Token,
+        scope: Scope,
+    ) -> Result<AccessToken, StoreError> {
         let issued_at = txn.now();
         let expires_at = issued_at.plus(self.rules.access);
-        let record = AccessToken { issued_at, expires_at, scope: scope.clone() };
+        let record = AccessToken { issued_at, expires_at, scope };
         txn.put_until(&keys::access_token(&grant.id, &token.hash()), &record, expires_at)?;
-        Ok(())
+        Ok(record)
     }
 
     /// A grant outlives its last token; a used code is remembered as long, so that its second use is noticed.

@@ -89,6 +89,18 @@ pub const SETTINGS: &[Setting] = &[
         "How the client proves itself: `client_secret_basic` or `client_secret_post`",
     ),
     setting(("algorithm", "algorithm"), "NAME", Takes::One, "How the `id_token` is signed: `RS256` or `ES256`"),
+    setting(
+        ("access_token_format", "access-token-format"),
+        "FORMAT",
+        Takes::One,
+        "What an access token is: `opaque` (the default), or `jwt` for services that read it by themselves",
+    ),
+    setting(
+        ("access_token_audience", "access-token-audience"),
+        "URI",
+        Takes::One,
+        "For which service an access token is meant that is a JWT (`aud`), beside us",
+    ),
     setting(("require_pkce", "require-pkce"), TRUTH, Takes::One, "Whether the client must use PKCE"),
     setting(("require_openid", "require-openid"), TRUTH, Takes::One, "Whether the scope must contain `openid`"),
     setting(

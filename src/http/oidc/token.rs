@@ -2,6 +2,7 @@
 //! shape of the answer; a grant holds only its difference.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::Json;
@@ -16,7 +17,7 @@ use super::client_auth;
 use super::userinfo::person_claims;
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
-use crate::domain::client::Client;
+use crate::domain::client::{AccessTokenFormat, Client};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
@@ -26,7 +27,7 @@ use crate::services::clients::Clients;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
 use crate::services::limits::Limits;
-use crate::services::signing::{Algorithm, SigningKeys};
+use crate::services::signing::{Algorithm, SigningError, SigningKeys};
 
 /// What the endpoint works with.
 pub struct TokenEndpoint {
@@ -109,29 +110,31 @@ impl TokenEndpoint {
         Ok((client, form))
     }
 
-    /// Whether an `id_token` can be signed for a client that always gets one. Asked before anything is used up: a code or
+    /// Whether there is a key to sign with for a client that always gets something signed. Asked before anything is used up: a code or
     /// a refresh token that is gone without an answer costs the person a sign-in.
     fn check_key(&self, web: &Web, client: &Client) -> Result<(), OAuthFailure> {
         let algorithm = Algorithm::from(client.algorithm);
         let key = || self.signing.ready().current_kid(algorithm, web.clock.now()).is_some();
-        if !client.require_openid || key() {
+        let nothing_to_sign = !client.require_openid && client.access_token_format == AccessTokenFormat::Opaque;
+        if nothing_to_sign || key() {
             return Ok(());
         }
-        tracing::error!(algorithm = algorithm.name(), "there is no key to sign an id_token with");
-        Err(OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed"))
+        tracing::error!(algorithm = algorithm.name(), "there is no key to sign tokens with");
+        Err(OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed"))
     }
 
     fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
         let now = web.clock.now();
-        let signed_in = issued.scope.contains(ScopeValue::OpenId);
-        let id_token = signed_in.then(|| self.id_token(web, client, &issued)).transpose()?;
+        let access_token = self.grants.access_token(&issued).map_err(|error| unsigned(&error))?;
+        let signed_in = issued.token.scope.contains(ScopeValue::OpenId);
+        let id_token = signed_in.then(|| self.id_token(web, client, &issued, &access_token)).transpose()?;
         let answer = TokenAnswer {
-            access_token: issued.access_token,
+            access_token,
             token_type: "Bearer",
-            expires_in: self.grants.rules().access.as_secs(),
+            expires_in: whole_seconds(issued.token.expires_at.since(now)),
             refresh_token: issued.refresh_token,
             id_token,
-            scope: issued.scope.to_string(),
+            scope: issued.token.scope.to_string(),
             created_at: now.as_seconds(),
         };
         let headers = [
@@ -141,11 +144,17 @@ impl TokenEndpoint {
         Ok((headers, Json(answer)).into_response())
     }
 
-    fn id_token(&self, web: &Web, client: &Client, issued: &Issued) -> Result<String, OAuthFailure> {
+    fn id_token(
+        &self,
+        web: &Web,
+        client: &Client,
+        issued: &Issued,
+        access_token: &str,
+    ) -> Result<String, OAuthFailure> {
         let (grant, opened) = (&issued.grant, &issued.opened);
         let iat = web.clock.now();
         let asked = &grant.claims.id_token;
-        let in_token = if client.claims_in_id_token { issued.scope.clone() } else { Scope::default() };
+        let in_token = if client.claims_in_id_token { issued.token.scope.clone() } else { Scope::default() };
         let claims = IdToken {
             iss: web.issuer.as_str(),
             sub: &opened.user.id,
@@ -154,7 +163,7 @@ impl TokenEndpoint {
             iat: iat.as_seconds(),
             auth_time: grant.wants_auth_time.then(|| grant.proof.auth_time.as_seconds()),
             nonce: grant.nonce.as_deref().filter(|_| !issued.refreshed),
-            at_hash: Some(at_hash(&issued.access_token)),
+            at_hash: Some(at_hash(access_token)),
             amr: match grant.proof.method {
                 LoginMethod::Fly => &["fed"],
                 LoginMethod::Password => &["pwd"],
@@ -163,11 +172,18 @@ impl TokenEndpoint {
             sid: grant.sid.as_ref(),
             person: person_claims(&opened.user, &in_token, asked, &opened.organizations),
         };
-        self.signing.sign(client.algorithm.into(), "JWT", &claims).map_err(|error| {
-            tracing::error!(%error, "an id_token could not be signed");
-            OAuthFailure::new(OAuthCode::ServerError, "the id_token could not be signed")
-        })
+        self.signing.sign(client.algorithm.into(), "JWT", &claims).map_err(|error| unsigned(&error))
     }
+}
+
+/// Rounded up: a token that was given a moment ago has all of its time.
+fn whole_seconds(left: Duration) -> u64 {
+    left.as_secs() + u64::from(left.subsec_nanos() > 0)
+}
+
+fn unsigned(error: &SigningError) -> OAuthFailure {
+    tracing::error!(%error, "tokens could not be signed");
+    OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed")
 }
 
 /// Left half of the SHA-256 (OIDC Core, section 3.1.3.6); both algorithms we sign with use that hash.

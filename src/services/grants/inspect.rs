@@ -1,12 +1,11 @@
 //! What a client may learn of a token it holds (RFC 7662), and how it gives one back (RFC 7009).
 
-use super::{GrantError, Grants};
+use super::{GrantError, Grants, Named};
 use crate::clock::Timestamp;
 use crate::domain::authorize::Scope;
 use crate::domain::client::Client;
 use crate::domain::grant::Grant;
-use crate::domain::ids::GrantId;
-use crate::domain::secret::{Token, TokenKind};
+use crate::domain::secret::TokenKind;
 use crate::services::access::Judged;
 use crate::store::records::Entry;
 use crate::store::{StoreError, keys};
@@ -24,11 +23,11 @@ pub struct Active {
 impl Grants {
     /// The token behind `text`, if it was given to `client` and is good; every other text is the same as none.
     pub async fn introspect(&self, client: &Client, text: &str) -> Result<Option<Active>, StoreError> {
-        let Some((token, id)) = named(text) else { return Ok(None) };
-        if token.kind() == TokenKind::RefreshToken {
-            return self.introspect_refresh(client, &token, &id).await;
+        let Some(named) = self.named(text) else { return Ok(None) };
+        if named.kind == TokenKind::RefreshToken {
+            return self.introspect_refresh(client, &named).await;
         }
-        let found = self.authenticate(text).await?.filter(|found| found.grant.client == client.id);
+        let found = self.authenticate_named(&named).await?.filter(|found| found.grant.client == client.id);
         Ok(found.map(|found| Active {
             kind: TokenKind::AccessToken,
             scope: found.token.scope,
@@ -39,15 +38,10 @@ impl Grants {
         }))
     }
 
-    async fn introspect_refresh(
-        &self,
-        client: &Client,
-        token: &Token,
-        id: &GrantId,
-    ) -> Result<Option<Active>, StoreError> {
-        let Some(entry) = self.store.read(&keys::grant(id)).await? else { return Ok(None) };
+    async fn introspect_refresh(&self, client: &Client, named: &Named) -> Result<Option<Active>, StoreError> {
+        let Some(entry) = self.store.read(&keys::grant(&named.grant)).await? else { return Ok(None) };
         let (Some(refresh), Some(expires_at)) = (&entry.value.refresh, entry.expires_at) else { return Ok(None) };
-        if entry.value.client != client.id || refresh.current != token.hash() {
+        if entry.value.client != client.id || refresh.current != named.hash {
             return Ok(None);
         }
         let Ok(opened) = self.opened(&entry.value).await? else { return Ok(None) };
@@ -69,25 +63,30 @@ impl Grants {
     /// # Errors
     /// `invalid_grant` for a token of another client, which stays as it is.
     pub async fn give_back(&self, client: &Client, text: &str) -> Result<(), GrantError> {
-        let Some((token, id)) = named(text) else { return Ok(()) };
-        let Some(entry) = self.store.read(&keys::grant(&id)).await? else { return Ok(()) };
-        if token.kind() == TokenKind::AccessToken {
-            let key = keys::access_token(&id, &token.hash());
+        let Some(named) = self.named(text) else { return Ok(()) };
+        let Some(entry) = self.store.read(&keys::grant(&named.grant)).await? else { return Ok(()) };
+        if named.kind == TokenKind::AccessToken {
+            let key = keys::access_token(&named.grant, &named.hash);
             if self.store.read(&key).await?.is_none() {
                 return Ok(());
             }
             own(client, &entry)?;
-            let mut txn = self.store.txn(keys::grant_partition(&id));
+            let mut txn = self.store.txn(keys::grant_partition(&named.grant));
             txn.delete(key.into_key());
             let _ = self.store.commit(txn).await?;
             return Ok(());
         }
         let Some(refresh) = entry.value.refresh.clone() else { return Ok(()) };
-        if !self.is_of_chain(&entry.value, &refresh, &token) {
+        if !self.is_of_chain(&entry.value, &refresh, &named.hash) {
             return Ok(());
         }
         own(client, &entry)?;
         Ok(self.revoke(&entry).await?)
+    }
+
+    /// The token that a text is.
+    fn named(&self, text: &str) -> Option<Named> {
+        self.named_access_token(text).or_else(|| Named::opaque(TokenKind::RefreshToken, text))
     }
 }
 
@@ -96,11 +95,4 @@ fn own(client: &Client, grant: &Entry<Grant>) -> Result<(), GrantError> {
         return Ok(());
     }
     Err(GrantError::invalid("the token was issued to another client"))
-}
-
-/// The token that a text is the text of, and the grant it names.
-fn named(text: &str) -> Option<(Token, GrantId)> {
-    let token = Token::parse(TokenKind::AccessToken, text).or_else(|| Token::parse(TokenKind::RefreshToken, text))?;
-    let id = token.locator().parse().ok()?;
-    Some((token, id))
 }

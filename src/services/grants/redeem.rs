@@ -61,13 +61,13 @@ impl Grants {
         let mut txn = self.store.txn(keys::grant_partition(&grant.id));
         let expires_at = self.grant_expires_at(&after, txn.now());
         txn.check(&entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
-        self.put_access_token(&mut txn, grant, &access, &scope)?;
+        let token = self.put_access_token(&mut txn, grant, &access, scope)?;
         match self.store.commit(txn).await? {
             Outcome::Committed => Ok(Issued {
                 grant: after,
-                access_token: access.expose().to_string(),
+                access,
+                token,
                 refresh_token: refresh.map(|token| token.expose().to_string()),
-                scope,
                 opened,
                 refreshed: false,
             }),

@@ -6,10 +6,10 @@ use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::authorize::{OAuthCode, OAuthError, Scope};
 use crate::domain::client::Client;
-use crate::domain::grant::{Grant, REUSE_WINDOW, Refresh};
+use crate::domain::grant::{AccessToken, Grant, REUSE_WINDOW, Refresh};
 use crate::domain::ids::GrantId;
 use crate::domain::organization::LoginMethod;
-use crate::domain::secret::{Token, TokenKind};
+use crate::domain::secret::{Token, TokenHash, TokenKind};
 use crate::services::access::Judged;
 use crate::services::directory::Refusal;
 use crate::services::upstream_tokens::AskError;
@@ -111,15 +111,14 @@ impl Grants {
             let lost = now.since(*replaced_at) < REUSE_WINDOW;
             return if lost { Presented::JustReplaced } else { Presented::UsedBefore };
         }
-        if self.is_of_chain(grant, refresh, token) { Presented::UsedBefore } else { Presented::Unknown }
+        if self.is_of_chain(grant, refresh, &hash) { Presented::UsedBefore } else { Presented::Unknown }
     }
 
     /// Whether the token is the current one of the grant or one of those it replaced.
-    pub(super) fn is_of_chain(&self, grant: &Grant, refresh: &Refresh, token: &Token) -> bool {
-        let hash = token.hash();
+    pub(super) fn is_of_chain(&self, grant: &Grant, refresh: &Refresh, hash: &TokenHash) -> bool {
         let older = refresh.serial.saturating_sub(RECOGNIZED)..refresh.serial;
-        hash == refresh.current
-            || older.into_iter().any(|serial| self.derive(TokenKind::RefreshToken, grant, serial).hash() == hash)
+        *hash == refresh.current
+            || older.into_iter().any(|serial| self.derive(TokenKind::RefreshToken, grant, serial).hash() == *hash)
     }
 
     /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed".
@@ -159,9 +158,9 @@ impl Grants {
         let after = Grant { refresh: Some(Refresh { current: next.hash(), previous, serial }), ..grant.clone() };
         let expires_at = self.grant_expires_at(&after, txn.now());
         txn.check(entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
-        self.put_access_token(&mut txn, grant, &access, &scope)?;
+        let token = self.put_access_token(&mut txn, grant, &access, scope)?;
         match self.store.commit(txn).await? {
-            Outcome::Committed => Ok(Some(answer(after, &access, &next, scope, opened.clone()))),
+            Outcome::Committed => Ok(Some(answer(after, (access, token), &next, opened.clone()))),
             Outcome::Conflict => Ok(None),
         }
     }
@@ -175,18 +174,18 @@ impl Grants {
             return Err(GrantError::invalid("the refresh token was replaced; sign in again"));
         }
         match self.store.read(&keys::access_token(&grant.id, &access.hash())).await? {
-            Some(still) => Ok(answer(grant, &access, &current, still.value.scope, opened)),
+            Some(still) => Ok(answer(grant, (access, still.value), &current, opened)),
             None => Err(GrantError::invalid("the refresh token was replaced; sign in again")),
         }
     }
 }
 
-fn answer(grant: Grant, access: &Token, refresh: &Token, scope: Scope, opened: Opened) -> Issued {
+fn answer(grant: Grant, (access, token): (Token, AccessToken), refresh: &Token, opened: Opened) -> Issued {
     Issued {
         grant,
-        access_token: access.expose().to_string(),
+        access,
+        token,
         refresh_token: Some(refresh.expose().to_string()),
-        scope,
         opened,
         refreshed: true,
     }

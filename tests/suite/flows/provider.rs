@@ -20,6 +20,8 @@ mod form_post;
 mod id_token;
 #[path = "provider/introspection.rs"]
 mod introspection;
+#[path = "provider/jwt_access.rs"]
+mod jwt_access;
 #[path = "provider/logout.rs"]
 mod logout;
 #[path = "provider/refresh.rs"]
@@ -39,10 +41,12 @@ use flybridge::http::oidc::token::TokenEndpoint;
 use flybridge::http::routes;
 use flybridge::http::state::App;
 use flybridge::services::directory::Directory;
-use flybridge::services::grants::Grants;
+use flybridge::services::grants::{Grants, TokenKeys};
 use flybridge::services::jobs::Jobs;
 use flybridge::services::upstream_tokens::UpstreamTokens;
-use flybridge::store::Store;
+use flybridge::store::records::{Stored, TypedKey};
+use flybridge::store::{Key, Outcome, Partition, Store};
+use serde::{Deserialize, Serialize};
 
 use crate::support::app::TestApp;
 
@@ -54,7 +58,9 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
     let jobs = Jobs::new(store.clone(), Duration::from_mins(1));
     let upstream = UpstreamTokens::new(store.clone(), jobs, Arc::clone(&vault), Arc::clone(&here.fly.connector));
     let clients = Arc::clone(&here.clients);
-    let grants = Grants::new(store.clone(), vault, upstream, directory, clients, *here.grants.rules());
+    let issuer = here.web.issuer.as_str().to_owned();
+    let keys = TokenKeys { vault, signing: Arc::clone(&here.signing), issuer };
+    let grants = Grants::new(store.clone(), keys, upstream, directory, clients, *here.grants.rules());
     let token = TokenEndpoint {
         clients: Arc::clone(&here.clients),
         limits: Arc::clone(&here.token.limits),
@@ -62,4 +68,31 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
         signing: Arc::clone(&here.signing),
     };
     routes::router(&App { token: Arc::new(token), grants, ..here.clone() })
+}
+
+/// The signing keys as they lie in the store.
+#[derive(Serialize, Deserialize)]
+struct Ring {
+    keys: Vec<serde_json::Value>,
+}
+
+impl Stored for Ring {}
+
+fn ring() -> TypedKey<Ring> {
+    TypedKey::new(Key::record(Partition::new("signing", "keys"), "ring"))
+}
+
+async fn hold(app: &TestApp, keys: &Ring) {
+    let mut txn = app.store.txn(ring().key().partition().clone());
+    txn.put(&ring(), keys).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    app.program.signing.reload().await.unwrap();
+}
+
+/// Takes the keys of an algorithm away; all of them, to be held again.
+async fn ring_without(app: &TestApp, algorithm: &str) -> Ring {
+    let before = app.store.read(&ring()).await.unwrap().unwrap().value;
+    let others = before.keys.iter().filter(|key| key["algorithm"] != algorithm).cloned().collect();
+    hold(app, &Ring { keys: others }).await;
+    before
 }

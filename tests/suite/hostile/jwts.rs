@@ -12,7 +12,7 @@ use super::changes::change;
 use super::credentials::{ask, no_fault, signs_in};
 use super::lab::Lab;
 use super::links::leads;
-use crate::support::relying_party::Parameters;
+use crate::support::relying_party::{Parameters, Rp};
 
 /// A JWT with another header or other claims, under a signature that somebody without our keys can make.
 fn forged(real: &str, change: &Forgery, jwks: &Value) -> String {
@@ -127,4 +127,32 @@ fn a_changed_or_forged_jwt_says_nothing() {
     });
     assert_eq!(app.dump(), before);
     assert!(lab.wait(leo.is_signed_in()));
+}
+
+#[test]
+fn a_changed_or_forged_access_token_opens_nothing() {
+    let lab = Lab::new();
+    let (app, rp) = (&lab.app, Rp::new(&lab.app, "jwt"));
+    let [real, other] = ["leo", "ines"].map(|who| lab.wait(async { rp.tokens(&mut app.browser(), who).await.access }));
+    let jwks = lab.wait(app.browser().get("/oauth/jwks")).json();
+    let before = app.dump();
+    let changed = prop_oneof![change().prop_map(Ok), forgery().prop_map(Err)];
+    lab.holds(200, &changed, async |made| {
+        let text = match &made {
+            Ok(change) => change.of(&real, &other).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+            Err(forgery) => Some(forged(&real, forgery, &jwks)),
+        };
+        let Some(text) = text.filter(|text| !text.is_empty() && *text != real && *text != other) else { return };
+        if let Ok(bearer) = HeaderValue::from_str(&format!("Bearer {text}")) {
+            for path in ["/oauth/userinfo", "/oauth/token/info"] {
+                let answer = ask(app, path, &[("authorization", bearer.clone())]).await;
+                no_fault(&answer, &text);
+                assert_eq!(answer.status, 401, "{made:?}");
+            }
+        }
+        assert_eq!(rp.introspect(&text).await.json(), json!({"active": false}), "{made:?}");
+        assert_eq!(rp.give_back(&text).await.status, 200, "{made:?}");
+    });
+    assert_eq!(app.dump(), before);
+    assert_eq!(lab.wait(rp.userinfo(&real)).status, 200);
 }

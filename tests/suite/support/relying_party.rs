@@ -37,6 +37,12 @@ name = "Kibana"
 algorithm = "ES256"
 secret = "the secret of es256"
 redirect_uris = ["https://rp.test/cb"]
+[[clients]]
+id = "jwt"
+name = "Grafana"
+access_token_format = "jwt"
+secret = "the secret of jwt"
+redirect_uris = ["https://rp.test/cb"]
 "#;
 
 /// RFC 7636, appendix B.

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use flybridge::store::records::{Stored, TypedKey};
-use flybridge::store::{Key, Outcome, Partition};
 use futures_util::future::join_all;
-use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::node_over;
+use super::{hold, node_over, ring_without};
 use crate::support::app::TestApp;
 use crate::support::cut_off::CutOff;
 use crate::support::interrupted::Interrupted;
@@ -211,34 +208,13 @@ async fn while_there_is_no_key_to_sign_with_nothing_is_used_up() {
     let tokens = standard.tokens(&mut app.browser(), "ines").await;
     let code = standard.code(&mut app.browser(), "ines").await;
     let unsigned = sentry.code(&mut app.browser(), "ines").await;
-    let before = app.store.read(&ring()).await.unwrap().unwrap().value;
-    let others = before.keys.iter().filter(|key| key["algorithm"] != "RS256").cloned().collect();
-    hold(&app, &Ring { keys: others }).await;
+    let before = ring_without(&app, "RS256").await;
     refused(&standard.redeem(&code).await, 500, "server_error");
     refused(&standard.refresh(tokens.refresh()).await, 500, "server_error");
     assert_eq!(Tokens::of(&sentry.redeem(&unsigned).await).id, None, "who gets no id_token does without");
     hold(&app, &before).await;
     Tokens::of(&standard.redeem(&code).await);
     Tokens::of(&standard.refresh(tokens.refresh()).await);
-}
-
-/// The signing keys as they lie in the store.
-#[derive(Serialize, Deserialize)]
-struct Ring {
-    keys: Vec<serde_json::Value>,
-}
-
-impl Stored for Ring {}
-
-fn ring() -> TypedKey<Ring> {
-    TypedKey::new(Key::record(Partition::new("signing", "keys"), "ring"))
-}
-
-async fn hold(app: &TestApp, keys: &Ring) {
-    let mut txn = app.store.txn(ring().key().partition().clone());
-    txn.put(&ring(), keys).unwrap();
-    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
-    app.program.signing.reload().await.unwrap();
 }
 
 #[tokio::test]
