@@ -17,6 +17,7 @@ pub mod organization;
 pub mod parameters;
 pub mod password;
 pub mod plan;
+pub mod pushed;
 pub mod registration;
 pub mod request_object;
 pub mod requested_claims;

@@ -18,8 +18,9 @@
 //!
 //! # A sign-in, step by step
 //!
-//! 1. [`http::oidc::authorize`] finds the client ([`services::clients`]) and checks the request. Without a fitting session it stores nothing: the request travels
-//!    sealed in a cookie of its own ([`http::sign_in::transaction`]).
+//! 1. [`http::oidc::authorize`] finds the client ([`services::clients`]) and checks the request, or takes one that the client
+//!    handed over before ([`http::oidc::pushed`]). Without a fitting session it stores nothing: the request travels sealed
+//!    in a cookie of its own ([`http::sign_in::transaction`]).
 //! 2. [`http::sign_in::page`] offers what the organization allows: Fly.io ([`http::sign_in::fly`], over
 //!    [`services::upstream::fly`]) or a password ([`http::sign_in::password`], over [`services::passwords`]).
 //! 3. [`services::directory`] says who the person is here and where they belong; [`services::sessions`] begins a session

@@ -12,6 +12,7 @@ pub mod limits;
 pub mod mail;
 pub mod outbox;
 pub mod passwords;
+pub mod pushed;
 pub mod sessions;
 pub mod setup_links;
 pub mod signing;

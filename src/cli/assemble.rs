@@ -32,6 +32,7 @@ use crate::services::limits::Limits;
 use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender, SmtpSettings};
 use crate::services::outbox::{Links, MailHealth, Outbox, Rate, WorkerRules};
 use crate::services::passwords::{Passwords, PoolSettings};
+use crate::services::pushed::PushedRequests;
 use crate::services::sessions::Sessions;
 use crate::services::setup_links::SetUpLinks;
 use crate::services::signing::SigningKeys;
@@ -316,6 +317,7 @@ fn token_endpoint(
         limits: Arc::clone(&services.limits),
         grants: Arc::clone(grants),
         signing: Arc::clone(signing),
+        pushed: Arc::new(PushedRequests::new(services.store.clone())),
     }
 }
 

@@ -23,6 +23,7 @@ struct Preset {
     token_auth: TokenAuth,
     algorithm: SigningAlgorithm,
     require_pkce: bool,
+    require_par: bool,
     require_openid: bool,
     claims_in_id_token: bool,
     always_refresh_token: bool,
@@ -36,6 +37,7 @@ const STANDARD: Preset = Preset {
     token_auth: TokenAuth::ClientSecretBasic,
     algorithm: SigningAlgorithm::Rs256,
     require_pkce: true,
+    require_par: false,
     require_openid: true,
     claims_in_id_token: false,
     always_refresh_token: false,
@@ -127,6 +129,7 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         access_token_format: access_token.0,
         access_token_audience: access_token.1,
         require_pkce: switches.require_pkce,
+        require_par: switches.require_par,
         require_openid: switches.require_openid,
         claims_in_id_token: switches.claims_in_id_token,
         always_refresh_token: switches.always_refresh_token,
@@ -146,6 +149,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
     let subject = section.optional("subject", parse::choice(subjects));
     let mut switch = |key, usual: bool| section.optional(key, parse::boolean).map(|given| given.unwrap_or(usual));
     let require_pkce = switch("require_pkce", preset.require_pkce);
+    let require_par = switch("require_par", preset.require_par);
     let require_openid = switch("require_openid", preset.require_openid);
     let claims_in_id_token = switch("claims_in_id_token", preset.claims_in_id_token);
     let always_refresh_token = switch("always_refresh_token", preset.always_refresh_token);
@@ -156,6 +160,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
         algorithm: algorithm?.unwrap_or(preset.algorithm),
         subject: subject?.unwrap_or(preset.subject),
         require_pkce: require_pkce?,
+        require_par: require_par?,
         require_openid: require_openid?,
         claims_in_id_token: claims_in_id_token?,
         always_refresh_token: always_refresh_token?,

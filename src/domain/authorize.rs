@@ -234,6 +234,7 @@ mod tests {
             access_token_format: AccessTokenFormat::Opaque,
             access_token_audience: None,
             require_pkce,
+            require_par: false,
             require_openid,
             claims_in_id_token: false,
             always_refresh_token: false,

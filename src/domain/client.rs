@@ -124,6 +124,9 @@ pub struct Client {
     #[serde(default)]
     pub access_token_audience: Option<String>,
     pub require_pkce: bool,
+    /// Every request is handed over at the back first (RFC 9126, section 6: `require_pushed_authorization_requests`).
+    #[serde(default)]
+    pub require_par: bool,
     /// Whether `scope` must contain `openid`.
     pub require_openid: bool,
     /// Claims of scopes stand in the `id_token` too, not only in userinfo.

@@ -5,6 +5,7 @@ pub mod client_auth;
 pub mod discovery;
 pub mod introspection;
 pub mod logout;
+pub mod pushed;
 pub mod redirect;
 pub mod revocation;
 pub mod token;

@@ -47,6 +47,7 @@ pub fn protocol() -> Vec<Route> {
         route("/.well-known/openid-configuration", GET, get(oidc::discovery::discovery)),
         route("/.well-known/oauth-authorization-server", GET, get(oidc::discovery::discovery)),
         route("/oauth/jwks", GET, get(oidc::discovery::jwks)),
+        route("/oauth/par", POST, post(oidc::pushed::post)),
         route("/oauth/token", POST, post(oidc::token::post)),
         route("/oauth/introspect", POST, post(oidc::introspection::post)),
         route("/oauth/revoke", POST, post(oidc::revocation::post)),

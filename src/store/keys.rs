@@ -25,6 +25,7 @@
 //! | `organizations/all` | `by-slug/<slug>` | the list for operators |
 //! | `clients/all` | `client/<id>` | registered clients, with the hashes of their secrets |
 //! | | `event/<id>/<time, newest first>-<id>` | what became of a client |
+//! | `pushed/<hash>` | `request` | authorization requests that clients handed over, until the person arrives |
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
 //! | `signing/keys` | `ring` | the signing keys, sealed |
@@ -70,6 +71,7 @@ use crate::domain::grant::{AccessToken, Grant};
 use crate::domain::ids::{ClientId, FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
 use crate::domain::member::Member;
 use crate::domain::organization::Organization;
+use crate::domain::pushed::PushedRequest;
 use crate::domain::registration::{ClientEvent, Registration};
 use crate::domain::secret::TokenHash;
 use crate::domain::session::Session;
@@ -90,6 +92,7 @@ impl Stored for Whereabouts {}
 impl Stored for Consent {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
+impl Stored for PushedRequest {}
 impl Stored for Registration {}
 impl Stored for ClientEvent {}
 impl Stored for UserId {}
@@ -295,6 +298,12 @@ pub fn client_events(id: &ClientId) -> Collection<ClientEvent> {
 #[must_use]
 pub fn client_event(id: &ClientId, at: Timestamp, unique: &str) -> TypedKey<ClientEvent> {
     client_events(id).item(&newest_first(at, unique))
+}
+
+/// `hash` is that of the `request_uri`.
+#[must_use]
+pub fn pushed(hash: &TokenHash) -> TypedKey<PushedRequest> {
+    record(Partition::new("pushed", &hash.to_text()), "request")
 }
 
 #[must_use]

@@ -102,6 +102,12 @@ pub const SETTINGS: &[Setting] = &[
         "For which service an access token is meant that is a JWT (`aud`), beside us",
     ),
     setting(("require_pkce", "require-pkce"), TRUTH, Takes::One, "Whether the client must use PKCE"),
+    setting(
+        ("require_par", "require-par"),
+        TRUTH,
+        Takes::One,
+        "Whether the client must hand over every request first, at `/oauth/par` (RFC 9126)",
+    ),
     setting(("require_openid", "require-openid"), TRUTH, Takes::One, "Whether the scope must contain `openid`"),
     setting(
         ("claims_in_id_token", "claims-in-id-token"),

@@ -1,5 +1,5 @@
 //! The authorization endpoint (RFC 6749, section 3.1; OIDC Core, section 3.1.2). Stores nothing for a stranger: the
-//! pending request travels sealed in a cookie.
+//! pending request travels sealed in a cookie. One that the client handed over before (RFC 9126) is taken out of the store.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prom
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::UserId;
 use crate::domain::parameters::Parameters;
+use crate::domain::pushed::URN;
 use crate::http::error::PageError;
 use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
@@ -21,6 +22,7 @@ use crate::http::sign_in::{closed, consent, next};
 use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
+use crate::services::pushed::PushedRequests;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 
 /// `GET /oauth/authorize`
@@ -54,12 +56,13 @@ pub struct Endpoint {
     clients: Arc<Clients>,
     finish: Arc<Finish>,
     signing: Arc<SigningKeys>,
+    pushed: Arc<PushedRequests>,
 }
 
 impl FromRef<App> for Endpoint {
     fn from_ref(app: &App) -> Self {
-        let App { web, clients, finish, signing, .. } = app.clone();
-        Self { web, clients, finish, signing }
+        let App { web, clients, finish, signing, token, .. } = app.clone();
+        Self { web, clients, finish, signing, pushed: Arc::clone(&token.pushed) }
     }
 }
 
@@ -68,25 +71,16 @@ impl Endpoint {
         let web = &*self.web;
         let parameters = Parameters::parse(text);
         let client = find_client(&parameters, &self.clients)?;
-        let redirect = verify_redirect(&parameters, &client)?;
-        // From here errors go back to the client.
-        let is_exact = |state: &&str| parameters.check_text().is_ok() || !state.contains(char::REPLACEMENT_CHARACTER);
-        let state = parameters.one("state").ok().flatten().filter(is_exact);
-        let mode = ResponseMode::check(&parameters)
-            .map_err(|error| PageError::client(Some(&client), error, "response_mode"))?;
-        let back = Back { redirect: &redirect, client: &client, mode, state, web };
-        let checked = AuthorizationRequest::check(&parameters, &client, web.issuer.as_str());
-        let (request, hinted) = match checked.and_then(|request| Ok((request, self.hinted(&parameters)?))) {
-            Ok(checked) => checked,
-            Err(error) => return refuse(&client, &back, &error),
+        let asked = match pushed_uri(&parameters, &client)? {
+            Some(uri) => self.handed_over(uri, &client).await?,
+            None => self.asked(&parameters, &client)?,
         };
-        let pending = Pending {
-            client: client.id.clone(),
-            redirect_uri: redirect.as_str().to_owned(),
-            state: state.map(str::to_owned),
-            request,
-            hinted,
+        let pending = match asked {
+            Asked::For(pending) => pending,
+            Asked::Refused(response) => return Ok(response),
         };
+        let redirect = client.verify_redirect(&pending.redirect_uri).ok_or_else(PageError::stale_transaction)?;
+        let back = pending.back(web, &client, &redirect);
         let with_session = match self.with_session(visitor, &client, &pending).await {
             Ok(outcome) => outcome,
             Err(page) => {
@@ -113,7 +107,7 @@ impl Endpoint {
             };
             return refuse(&client, &back, &error);
         }
-        let transaction = Transaction::begin(Errand::Authorize(Box::new(pending)), web.clock.now(), &*web.random);
+        let transaction = Transaction::begin(Errand::Authorize(pending), web.clock.now(), &*web.random);
         let mut response = see_other(&match with_session {
             Some(Outcome::Choose(_)) => next::path(&transaction),
             Some(Outcome::Ask(_)) => consent::path(&transaction),
@@ -121,6 +115,50 @@ impl Endpoint {
         });
         Transactions::new(web).keep(&transaction, visitor, &mut response)?;
         Ok(response)
+    }
+
+    /// The request that the browser brought.
+    fn asked(&self, parameters: &Parameters, client: &Client) -> Result<Asked, PageError> {
+        let web = &*self.web;
+        let redirect = verify_redirect(parameters, client)?;
+        // From here errors go back to the client.
+        let is_exact = |state: &&str| parameters.check_text().is_ok() || !state.contains(char::REPLACEMENT_CHARACTER);
+        let state = parameters.one("state").ok().flatten().filter(is_exact);
+        let mode = ResponseMode::check(parameters)
+            .map_err(|error| PageError::client(Some(client), error, "response_mode"))?;
+        let checked = check_request(parameters, client, &self.signing, web.issuer.as_str());
+        let (request, hinted) = match checked.and_then(|checked| check_way(client).map(|()| checked)) {
+            Ok(checked) => checked,
+            Err(error) => {
+                let back = Back { redirect: &redirect, client, mode, state, web };
+                return refuse(client, &back, &error).map(Asked::Refused);
+            }
+        };
+        Ok(Asked::For(Box::new(Pending {
+            client: client.id.clone(),
+            redirect_uri: redirect.as_str().to_owned(),
+            state: state.map(str::to_owned),
+            request,
+            hinted,
+        })))
+    }
+
+    /// The request that the client handed over under this name. Whatever else the browser brought counts for nothing
+    /// (RFC 9126, section 4; RFC 9101, section 6.3), so where there is none, nobody can be sent back.
+    async fn handed_over(&self, uri: &str, client: &Client) -> Result<Asked, PageError> {
+        let Some(pushed) = self.pushed.take(uri, client).await? else {
+            let message = "What it prepared for you was used before, or waited too long. Go back to where you came from \
+                           and start again.";
+            let detail = "request_uri is unknown, used, expired or another client's";
+            return Err(PageError::client(Some(client), message, detail));
+        };
+        Ok(Asked::For(Box::new(Pending {
+            client: pushed.client,
+            redirect_uri: pushed.redirect_uri,
+            state: pushed.state,
+            request: pushed.request,
+            hinted: pushed.hinted,
+        })))
     }
 
     /// What the session of the browser is good for, if it is what the client asks for.
@@ -138,21 +176,55 @@ impl Endpoint {
         }
         self.finish.code(&self.web, &current, pending, Choice::Open.into(), "").await.map(Some)
     }
+}
 
-    /// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago
-    /// (OIDC Core, section 3.1.2.1, `id_token_hint`).
-    fn hinted(&self, parameters: &Parameters) -> Result<Option<UserId>, OAuthError> {
-        #[derive(Deserialize)]
-        struct Hint {
-            sub: UserId,
-        }
-        let Some(hint) = parameters.one("id_token_hint")? else { return Ok(None) };
-        let issuer = self.web.issuer.as_str();
-        let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
-        match self.signing.verify::<Hint>(hint, &expected) {
-            Ok(hint) => Ok(Some(hint.sub)),
-            Err(_) => Err(OAuthError::new(OAuthCode::InvalidRequest, "id_token_hint is not an id_token of ours")),
-        }
+/// What became of a request that came.
+enum Asked {
+    For(Box<Pending>),
+    /// Told to the client.
+    Refused(Response),
+}
+
+/// The request, and the only person who may come back. The same whichever way it came.
+pub(super) fn check_request(
+    parameters: &Parameters,
+    client: &Client,
+    signing: &SigningKeys,
+    issuer: &str,
+) -> Result<(AuthorizationRequest, Option<UserId>), OAuthError> {
+    let request = AuthorizationRequest::check(parameters, client, issuer)?;
+    Ok((request, hinted(parameters, signing, issuer)?))
+}
+
+/// Whom the client means: the subject of an `id_token` that we gave out, to whichever client and however long ago
+/// (OIDC Core, section 3.1.2.1, `id_token_hint`).
+fn hinted(parameters: &Parameters, signing: &SigningKeys, issuer: &str) -> Result<Option<UserId>, OAuthError> {
+    #[derive(Deserialize)]
+    struct Hint {
+        sub: UserId,
+    }
+    let Some(hint) = parameters.one("id_token_hint")? else { return Ok(None) };
+    let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
+    match signing.verify::<Hint>(hint, &expected) {
+        Ok(hint) => Ok(Some(hint.sub)),
+        Err(_) => Err(OAuthError::new(OAuthCode::InvalidRequest, "id_token_hint is not an id_token of ours")),
+    }
+}
+
+/// Whether the client may send its request by the browser at all.
+fn check_way(client: &Client) -> Result<(), OAuthError> {
+    if client.require_par {
+        let why = "this client is registered to hand over its requests at the pushed authorization request endpoint";
+        return Err(OAuthError::new(OAuthCode::InvalidRequest, why));
+    }
+    Ok(())
+}
+
+/// The name of a request that was handed over. Any other address counts as a parameter that we do not support.
+fn pushed_uri<'p>(parameters: &'p Parameters, client: &Client) -> Result<Option<&'p str>, PageError> {
+    match parameters.one("request_uri") {
+        Ok(uri) => Ok(uri.filter(|uri| uri.starts_with(URN))),
+        Err(_) => Err(PageError::client(Some(client), "It named its request twice.", "request_uri is repeated")),
     }
 }
 

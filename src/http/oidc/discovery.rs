@@ -83,8 +83,8 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     .set_request_uri_parameter_supported(Some(false)))
 }
 
-/// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9207 (`iss` in
-/// answers), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
+/// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9126 (pushed requests), RFC 9207
+/// (`iss` in answers), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
         let methods = members.get("token_endpoint_auth_methods_supported").cloned().unwrap_or_default();
@@ -92,6 +92,8 @@ fn add_members(document: &mut Value, issuer: &Issuer) {
             members.insert(format!("{name}_endpoint"), json!(issuer.join(path)));
             members.insert(format!("{name}_endpoint_auth_methods_supported"), methods.clone());
         }
+        members.insert("pushed_authorization_request_endpoint".to_owned(), json!(issuer.join("/oauth/par")));
+        members.insert("require_pushed_authorization_requests".to_owned(), json!(false));
         members.insert("end_session_endpoint".to_owned(), json!(issuer.join("/oauth/logout")));
         members.insert("backchannel_logout_supported".to_owned(), json!(true));
         members.insert("backchannel_logout_session_supported".to_owned(), json!(true));

@@ -27,6 +27,7 @@ use crate::services::clients::Clients;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
 use crate::services::limits::Limits;
+use crate::services::pushed::PushedRequests;
 use crate::services::signing::{Algorithm, SigningError, SigningKeys};
 
 /// What the endpoint works with.
@@ -35,6 +36,7 @@ pub struct TokenEndpoint {
     pub limits: Arc<Limits>,
     pub grants: Arc<Grants>,
     pub signing: Arc<SigningKeys>,
+    pub pushed: Arc<PushedRequests>,
 }
 
 /// RFC 6749, section 5.1.

@@ -12,7 +12,7 @@ fn presets_of_clients() {
     let client = |lines: &str| load(&format!("{LEAST}{CLIENT}{lines}")).unwrap().clients.remove(0);
     let standard = client("");
     assert_eq!((standard.token_auth, standard.algorithm), (TokenAuth::ClientSecretBasic, SigningAlgorithm::Rs256));
-    assert!(standard.require_pkce && standard.require_openid);
+    assert!(standard.require_pkce && standard.require_openid && !standard.require_par);
     assert!(!standard.claims_in_id_token && !standard.always_refresh_token && !standard.denials_on_own_page);
     assert_eq!(standard.subject, Subject::UserId);
     assert_eq!(standard, client("preset = \"standard\""));
@@ -114,6 +114,7 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("access_token_format", "\"jwt\"", "jwt"),
         ("access_token_audience", "\"https://api.example.com\"", "https://api.example.com"),
         ("require_pkce", "true", "true"),
+        ("require_par", "true", "true"),
         ("require_openid", "true", "true"),
         ("claims_in_id_token", "true", "true"),
         ("always_refresh_token", "false", "false"),

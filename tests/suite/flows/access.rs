@@ -45,6 +45,7 @@ fn matrix() -> Vec<Row> {
         (flybridge::http::assets::ROUTE, Method::GET, [Page(404); 5]),
         // A session in the browser is nothing to those for programs.
         ("/oauth/token", Method::POST, [Unauthorized; 5]),
+        ("/oauth/par", Method::POST, [Unauthorized; 5]),
         ("/oauth/introspect", Method::POST, [Unauthorized; 5]),
         ("/oauth/revoke", Method::POST, [Unauthorized; 5]),
         ("/oauth/token/info", Method::GET, [Unauthorized; 5]),

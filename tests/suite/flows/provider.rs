@@ -24,6 +24,8 @@ mod introspection;
 mod jwt_access;
 #[path = "provider/logout.rs"]
 mod logout;
+#[path = "provider/pushed.rs"]
+mod pushed;
 #[path = "provider/refresh.rs"]
 mod refresh;
 #[path = "provider/refresh_upstream.rs"]
@@ -66,6 +68,7 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
         limits: Arc::clone(&here.token.limits),
         grants: Arc::clone(&grants),
         signing: Arc::clone(&here.signing),
+        pushed: Arc::clone(&here.token.pushed),
     };
     routes::router(&App { token: Arc::new(token), grants, ..here.clone() })
 }

@@ -143,7 +143,7 @@ fn rubbish_in_headers_is_never_a_fault() {
             let answer = ask(app, path, &sent).await;
             assert_eq!(answer.status, 401, "{path} {sent:?}: {}", answer.said());
         }
-        for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke"] {
+        for path in ["/oauth/token", "/oauth/introspect", "/oauth/revoke", "/oauth/par"] {
             let form = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
             let mut form = form.body(Body::from("grant_type=refresh_token&refresh_token=x&token=x")).unwrap();
             form.headers_mut()

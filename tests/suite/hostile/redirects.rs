@@ -7,7 +7,7 @@ use super::uris::{EVIL, corpus};
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
 use crate::support::browser_client::Browser;
-use crate::support::relying_party::{Parameters, Rp};
+use crate::support::relying_party::{Parameters, Rp, refused};
 
 /// Every address that any client has registered for anything.
 const REGISTERED: [&str; 4] = [
@@ -32,6 +32,11 @@ fn bad(alike: &[&str], allowed: &[&str]) -> Vec<String> {
     corpus.retain(|uri| !allowed.contains(&uri.as_str()));
     assert!(corpus.len() >= 500, "{}", corpus.len());
     corpus
+}
+
+/// What bad addresses for a profile look like.
+fn alike(id: &str, allowed: &[&'static str]) -> [&'static str; 2] {
+    if id == "standard" { [REGISTERED[1], REGISTERED[2]] } else { [allowed[0], "https://rp.test/signed-out"] }
 }
 
 /// What a bad address that nobody would take for another gets.
@@ -82,8 +87,7 @@ async fn refuses_all(id: &'static str) {
     }
     let usual = stranger.get(&good.clone().with("redirect_uri", NOWHERE).authorize()).await;
     let before = app.dump();
-    let alike = if id == "standard" { &REGISTERED[1..3] } else { &[allowed[0], "https://rp.test/signed-out"] };
-    for uri in &bad(alike, allowed) {
+    for uri in &bad(&alike(id, allowed), allowed) {
         let bad = good.clone().with("redirect_uri", uri);
         stays_here(&stranger.get(&bad.authorize()).await, uri, &usual);
         stays_here(&posted(&mut leo, "/oauth/authorize", &bad).await, uri, &usual);
@@ -154,5 +158,35 @@ async fn after_signing_out_nobody_is_sent_anywhere_else() {
         }
         assert_eq!(app.dump(), before);
         assert!(browser.is_signed_in().await, "{id}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_hands_over_a_bad_address() {
+    let app = TestApp::new().await;
+    for (id, allowed) in PROFILES {
+        let rp = Rp::new(&app, id);
+        let good = rp.request();
+        for registered in allowed {
+            rp.pushed(&rp.push(&good.clone().with("redirect_uri", registered)).await);
+        }
+        let before = app.dump();
+        for uri in &bad(&alike(id, allowed), allowed) {
+            refused(&rp.push(&good.clone().with("redirect_uri", uri)).await, 400, "invalid_request");
+        }
+        assert_eq!(app.dump(), before);
+    }
+}
+
+#[tokio::test]
+async fn a_bad_address_beside_a_request_that_was_handed_over_leads_nowhere() {
+    let app = TestApp::new().await;
+    let rp = app.standard();
+    let mut leo = app.browser();
+    leo.sign_in_with_fly("leo").await;
+    for uri in bad(&REGISTERED[1..3], &["https://rp.test/cb"]).iter().step_by(10) {
+        let pushed = rp.pushed(&rp.push(&rp.request()).await);
+        let answer = leo.get(&pushed.and("redirect_uri", uri).authorize()).await;
+        assert!(answer.location().starts_with("https://rp.test/cb?code="), "{uri:?}: {}", answer.location());
     }
 }

@@ -146,6 +146,8 @@ fn at_the_token_endpoint_it_is_an_error_and_uses_nothing_up() {
         };
         let code = browser.clone().get(&rp.authorize()).await.sent_back()["code"].clone();
         for again in &many {
+            let (_, sent) = again.of(&proven(rp.request().without("client_id")));
+            refused(&client_form(app, "/oauth/par", basic, &sent).await, 400, "invalid_request");
             let (_, sent) = again.of(&proven(rp.redemption(&code)));
             refused(&client_form(app, "/oauth/token", basic, &sent).await, 400, "invalid_request");
         }

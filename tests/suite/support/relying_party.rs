@@ -224,6 +224,20 @@ impl Rp {
         self.form_with(path, &parameters.and("client_id", self.id).and("client_secret", &self.secret), &[]).await
     }
 
+    /// Hands over an authorization request.
+    pub(crate) async fn push(&self, request: &Parameters) -> Answer {
+        let request = request.clone();
+        self.form("/oauth/par", if self.basic { request } else { request.without("client_id") }).await
+    }
+
+    /// Where the browser is sent with the name of a request that was handed over.
+    #[track_caller]
+    pub(crate) fn pushed(&self, answer: &Answer) -> Parameters {
+        assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.said());
+        let uri = answer.json()["request_uri"].as_str().unwrap().to_owned();
+        Parameters::of(&[("client_id", self.id), ("request_uri", &uri)])
+    }
+
     pub(crate) async fn introspect(&self, token: &str) -> Answer {
         self.form("/oauth/introspect", Parameters::of(&[("token", token)])).await
     }

@@ -42,6 +42,8 @@ async fn the_document_under_both_forms() {
         "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
+        "require_pushed_authorization_requests": false,
         "end_session_endpoint": format!("{ISSUER}/oauth/logout"),
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,

@@ -1,0 +1,67 @@
+//! `POST /oauth/par` (RFC 9126): a client hands over an authorization request, and gets a name to send the person with.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::authorize::check_request;
+use super::token::{TokenEndpoint, missing};
+use crate::domain::authorize::{OAuthCode, ResponseMode};
+use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::parameters::Parameters;
+use crate::domain::pushed::{LIFETIME, PushedRequest};
+use crate::http::error::OAuthFailure;
+use crate::http::web::{Visitor, Web};
+
+/// What is kept of a request at most, in bytes of JSON: it has to fit the cookie that it travels in from there on.
+const LONGEST: usize = 2_300;
+
+/// RFC 9126, section 2.2.
+#[derive(Serialize)]
+struct Answer {
+    request_uri: String,
+    expires_in: u64,
+}
+
+pub async fn post(
+    State(web): State<Arc<Web>>,
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    visitor: Visitor,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+    body: String,
+) -> Result<Response, OAuthFailure> {
+    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    // RFC 9126, section 2.1: the one parameter of an authorization request that must not be there.
+    if form.one("request_uri")?.is_some() {
+        return Err(missing("request_uri does not belong into a request that is handed over"));
+    }
+    let redirect = verify_redirect(&form, &client)?;
+    ResponseMode::check(&form).map_err(|_| missing("response_mode is not supported"))?;
+    let (request, hinted) = check_request(&form, &client, &endpoint.signing, web.issuer.as_str())?;
+    let pushed = PushedRequest {
+        client: client.id.clone(),
+        registration: client.registration.clone(),
+        redirect_uri: redirect.as_str().to_owned(),
+        state: form.one("state")?.map(str::to_owned),
+        request,
+        hinted,
+    };
+    if serde_json::to_vec(&pushed).map_or(true, |json| json.len() > LONGEST) {
+        let too_long = OAuthFailure::new(OAuthCode::InvalidRequest, "the request is too long to be kept");
+        return Err(OAuthFailure { status: StatusCode::PAYLOAD_TOO_LARGE, ..too_long });
+    }
+    let answer = Answer { request_uri: endpoint.pushed.keep(&pushed).await?, expires_in: LIFETIME.as_secs() };
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, no_store, Json(answer)).into_response())
+}
+
+/// The same as at the authorization endpoint: who has proven itself gets no address that it did not register.
+fn verify_redirect(form: &Parameters, client: &Client) -> Result<VerifiedRedirect, OAuthFailure> {
+    let uri = form.one("redirect_uri")?.ok_or_else(|| missing("redirect_uri is missing"))?;
+    client.verify_redirect(uri).ok_or_else(|| missing("redirect_uri is not one of those that are registered"))
+}
