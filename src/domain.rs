@@ -1,10 +1,12 @@
 //! What the program is about, without I/O: time and fresh secrets come in as values.
 
 pub mod access;
+pub mod assertion;
 pub mod audit;
 pub mod authorize;
 pub mod claims;
 pub mod client;
+pub mod client_keys;
 pub mod consent;
 pub mod disable;
 pub mod email;

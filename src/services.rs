@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod back_channel;
+pub mod client_assertions;
 pub mod clients;
 pub mod consents;
 pub mod directory;

@@ -9,6 +9,7 @@ use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
+use crate::http::oidc::client_auth::ClientAuth;
 use crate::http::oidc::discovery::Discovery;
 use crate::http::oidc::token::TokenEndpoint;
 use crate::http::organization::{Admin, MAX_STREAMS};
@@ -22,6 +23,7 @@ use crate::http::state::App;
 use crate::http::web::Web;
 use crate::random::Random;
 use crate::services::back_channel::{BackChannel, TIMEOUT};
+use crate::services::client_assertions::ClientAssertions;
 use crate::services::clients::Clients;
 use crate::services::consents::Consents;
 use crate::services::directory::Directory;
@@ -246,26 +248,12 @@ fn app(
         sessions: Sessions::new(services.store.clone(), Arc::clone(&services.jobs), rules),
         link_lifetime: config.setup_links.lifetime,
     });
-    let tokens =
-        TokenRules { code: config.tokens.code, access: config.tokens.access, refresh: config.tokens.refresh };
-    let keys = TokenKeys {
-        vault: Arc::clone(&services.vault),
-        signing: Arc::clone(signing),
-        issuer: config.server.issuer.as_str().to_owned(),
-    };
-    let grants = Grants::new(
-        services.store.clone(),
-        keys,
-        Arc::clone(&services.upstream),
-        Arc::clone(&services.directory),
-        Arc::clone(clients),
-        tokens,
-    );
+    let grants = grants(config, services, signing, clients);
     let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;
     let consents = Consents::new(services.store.clone(), Arc::clone(&services.jobs));
     let finish = finish(services, clients, &grants, &consents);
     Ok(App {
-        token: Arc::new(token_endpoint(services, clients, &grants, signing)),
+        token: Arc::new(token_endpoint(config, services, clients, &grants, signing)),
         finish: Arc::new(finish),
         fly: Arc::new(FlySignIn { connector: Arc::clone(&services.fly), tokens: Arc::clone(&services.upstream) }),
         password: Arc::new(PasswordSignIn {
@@ -306,15 +294,32 @@ fn finish(services: &Services, clients: &Arc<Clients>, grants: &Arc<Grants>, con
     }
 }
 
+fn grants(config: &Config, services: &Services, signing: &Arc<SigningKeys>, clients: &Arc<Clients>) -> Arc<Grants> {
+    let rules = TokenRules { code: config.tokens.code, access: config.tokens.access, refresh: config.tokens.refresh };
+    let keys = TokenKeys {
+        vault: Arc::clone(&services.vault),
+        signing: Arc::clone(signing),
+        issuer: config.server.issuer.as_str().to_owned(),
+    };
+    let (upstream, directory) = (Arc::clone(&services.upstream), Arc::clone(&services.directory));
+    Grants::new(services.store.clone(), keys, upstream, directory, Arc::clone(clients), rules)
+}
+
 fn token_endpoint(
+    config: &Config,
     services: &Services,
     clients: &Arc<Clients>,
     grants: &Arc<Grants>,
     signing: &Arc<SigningKeys>,
 ) -> TokenEndpoint {
-    TokenEndpoint {
+    let auth = ClientAuth {
         clients: Arc::clone(clients),
         limits: Arc::clone(&services.limits),
+        assertions: ClientAssertions::new(services.store.clone()),
+        issuer: config.server.issuer.clone(),
+    };
+    TokenEndpoint {
+        auth: Arc::new(auth),
         grants: Arc::clone(grants),
         signing: Arc::clone(signing),
         pushed: Arc::new(PushedRequests::new(services.store.clone())),

@@ -26,7 +26,7 @@ use crate::store::StoreError;
 
 #[derive(Subcommand)]
 pub enum ClientCommand {
-    /// Register an application. Its secret is shown once, here.
+    /// Register an application. Its secret, unless it proves itself by a key of its own, is shown once, here.
     Add {
         /// The client id, such as `sentry`: 1 to 64 characters out of a-z, A-Z, 0-9, - and _.
         id: String,
@@ -80,6 +80,7 @@ impl From<RegistrationError> for StartError {
             RegistrationError::Store(_) => "",
             RegistrationError::Exists(_) => "; choose another id, or remove it first",
             RegistrationError::Unknown(_) => "; `client list` shows all",
+            RegistrationError::NoSecret(_) => "; to give it other keys, remove it and register it anew",
             RegistrationError::TooManySecrets(_) => {
                 "; wait until one of them ends, or end all of them at once with `--overlap 0s`"
             }
@@ -137,7 +138,12 @@ impl Desk {
             )));
         }
         let (registration, secret) = self.registrations.add(settings, &self.by).await?;
-        tell_secret(&registration, &secret);
+        if let Some(secret) = secret {
+            tell_secret(&registration, &secret);
+        } else {
+            println!("{}", Shown::registered(&registration, None).line());
+            println!("It proves itself by its own key; there is no secret.");
+        }
         println!("Nodes that run know the client within {} seconds.", REFRESH_EVERY.as_secs());
         Ok(())
     }

@@ -14,6 +14,7 @@ use super::source::Entry;
 use crate::domain::client::{
     AccessTokenFormat, Client, ClientSecret, MOST_SECRETS, SigningAlgorithm, Subject, TokenAuth,
 };
+use crate::domain::client_keys::ClientKeys;
 use crate::domain::secret::{Secret, TokenHash};
 
 /// What the switches of a client are unless they are set one by one.
@@ -92,8 +93,9 @@ pub(super) fn read(sections: Vec<Section<'_>>, problems: &Problems) -> Option<Ve
 }
 
 fn client(mut section: Section<'_>) -> Option<Client> {
+    let signs = section.says("token_auth", TokenAuth::PrivateKeyJwt.as_str());
     let settings = settings(&mut section);
-    let secrets = read_secrets(&mut section);
+    let secrets = read_secrets(&mut section, signs);
     section.finish();
     Some(Client { secrets: secrets?, ..settings? })
 }
@@ -113,6 +115,7 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
     let home = section.optional("home", parse::web_url);
     let preset = section.optional("preset", parse::choice(PRESETS));
     let switches = read_switches(section, preset.flatten().unwrap_or(STANDARD));
+    let jwks = read_keys(section, switches.as_ref().map(|switches| switches.token_auth));
     let access_token = read_access_token(section);
     let (_, switches, access_token) = (preset?, switches?, access_token?);
     Some(Client {
@@ -125,6 +128,7 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         backchannel_logout_uri: backchannel_logout?,
         home: home?,
         token_auth: switches.token_auth,
+        jwks: jwks?,
         algorithm: switches.algorithm,
         access_token_format: access_token.0,
         access_token_audience: access_token.1,
@@ -140,8 +144,11 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
 }
 
 fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
-    let auth =
-        &[("client_secret_basic", TokenAuth::ClientSecretBasic), ("client_secret_post", TokenAuth::ClientSecretPost)];
+    let auth = &[
+        ("client_secret_basic", TokenAuth::ClientSecretBasic),
+        ("client_secret_post", TokenAuth::ClientSecretPost),
+        ("private_key_jwt", TokenAuth::PrivateKeyJwt),
+    ];
     let algorithms = &[("ES256", SigningAlgorithm::Es256), ("RS256", SigningAlgorithm::Rs256)];
     let subjects = &[("user_id", Subject::UserId), ("fly_user_id", Subject::FlyUserId)];
     let token_auth = section.optional("token_auth", parse::choice(auth));
@@ -167,6 +174,29 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
         denials_on_own_page: denials_on_own_page?,
         first_party: first_party?,
     })
+}
+
+/// The keys of a client that signs: out of `jwks` or `jwks_file`. `method` is unknown where it was refused.
+#[expect(clippy::option_option, reason = "not given and refused are different answers")]
+fn read_keys(section: &mut Section<'_>, method: Option<TokenAuth>) -> Option<Option<ClientKeys>> {
+    let given = section.one_of("jwks", "jwks_file")?;
+    let signs = method == Some(TokenAuth::PrivateKeyJwt);
+    let Some((entry, named)) = given else {
+        if signs {
+            let wrong = Wrong::new("this client has no key to prove itself by", "Give jwks or jwks_file");
+            section.refuse("jwks", None, wrong);
+        }
+        return (!signs).then_some(None);
+    };
+    let text = if named == "jwks" { parse::raw_text(&entry).cloned() } else { parse::file_text(&entry) };
+    let remedy = "Give the public keys of the client as a JWK set: RSA from 2048 bits, or EC on P-256";
+    let keys = text.and_then(|text| ClientKeys::parse(&text).map_err(|error| Wrong::new(error.to_string(), remedy)));
+    let keys = keys.and_then(|keys| {
+        let without = "Remove it, or write token_auth = \"private_key_jwt\"";
+        let wrong = || Wrong::new("this client proves itself by a secret, so keys mean nothing", without);
+        if signs || method.is_none() { Ok(keys) } else { Err(wrong()) }
+    });
+    keys.map_err(|wrong| section.refuse(named, Some(entry.origin), wrong)).ok().map(Some)
 }
 
 /// The format of access tokens, and the service they are meant for.
@@ -196,8 +226,9 @@ fn audience(entry: &Entry) -> Read<String> {
     }
 }
 
-/// The hashes of `secret`, `secret_file` and `secret_sha256`, all of them together.
-fn read_secrets(section: &mut Section<'_>) -> Option<Vec<ClientSecret>> {
+/// The hashes of `secret`, `secret_file` and `secret_sha256`, all of them together. There must be none for a client that
+/// signs.
+fn read_secrets(section: &mut Section<'_>, signs: bool) -> Option<Vec<ClientSecret>> {
     let plain = section
         .optional("secret", parse::list(|entry| Ok(hash(&parse::own_secret(parse::raw_text(entry)?.clone())?))));
     let files =
@@ -206,6 +237,12 @@ fn read_secrets(section: &mut Section<'_>) -> Option<Vec<ClientSecret>> {
     let given = [plain?, files?, digests?];
     let secrets: Vec<_> = given.into_iter().flatten().flatten().map(ClientSecret::chosen).collect();
     match secrets.len() {
+        0 if signs => Some(secrets),
+        _ if signs => {
+            let reason = "this client proves itself by a key of its own, so a secret means nothing";
+            section.refuse("secret", None, Wrong::new(reason, "Remove it, or choose another token_auth"));
+            None
+        }
         0 => {
             let remedy = "Give one of secret, secret_file and secret_sha256";
             section.refuse("secret", None, Wrong::new("this client has no secret", remedy));

@@ -37,6 +37,12 @@ impl<'a> Section<'a> {
         self.table.remove(key)
     }
 
+    /// Whether this very text stands at `key`, whatever else is wrong with the section.
+    pub(super) fn says(&self, key: &str, text: &str) -> bool {
+        let found = self.table.get(key).map(|entry| &entry.value);
+        matches!(found, Some(Value::Text(found)) if found.as_str() == text)
+    }
+
     pub(super) fn refuse(&self, key: &str, origin: Option<Origin>, wrong: Wrong) {
         if !self.refused {
             self.problems.add(self.name(key), origin, wrong);

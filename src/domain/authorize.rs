@@ -230,6 +230,7 @@ mod tests {
             backchannel_logout_uri: None,
             home: None,
             token_auth: TokenAuth::ClientSecretBasic,
+            jwks: None,
             algorithm: SigningAlgorithm::Rs256,
             access_token_format: AccessTokenFormat::Opaque,
             access_token_audience: None,

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::client_keys::ClientKeys;
 use super::ids::{ClientId, RegistrationId};
 use super::secret::{Secret, TokenHash};
 use crate::clock::Timestamp;
@@ -19,6 +20,8 @@ pub const MOST_SECRETS: usize = 4;
 pub enum TokenAuth {
     ClientSecretBasic,
     ClientSecretPost,
+    /// By signing with a key of its own, so that nobody but the client has anything to keep.
+    PrivateKeyJwt,
 }
 
 impl TokenAuth {
@@ -28,7 +31,14 @@ impl TokenAuth {
         match self {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether there is a secret that both sides know.
+    #[must_use]
+    pub const fn takes_secret(self) -> bool {
+        !matches!(self, Self::PrivateKeyJwt)
     }
 }
 
@@ -117,6 +127,9 @@ pub struct Client {
     /// Where a person goes to start a sign-in at this client.
     pub home: Option<Url>,
     pub token_auth: TokenAuth,
+    /// The public keys of a client that signs, and of no other.
+    #[serde(default)]
+    pub jwks: Option<ClientKeys>,
     pub algorithm: SigningAlgorithm,
     #[serde(default)]
     pub access_token_format: AccessTokenFormat,

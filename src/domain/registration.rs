@@ -18,7 +18,7 @@ pub struct Registration {
     pub id: RegistrationId,
     /// What was set, all of it, whichever preset it began with.
     pub settings: Client,
-    /// The newest first. Those whose time is over leave with the next change.
+    /// The newest first; none of a client that signs. Those whose time is over leave with the next change.
     pub secrets: Vec<ClientSecret>,
     pub created_at: Timestamp,
     pub changed_at: Timestamp,
@@ -31,8 +31,8 @@ pub struct TooManySecrets;
 
 impl Registration {
     #[must_use]
-    pub fn new(id: RegistrationId, settings: Client, secret: ClientSecret, now: Timestamp) -> Self {
-        Self { id, settings, secrets: vec![secret], created_at: now, changed_at: now }
+    pub fn new(id: RegistrationId, settings: Client, secret: Option<ClientSecret>, now: Timestamp) -> Self {
+        Self { id, settings, secrets: secret.into_iter().collect(), created_at: now, changed_at: now }
     }
 
     /// What requests are held against.
@@ -128,7 +128,7 @@ mod tests {
 
     fn registered() -> (String, Registration) {
         let (text, kept) = secret(1, NOW);
-        (text, Registration::new("r1".parse().expect("an id"), settings(), kept, NOW))
+        (text, Registration::new("r1".parse().expect("an id"), settings(), Some(kept), NOW))
     }
 
     #[test]

@@ -25,6 +25,7 @@
 //! | `organizations/all` | `by-slug/<slug>` | the list for operators |
 //! | `clients/all` | `client/<id>` | registered clients, with the hashes of their secrets |
 //! | | `event/<id>/<time, newest first>-<id>` | what became of a client |
+//! | `assertion/<hash>` | `used` | names (`jti`) of assertions by which clients proved themselves |
 //! | `pushed/<hash>` | `request` | authorization requests that clients handed over, until the person arrives |
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
@@ -298,6 +299,12 @@ pub fn client_events(id: &ClientId) -> Collection<ClientEvent> {
 #[must_use]
 pub fn client_event(id: &ClientId, at: Timestamp, unique: &str) -> TypedKey<ClientEvent> {
     client_events(id).item(&newest_first(at, unique))
+}
+
+/// `name` is the hash of the client and the `jti`.
+#[must_use]
+pub fn used_assertion<T>(name: &TokenHash) -> TypedKey<T> {
+    record(Partition::new("assertion", &name.to_text()), "used")
 }
 
 /// `hash` is that of the `request_uri`.

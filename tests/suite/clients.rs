@@ -33,7 +33,7 @@ fn id(text: &str) -> ClientId {
 /// Registers a client; its secret.
 async fn add(store: &Store, id: &str) -> String {
     let added = Registrations::new(store.clone()).add(settings(id, &[]), &operator()).await.unwrap();
-    added.1.expose().clone()
+    added.1.unwrap().expose().clone()
 }
 
 async fn node(store: &Store) -> Clients {

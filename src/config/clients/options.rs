@@ -86,8 +86,15 @@ pub const SETTINGS: &[Setting] = &[
         ("token_auth", "token-auth"),
         "METHOD",
         Takes::One,
-        "How the client proves itself: `client_secret_basic` or `client_secret_post`",
+        "How the client proves itself: `client_secret_basic`, `client_secret_post` or `private_key_jwt`",
     ),
+    setting(
+        ("jwks", "jwks"),
+        "JSON",
+        Takes::One,
+        "The public keys of a client of `private_key_jwt`, as a JWK set; it gets no secret then",
+    ),
+    setting(("jwks_file", "jwks-file"), "FILE", Takes::One, "The same out of a file"),
     setting(("algorithm", "algorithm"), "NAME", Takes::One, "How the `id_token` is signed: `RS256` or `ES256`"),
     setting(
         ("access_token_format", "access-token-format"),

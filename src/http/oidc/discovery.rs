@@ -75,6 +75,12 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     .set_token_endpoint_auth_methods_supported(Some(vec![
         CoreClientAuthMethod::ClientSecretBasic,
         CoreClientAuthMethod::ClientSecretPost,
+        CoreClientAuthMethod::PrivateKeyJwt,
+    ]))
+    .set_token_endpoint_auth_signing_alg_values_supported(Some(vec![
+        CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+        CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+        CoreJwsSigningAlgorithm::EcdsaP256Sha256,
     ]))
     .set_acr_values_supported(Some(acr_values.to_vec()))
     .set_claims_supported(Some(claims))
@@ -87,10 +93,12 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
 /// (`iss` in answers), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
-        let methods = members.get("token_endpoint_auth_methods_supported").cloned().unwrap_or_default();
+        let auth = ["auth_methods_supported", "auth_signing_alg_values_supported"];
+        let auth =
+            auth.map(|name| (name, members.get(&format!("token_endpoint_{name}")).cloned().unwrap_or_default()));
         for (name, path) in [("introspection", "/oauth/introspect"), ("revocation", "/oauth/revoke")] {
             members.insert(format!("{name}_endpoint"), json!(issuer.join(path)));
-            members.insert(format!("{name}_endpoint_auth_methods_supported"), methods.clone());
+            members.extend(auth.clone().map(|(of, values)| (format!("{name}_endpoint_{of}"), values)));
         }
         members.insert("pushed_authorization_request_endpoint".to_owned(), json!(issuer.join("/oauth/par")));
         members.insert("require_pushed_authorization_requests".to_owned(), json!(false));

@@ -46,7 +46,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    let (client, form) = endpoint.form("/oauth/introspect", &visitor, &headers, (query.as_deref(), &body)).await?;
     // A hint about the kind is not needed: the token says it (RFC 7662, section 2.1).
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];

@@ -35,7 +35,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    let (client, form) = endpoint.form("/oauth/par", &visitor, &headers, (query.as_deref(), &body)).await?;
     // RFC 9126, section 2.1: the one parameter of an authorization request that must not be there.
     if form.one("request_uri")?.is_some() {
         return Err(missing("request_uri does not belong into a request that is handed over"));

@@ -17,7 +17,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<StatusCode, OAuthFailure> {
-    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    let (client, form) = endpoint.form("/oauth/revoke", &visitor, &headers, (query.as_deref(), &body)).await?;
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     endpoint.grants.give_back(&client, token).await?;
     Ok(StatusCode::OK)

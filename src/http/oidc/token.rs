@@ -13,7 +13,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
-use super::client_auth;
+use super::client_auth::{ClientAuth, TOKEN};
 use super::userinfo::person_claims;
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
@@ -23,17 +23,14 @@ use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
-use crate::services::clients::Clients;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
-use crate::services::limits::Limits;
 use crate::services::pushed::PushedRequests;
 use crate::services::signing::{Algorithm, SigningError, SigningKeys};
 
 /// What the endpoint works with.
 pub struct TokenEndpoint {
-    pub clients: Arc<Clients>,
-    pub limits: Arc<Limits>,
+    pub auth: Arc<ClientAuth>,
     pub grants: Arc<Grants>,
     pub signing: Arc<SigningKeys>,
     pub pushed: Arc<PushedRequests>,
@@ -62,7 +59,7 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    let (client, form) = endpoint.form(&visitor, &headers, (query.as_deref(), &body)).await?;
+    let (client, form) = endpoint.form(TOKEN, &visitor, &headers, (query.as_deref(), &body)).await?;
     endpoint.check_key(&web, &client)?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
@@ -101,6 +98,7 @@ impl TokenEndpoint {
     /// A form, and the client that it comes from: what every endpoint for clients begins with.
     pub(super) async fn form(
         &self,
+        path: &str,
         visitor: &Visitor,
         headers: &HeaderMap,
         (query, body): (Option<&str>, &str),
@@ -108,7 +106,7 @@ impl TokenEndpoint {
         check_carrier(headers, query)?;
         let form = Parameters::parse(body);
         form.check_once_each()?;
-        let client = client_auth::authenticate(&self.clients, &self.limits, &visitor.address, headers, &form).await?;
+        let client = self.auth.authenticate(path, &visitor.address, headers, &form).await?;
         Ok((client, form))
     }
 

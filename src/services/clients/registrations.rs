@@ -19,6 +19,8 @@ pub enum RegistrationError {
     Exists(ClientId),
     #[error("there is no registered client {0}")]
     Unknown(ClientId),
+    #[error("the client {0} proves itself by a key of its own, and has no secret")]
+    NoSecret(ClientId),
     #[error(transparent)]
     TooManySecrets(#[from] TooManySecrets),
 }
@@ -34,11 +36,15 @@ impl Registrations {
         Self { store }
     }
 
-    /// Registers a client. The secret is given out here and never again.
+    /// Registers a client. Its secret, if it has one, is given out here and never again.
     ///
     /// # Errors
     /// [`RegistrationError::Exists`], and when the store gives no answer.
-    pub async fn add(&self, settings: Client, by: &Actor) -> Result<(Registration, Secret), RegistrationError> {
+    pub async fn add(
+        &self,
+        settings: Client,
+        by: &Actor,
+    ) -> Result<(Registration, Option<Secret>), RegistrationError> {
         let settings = &settings;
         self.store
             .transact(|| async {
@@ -47,7 +53,9 @@ impl Registrations {
                     return Err(RegistrationError::Exists(settings.id.clone()));
                 }
                 let mut txn = self.store.txn(key.key().partition().clone());
-                let (secret, kept) = ClientSecret::mint(txn.now(), self.store.random());
+                let takes_secret = settings.token_auth.takes_secret();
+                let made = takes_secret.then(|| ClientSecret::mint(txn.now(), self.store.random()));
+                let (secret, kept) = made.unzip();
                 let id = RegistrationId::mint(self.store.random());
                 let registration = Registration::new(id, settings.clone(), kept, txn.now());
                 txn.check_absent(key.key().clone()).put(&key, &registration)?;
@@ -60,7 +68,8 @@ impl Registrations {
     /// Gives a client a new secret. Those it has are accepted for `overlap` more.
     ///
     /// # Errors
-    /// [`RegistrationError::Unknown`], [`RegistrationError::TooManySecrets`], and when the store gives no answer.
+    /// [`RegistrationError::Unknown`], [`RegistrationError::NoSecret`], [`RegistrationError::TooManySecrets`], and when the
+    /// store gives no answer.
     pub async fn rotate_secret(
         &self,
         id: &ClientId,
@@ -70,6 +79,9 @@ impl Registrations {
         self.store
             .transact(|| async {
                 let entry = self.find(id).await?.ok_or_else(|| RegistrationError::Unknown(id.clone()))?;
+                if !entry.value.settings.token_auth.takes_secret() {
+                    return Err(RegistrationError::NoSecret(id.clone()));
+                }
                 let mut txn = self.store.txn(entry.key.partition().clone());
                 let (secret, kept) = ClientSecret::mint(txn.now(), self.store.random());
                 let after = entry.value.with_secret(kept, overlap, txn.now())?;

@@ -25,13 +25,13 @@ impl Grants {
         if client.access_token_format == AccessTokenFormat::Opaque {
             return Ok(issued.access.expose().to_string());
         }
-        let issuer = self.keys.issuer.as_str();
+        let ours = self.keys.issuer.as_str();
         let claims = AccessTokenClaims {
-            iss: issuer,
+            iss: ours,
             sub: &grant.user,
             aud: match &client.access_token_audience {
-                Some(service) => Audience::Two([service, issuer]),
-                None => Audience::One(issuer),
+                Some(service) => Audience::Two([service, ours]),
+                None => Audience::One(ours),
             },
             exp: issued.token.expires_at.as_seconds(),
             iat: issued.token.issued_at.as_seconds(),
@@ -39,7 +39,7 @@ impl Grants {
             client_id: client.id.as_str(),
             scope: issued.token.scope.to_string(),
             auth_time: grant.proof.auth_time.as_seconds(),
-            acr: acr(issuer, grant.proof.method),
+            acr: acr(ours, grant.proof.method),
         };
         self.keys.signing.sign(client.algorithm.into(), TYP, &claims)
     }
@@ -56,10 +56,6 @@ impl TokenKeys {
         let expected = Expected { typ: TYP, issuer, audience: Some(issuer), expiry: Expiry::Enforced };
         let Read { jti } = self.signing.verify(text, &expected).ok()?;
         let (grant, hash) = jti.split_once('.')?;
-        Some(Named {
-            kind: TokenKind::AccessToken,
-            grant: grant.parse().ok()?,
-            hash: TokenHash::from_text(hash)?,
-        })
+        Some(Named { kind: TokenKind::AccessToken, grant: grant.parse().ok()?, hash: TokenHash::from_text(hash)? })
     }
 }

@@ -181,14 +181,7 @@ impl Grants {
 }
 
 fn answer(grant: Grant, (access, token): (Token, AccessToken), refresh: &Token, opened: Opened) -> Issued {
-    Issued {
-        grant,
-        access,
-        token,
-        refresh_token: Some(refresh.expose().to_string()),
-        opened,
-        refreshed: true,
-    }
+    Issued { grant, access, token, refresh_token: Some(refresh.expose().to_string()), opened, refreshed: true }
 }
 
 /// RFC 6749, section 6: the same scope or less.

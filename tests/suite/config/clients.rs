@@ -122,7 +122,8 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("subject", "\"user_id\"", "user_id"),
         ("first_party", "false", "false"),
     ];
-    assert_eq!(lines.len(), SETTINGS.len(), "each of them");
+    // Keys stand beside no secret, and have a test of their own.
+    assert_eq!(lines.len() + 2, SETTINGS.len(), "each of them");
     let text = lines.map(|(key, value, _)| format!("{key} = {value}")).join("\n");
     let secret = "secret = \"client-secret-0123456789\"";
     let mut configured = load(&format!("{LEAST}[[clients]]\nid = \"sentry\"\n{secret}\n{text}")).unwrap().clients;
@@ -133,7 +134,61 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
     assert_eq!(registered, configured[0]);
     let kept = serde_json::to_value(&registered).unwrap();
     let names: BTreeSet<&str> = kept.as_object().unwrap().keys().map(String::as_str).collect();
-    options.remove("preset");
+    options.retain(|key| !["preset", "jwks_file"].contains(key));
     options.insert("id");
     assert_eq!(names, options, "what is kept has the same names");
+}
+
+/// RFC 7517, appendix A.1.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","kid":"1"}]}"#;
+
+#[test]
+fn the_keys_of_a_client_that_signs() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    std::fs::write(&file, format!("{KEYS}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    let signs = CLIENT.replace("secret = \"client-secret-0123456789\"", "token_auth = \"private_key_jwt\"");
+    let configured = |line: &str| load(&format!("{LEAST}{signs}{line}")).unwrap().clients.remove(0);
+    let inline = configured(&format!("jwks = '{KEYS}'"));
+    assert_eq!((inline.token_auth, inline.secrets.len()), (TokenAuth::PrivateKeyJwt, 0));
+    let keys = serde_json::to_value(&inline.jwks).unwrap();
+    assert_eq!(keys, serde_json::from_str::<serde_json::Value>(KEYS).unwrap());
+    assert_eq!(configured(&format!("jwks_file = \"{file}\"")), inline);
+    for (key, value) in [("jwks", KEYS), ("jwks_file", file)] {
+        let typed = [
+            ("name", "Sentry"),
+            ("redirect_uris", "https://sentry.example.com/auth/sso/"),
+            ("token_auth", "private_key_jwt"),
+            (key, value),
+        ];
+        let option = |key: &str| SETTINGS.iter().find(|setting| setting.key == key).copied().unwrap();
+        let given = typed.map(|(key, value)| (option(key), vec![value.to_owned()]));
+        assert_eq!(client_from_options("sentry-fly", given).unwrap(), inline, "{key}");
+    }
+}
+
+#[test]
+fn keys_that_prove_nothing_are_refused() {
+    let signs = CLIENT.replace("secret = \"client-secret-0123456789\"", "token_auth = \"private_key_jwt\"");
+    let private = KEYS.replace("\"kid\"", "\"d\":\"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE\",\"kid\"");
+    for (lines, key, part) in [
+        (signs.clone(), "clients[0].jwks", "has no key to prove itself by"),
+        (format!("{signs}jwks = ''"), "clients[0].jwks", "the value is empty"),
+        (format!("{signs}jwks = '[]'"), "clients[0].jwks", "this is no JWK set"),
+        (format!("{signs}jwks = '{{\"keys\":[]}}'"), "clients[0].jwks", "this set has 0 keys, and from 1 to 8"),
+        (format!("{signs}jwks = '{private}'"), "clients[0].jwks", "key 1 is private, since it has the member \"d\""),
+        (format!("{signs}jwks_file = \"/no/such/file\""), "clients[0].jwks_file", "cannot be read"),
+        (format!("{signs}jwks = '{KEYS}'\njwks_file = \"/no/such/file\""), "clients[0].jwks", "are both given"),
+        (format!("{CLIENT}jwks = '{KEYS}'"), "clients[0].jwks", "proves itself by a secret, so keys mean nothing"),
+        (
+            format!("{CLIENT}jwks = '{KEYS}'\ntoken_auth = \"private_key_jwt\""),
+            "clients[0].secret",
+            "so a secret means nothing",
+        ),
+    ] {
+        let shown = problem(&format!("{LEAST}{lines}"));
+        assert!(shown.starts_with(key) && shown.contains(part), "{lines}: {shown}");
+        assert!(!shown.contains("870MB6gf"), "{shown}");
+    }
 }

@@ -20,7 +20,7 @@ fn registrations(app: &TestApp) -> Registrations {
 async fn register(app: &TestApp) -> Rp {
     let added = registrations(app).add(settings(ID, &[]), &operator()).await.unwrap();
     look(app).await;
-    Rp::new(app, ID).knowing(added.1.expose())
+    Rp::new(app, ID).knowing(added.1.unwrap().expose())
 }
 
 async fn rotate(app: &TestApp, overlap: Duration) -> Rp {
@@ -120,7 +120,7 @@ async fn a_code_asked_for_by_one_who_was_there_before_is_of_no_use_to_the_one_wh
     // This node has not looked: it still gives out codes in the name of the first.
     let late = browser.get(&before.authorize()).await.sent_back()["code"].clone();
     look(&app).await;
-    let after = Rp::new(&app, ID).knowing(added.1.expose());
+    let after = Rp::new(&app, ID).knowing(added.1.unwrap().expose());
     for code in [code, late] {
         refused(&after.redeem(&code).await, 400, "invalid_grant");
     }

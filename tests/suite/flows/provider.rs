@@ -24,6 +24,8 @@ mod introspection;
 mod jwt_access;
 #[path = "provider/logout.rs"]
 mod logout;
+#[path = "provider/private_key_jwt.rs"]
+mod private_key_jwt;
 #[path = "provider/pushed.rs"]
 mod pushed;
 #[path = "provider/refresh.rs"]
@@ -64,8 +66,7 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
     let keys = TokenKeys { vault, signing: Arc::clone(&here.signing), issuer };
     let grants = Grants::new(store.clone(), keys, upstream, directory, clients, *here.grants.rules());
     let token = TokenEndpoint {
-        clients: Arc::clone(&here.clients),
-        limits: Arc::clone(&here.token.limits),
+        auth: Arc::clone(&here.token.auth),
         grants: Arc::clone(&grants),
         signing: Arc::clone(&here.signing),
         pushed: Arc::clone(&here.token.pushed),

@@ -133,7 +133,8 @@ fn a_changed_or_forged_jwt_says_nothing() {
 fn a_changed_or_forged_access_token_opens_nothing() {
     let lab = Lab::new();
     let (app, rp) = (&lab.app, Rp::new(&lab.app, "jwt"));
-    let [real, other] = ["leo", "ines"].map(|who| lab.wait(async { rp.tokens(&mut app.browser(), who).await.access }));
+    let [real, other] =
+        ["leo", "ines"].map(|who| lab.wait(async { rp.tokens(&mut app.browser(), who).await.access }));
     let jwks = lab.wait(app.browser().get("/oauth/jwks")).json();
     let before = app.dump();
     let changed = prop_oneof![change().prop_map(Ok), forgery().prop_map(Err)];

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::fly::Reserved;
 use super::link_saltmarsh;
 use super::needles::Needles;
+use crate::support::client_key::{ClientKey, set};
 use crate::support::ports::free_port;
 use crate::support::process::{Home, Node, OIDC_CLIENT, REDIRECT, http, program, stderr, stdout, until};
 use crate::support::redis::Server;
@@ -104,6 +105,34 @@ fn clients_are_added_listed_shown_and_removed() {
     assert!(done(&home, &["remove", "grafana", "--yes"]).starts_with("grafana is removed"));
     assert_eq!(done(&home, &["list"]).lines().count(), 2);
     refused(&home, &["show", "grafana"], 1, "there is no client grafana (it was removed by an operator, ");
+}
+
+#[test]
+fn a_client_that_signs_is_registered_by_its_public_keys_and_has_no_secret() {
+    let home = home();
+    let key = ClientKey::p256("2026");
+    let file = home.path("keys.json").display().to_string();
+    let words = ["--name", "Grafana", "--redirect-uri", REDIRECT, "--token-auth", "private_key_jwt"];
+    let add = |id: &'static str| [&["add", id][..], &words, &["--jwks-file", &file]].concat();
+    let mut private = key.jwk();
+    private["d"] = json!("870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE");
+    std::fs::write(&file, json!({ "keys": [private] }).to_string()).unwrap();
+    refused(&home, &add(ID), 2, "jwks_file (--jwks-file): key 1 is private, since it has the member \"d\"");
+    assert!(!stderr(&client(&home, &add(ID))).contains("870MB6gf"));
+    std::fs::write(&file, set(&[&key])).unwrap();
+
+    let added = done(&home, &add(ID));
+    assert!(added.contains("It proves itself by its own key; there is no secret.") && !added.contains("secret: "));
+    let shown: Value = serde_json::from_str(&done(&home, &["show", ID, "--json"])).unwrap();
+    assert_eq!((&shown["secrets"], &shown["jwks"]), (&json!([]), &json!({ "keys": [key.jwk()] })));
+    assert_eq!(shown["token_auth"], "private_key_jwt");
+    refused(&home, &["rotate-secret", ID], 1, "proves itself by a key of its own, and has no secret");
+    let beside = ["--token-auth", "client_secret_post"];
+    let keys = set(&[&key]);
+    let both = [&["add", "other"][..], &words[..4], &beside, &["--jwks", &keys]].concat();
+    refused(&home, &both, 2, "jwks (--jwks): this client proves itself by a secret, so keys mean nothing");
+    let none = [&["add", "other"][..], &words].concat();
+    refused(&home, &none, 2, "jwks: this client has no key to prove itself by. Give jwks or jwks_file.");
 }
 
 #[test]

@@ -17,7 +17,7 @@ async fn register(app: &TestApp, first_party: &str) -> Rp {
     let settings = settings(ID, &[("first_party", first_party)]);
     let added = Registrations::new(app.store.clone()).add(settings, &operator()).await.unwrap();
     app.program.app.clients.refresh().await.unwrap();
-    Rp::new(app, ID).knowing(added.1.expose())
+    Rp::new(app, ID).knowing(added.1.as_ref().unwrap().expose())
 }
 
 async fn unregister(app: &TestApp) {

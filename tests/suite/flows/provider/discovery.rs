@@ -25,6 +25,8 @@ async fn get(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
 #[tokio::test]
 async fn the_document_under_both_forms() {
     let app = TestApp::new().await;
+    let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let algorithms = ["RS256", "PS256", "ES256"];
     let expected = json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),
@@ -37,11 +39,14 @@ async fn the_document_under_both_forms() {
         "grant_types_supported": ["authorization_code", "refresh_token"],
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["ES256", "RS256"],
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": algorithms,
         "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
-        "introspection_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
         "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
-        "revocation_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "pushed_authorization_request_endpoint": format!("{ISSUER}/oauth/par"),
         "require_pushed_authorization_requests": false,
         "end_session_endpoint": format!("{ISSUER}/oauth/logout"),

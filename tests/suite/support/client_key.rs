@@ -1,0 +1,80 @@
+//! Keys by which a client proves itself (`private_key_jwt`).
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
+    RsaPublicKeyComponents,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+/// A key pair with a name.
+pub(crate) struct ClientKey {
+    pub(crate) kid: &'static str,
+    pair: Pair,
+}
+
+enum Pair {
+    P256(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+fn text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+impl ClientKey {
+    pub(crate) fn p256(kid: &'static str) -> Self {
+        Self { kid, pair: Pair::P256(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap()) }
+    }
+
+    pub(crate) fn rsa(kid: &'static str) -> Self {
+        Self { kid, pair: Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()) }
+    }
+
+    /// The public key.
+    pub(crate) fn jwk(&self) -> Value {
+        match &self.pair {
+            Pair::P256(pair) => {
+                let point = pair.public_key().as_ref();
+                json!({"kty": "EC", "crv": "P-256", "kid": self.kid, "x": text(&point[1..33]), "y": text(&point[33..])})
+            }
+            Pair::Rsa(pair) => {
+                let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                json!({"kty": "RSA", "kid": self.kid, "n": text(&public.n), "e": text(&public.e)})
+            }
+        }
+    }
+
+    /// The algorithm that it usually signs with.
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match self.pair {
+            Pair::P256(_) => "ES256",
+            Pair::Rsa(_) => "RS256",
+        }
+    }
+
+    /// A JWT by the algorithm that the header names, or the usual one.
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> String {
+        let message = format!("{}.{}", text(header.to_string().as_bytes()), text(claims.to_string().as_bytes()));
+        let random = SystemRandom::new();
+        let signature = match &self.pair {
+            Pair::P256(pair) => pair.sign(&random, message.as_bytes()).unwrap().as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                let padding: &'static dyn RsaEncoding =
+                    if header["alg"] == "PS256" { &RSA_PSS_SHA256 } else { &RSA_PKCS1_SHA256 };
+                pair.sign(padding, &random, message.as_bytes(), &mut signature).unwrap();
+                signature
+            }
+        };
+        format!("{message}.{}", text(&signature))
+    }
+}
+
+/// A JWK set as the configuration takes it.
+pub(crate) fn set(keys: &[&ClientKey]) -> String {
+    json!({ "keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>() }).to_string()
+}
