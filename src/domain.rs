@@ -13,6 +13,7 @@ pub mod email;
 pub mod grant;
 pub mod host;
 pub mod ids;
+pub mod machine;
 pub mod master_keys;
 pub mod member;
 pub mod organization;

@@ -15,6 +15,7 @@ use crate::domain::client::{
     AccessTokenFormat, Client, ClientSecret, MOST_SECRETS, SigningAlgorithm, Subject, TokenAuth,
 };
 use crate::domain::client_keys::ClientKeys;
+use crate::domain::machine::MachineScope;
 use crate::domain::secret::{Secret, TokenHash};
 
 /// What the switches of a client are unless they are set one by one.
@@ -117,6 +118,8 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
     let switches = read_switches(section, preset.flatten().unwrap_or(STANDARD));
     let jwks = read_keys(section, switches.as_ref().map(|switches| switches.token_auth));
     let access_token = read_access_token(section);
+    let scopes = &MACHINE_SCOPES;
+    let machine_scopes = section.optional("machine_scopes", parse::list(parse::choice(scopes)));
     let (_, switches, access_token) = (preset?, switches?, access_token?);
     Some(Client {
         id: id?,
@@ -140,8 +143,14 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         denials_on_own_page: switches.denials_on_own_page,
         subject: switches.subject,
         first_party: switches.first_party,
+        machine_scopes: machine_scopes?.into_iter().flatten().collect(),
     })
 }
+
+const MACHINE_SCOPES: [(&str, MachineScope); 2] = [
+    (MachineScope::OrganizationsRead.as_str(), MachineScope::OrganizationsRead),
+    (MachineScope::OrganizationsDisable.as_str(), MachineScope::OrganizationsDisable),
+];
 
 fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
     let auth = &[

@@ -218,6 +218,7 @@ fn check_max_age(parameters: &Parameters) -> Result<Option<Duration>, OAuthError
 mod tests {
     use super::*;
     use crate::domain::client::{AccessTokenFormat, SigningAlgorithm, Subject, TokenAuth};
+    use crate::domain::machine::MachineScopes;
 
     fn client(require_pkce: bool, require_openid: bool) -> Client {
         Client {
@@ -242,6 +243,7 @@ mod tests {
             denials_on_own_page: false,
             subject: Subject::UserId,
             first_party: true,
+            machine_scopes: MachineScopes::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::client_keys::ClientKeys;
 use super::ids::{ClientId, RegistrationId};
+use super::machine::MachineScopes;
 use super::secret::{Secret, TokenHash};
 use crate::clock::Timestamp;
 use crate::random::Random;
@@ -154,6 +155,9 @@ pub struct Client {
     /// and one that was registered before this could be said goes on as it did.
     #[serde(default = "yes")]
     pub first_party: bool,
+    /// What the client may do in its own name.
+    #[serde(default)]
+    pub machine_scopes: MachineScopes,
 }
 
 fn yes() -> bool {

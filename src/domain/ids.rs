@@ -123,6 +123,10 @@ id!(
     GrantId
 );
 id!(
+    /// One access token that a client was given in its own name.
+    MachineTokenId
+);
+id!(
     /// One execution of "Disable Fly.io Auth". Sorts by time.
     RunId
 );
@@ -167,6 +171,13 @@ impl UserId {
 }
 
 impl GrantId {
+    #[must_use]
+    pub fn mint(random: &dyn Random) -> Self {
+        Self(random_text(random))
+    }
+}
+
+impl MachineTokenId {
     #[must_use]
     pub fn mint(random: &dyn Random) -> Self {
         Self(random_text(random))

@@ -134,6 +134,8 @@ pub enum TokenKind {
     AuthorizationCode,
     AccessToken,
     RefreshToken,
+    /// An access token of a client itself.
+    MachineToken,
     Session,
 }
 
@@ -144,6 +146,7 @@ impl TokenKind {
             Self::AuthorizationCode => "fbc",
             Self::AccessToken => "fba",
             Self::RefreshToken => "fbr",
+            Self::MachineToken => "fbm",
             Self::Session => "fbs",
         }
     }

@@ -7,6 +7,7 @@
 
 pub mod inspect;
 mod jwt;
+mod machine;
 pub mod redeem;
 mod refresh;
 
@@ -56,6 +57,10 @@ pub enum GrantError {
 impl GrantError {
     fn invalid(description: &str) -> Self {
         Self::OAuth(OAuthError::new(OAuthCode::InvalidGrant, description))
+    }
+
+    fn of_another_client() -> Self {
+        Self::invalid("the token was issued to another client")
     }
 }
 

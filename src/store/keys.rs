@@ -26,6 +26,7 @@
 //! | `clients/all` | `client/<id>` | registered clients, with the hashes of their secrets |
 //! | | `event/<id>/<time, newest first>-<id>` | what became of a client |
 //! | `assertion/<hash>` | `used` | names (`jti`) of assertions by which clients proved themselves |
+//! | `machine/<id>` | `token` | an access token that a client was given in its own name |
 //! | `pushed/<hash>` | `request` | authorization requests that clients handed over, until the person arrives |
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
@@ -69,7 +70,10 @@ use crate::domain::audit::AuditEntry;
 use crate::domain::consent::Consent;
 use crate::domain::disable::{Row, RowStatus, Run, Which};
 use crate::domain::grant::{AccessToken, Grant};
-use crate::domain::ids::{ClientId, FormId, GrantId, OrganizationId, RunId, Slug, UpstreamUserId, UserId};
+use crate::domain::ids::{
+    ClientId, FormId, GrantId, MachineTokenId, OrganizationId, RunId, Slug, UpstreamUserId, UserId,
+};
+use crate::domain::machine::MachineToken;
 use crate::domain::member::Member;
 use crate::domain::organization::Organization;
 use crate::domain::pushed::PushedRequest;
@@ -93,6 +97,7 @@ impl Stored for Whereabouts {}
 impl Stored for Consent {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
+impl Stored for MachineToken {}
 impl Stored for PushedRequest {}
 impl Stored for Registration {}
 impl Stored for ClientEvent {}
@@ -299,6 +304,11 @@ pub fn client_events(id: &ClientId) -> Collection<ClientEvent> {
 #[must_use]
 pub fn client_event(id: &ClientId, at: Timestamp, unique: &str) -> TypedKey<ClientEvent> {
     client_events(id).item(&newest_first(at, unique))
+}
+
+#[must_use]
+pub fn machine_token(id: &MachineTokenId) -> TypedKey<MachineToken> {
+    record(Partition::new("machine", id.as_str()), "token")
 }
 
 /// `name` is the hash of the client and the `jti`.

@@ -146,6 +146,13 @@ pub const SETTINGS: &[Setting] = &[
         Takes::One,
         "Whether the application is your own: one that is not asks each person what it may learn about them",
     ),
+    setting(
+        ("machine_scopes", "machine-scope"),
+        "SCOPE",
+        Takes::Many,
+        "What the client may do in its own name (client credentials): `organizations:read`, `organizations:disable`; \
+         once for each",
+    ),
 ];
 
 /// The client that `options` describe, each as a setting with its values. It has no secret yet.

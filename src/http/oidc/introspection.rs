@@ -13,7 +13,7 @@ use super::token::{TokenEndpoint, missing};
 use crate::domain::claims::OrganizationClaim;
 use crate::domain::client::Client;
 use crate::domain::consent::{Permission, tells};
-use crate::domain::ids::UserId;
+use crate::domain::machine::MachineToken;
 use crate::domain::secret::TokenKind;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
@@ -26,14 +26,14 @@ struct Answer<'a> {
     active: bool,
     iss: &'a str,
     client_id: &'a str,
-    sub: &'a UserId,
+    sub: &'a str,
     scope: String,
     /// Only of an access token (RFC 7662 names the type of RFC 6749, section 5.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
     iat: i64,
     exp: i64,
-    /// What the token opens at this moment, for a client that may know it.
+    /// What the token opens at this moment, if it stands for a person and the client may know it.
     #[serde(skip_serializing_if = "Option::is_none")]
     organizations: Option<Vec<OrganizationClaim>>,
 }
@@ -50,10 +50,29 @@ pub async fn post(
     // A hint about the kind is not needed: the token says it (RFC 7662, section 2.1).
     let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok(match endpoint.grants.introspect(&client, token).await? {
-        Some(active) => (no_store, Json(answer(&web, &client, &active))).into_response(),
+    if let Some(active) = endpoint.grants.introspect(&client, token).await? {
+        return Ok((no_store, Json(answer(&web, &client, &active))).into_response());
+    }
+    let own = endpoint.grants.machine_token(token).await?.filter(|own| own.client == client.id);
+    Ok(match own {
+        Some(own) => (no_store, Json(of_client(&web, &own))).into_response(),
         None => (no_store, Json(json!({ "active": false }))).into_response(),
     })
+}
+
+/// A token without a person is about its client (RFC 9068, section 2.2, says so of `sub`).
+fn of_client<'a>(web: &'a Web, own: &'a MachineToken) -> Answer<'a> {
+    Answer {
+        active: true,
+        iss: web.issuer.as_str(),
+        client_id: own.client.as_str(),
+        sub: own.client.as_str(),
+        scope: own.scopes.to_string(),
+        token_type: Some("Bearer"),
+        iat: own.issued_at.as_seconds(),
+        exp: own.expires_at.as_seconds(),
+        organizations: None,
+    }
 }
 
 fn answer<'a>(web: &'a Web, client: &Client, active: &'a Active) -> Answer<'a> {
@@ -62,7 +81,7 @@ fn answer<'a>(web: &'a Web, client: &Client, active: &'a Active) -> Answer<'a> {
         active: true,
         iss: web.issuer.as_str(),
         client_id: active.grant.client.as_str(),
-        sub: &active.grant.user,
+        sub: active.grant.user.as_str(),
         scope: active.scope.to_string(),
         token_type: (active.kind == TokenKind::AccessToken).then_some("Bearer"),
         iat: active.issued_at.as_seconds(),

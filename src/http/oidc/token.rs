@@ -18,6 +18,7 @@ use super::userinfo::person_claims;
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
 use crate::domain::client::{AccessTokenFormat, Client};
+use crate::domain::machine::MachineToken;
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
@@ -50,6 +51,16 @@ struct TokenAnswer {
     created_at: i64,
 }
 
+impl IntoResponse for TokenAnswer {
+    fn into_response(self) -> Response {
+        let headers = [
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            (header::PRAGMA, HeaderValue::from_static("no-cache")),
+        ];
+        (headers, Json(self)).into_response()
+    }
+}
+
 /// `POST /oauth/token`
 pub async fn post(
     State(web): State<Arc<Web>>,
@@ -60,17 +71,22 @@ pub async fn post(
     body: String,
 ) -> Result<Response, OAuthFailure> {
     let (client, form) = endpoint.form(TOKEN, &visitor, &headers, (query.as_deref(), &body)).await?;
-    endpoint.check_key(&web, &client)?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
+            endpoint.check_key(&web, &client)?;
             let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
             let redirect_uri = form.one("redirect_uri")?;
             let sent = Redemption { code, redirect_uri, code_verifier: form.one("code_verifier")? };
             endpoint.grants.redeem(&client, sent).await?
         }
         Some("refresh_token") => {
+            endpoint.check_key(&web, &client)?;
             let token = form.one("refresh_token")?.ok_or_else(|| missing("refresh_token is missing"))?;
             endpoint.grants.refresh(&client, token, form.one("scope")?).await?
+        }
+        Some("client_credentials") => {
+            let (access_token, kept) = endpoint.grants.issue_machine_token(&client, form.one("scope")?).await?;
+            return Ok(own(&web, access_token, &kept));
         }
         Some(_) => return Err(OAuthFailure::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported")),
         None => return Err(missing("grant_type is missing")),
@@ -137,11 +153,7 @@ impl TokenEndpoint {
             scope: issued.token.scope.to_string(),
             created_at: now.as_seconds(),
         };
-        let headers = [
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-            (header::PRAGMA, HeaderValue::from_static("no-cache")),
-        ];
-        Ok((headers, Json(answer)).into_response())
+        Ok(answer.into_response())
     }
 
     fn id_token(
@@ -174,6 +186,22 @@ impl TokenEndpoint {
         };
         self.signing.sign(client.algorithm.into(), "JWT", &claims).map_err(|error| unsigned(&error))
     }
+}
+
+/// The answer to a client that asked for a token in its own name: neither a refresh token, since it may ask again (RFC
+/// 6749, section 4.4.3), nor an `id_token`, since nobody has signed in.
+fn own(web: &Web, access_token: String, kept: &MachineToken) -> Response {
+    let now = web.clock.now();
+    let answer = TokenAnswer {
+        access_token,
+        token_type: "Bearer",
+        expires_in: whole_seconds(kept.expires_at.since(now)),
+        refresh_token: None,
+        id_token: None,
+        scope: kept.scopes.to_string(),
+        created_at: now.as_seconds(),
+    };
+    answer.into_response()
 }
 
 /// Rounded up: a token that was given a moment ago has all of its time.

@@ -89,6 +89,8 @@ pub enum Refusal {
     Scope,
     /// At `token/info`, for a client that is not the operator's own.
     Read,
+    /// A good token of a client itself: a new one of the same kind would be refused as well.
+    NoPerson,
 }
 
 impl From<Refusal> for OAuthFailure {
@@ -115,11 +117,16 @@ impl From<Refusal> for OAuthFailure {
                 "The scope read is needed",
                 "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"read\"",
             ),
+            Refusal::NoPerson => (
+                OAuthCode::InsufficientScope,
+                "The access token stands for a client, not for a person",
+                "Bearer realm=\"flybridge\", error=\"insufficient_scope\"",
+            ),
         };
         let failure = Self { challenge: Some(challenge), ..Self::new(code, description) };
         match refusal {
             Refusal::Missing => Self { status: StatusCode::UNAUTHORIZED, ..failure },
-            Refusal::Twice | Refusal::Invalid | Refusal::Scope | Refusal::Read => failure,
+            Refusal::Twice | Refusal::Invalid | Refusal::Scope | Refusal::Read | Refusal::NoPerson => failure,
         }
     }
 }
@@ -140,5 +147,9 @@ pub async fn bearer(
         (None, None) => return Err(Refusal::Missing.into()),
         (Some(_), Some(_)) => return Err(Refusal::Twice.into()),
     };
-    grants.authenticate(&token).await?.ok_or_else(|| Refusal::Invalid.into())
+    if let Some(authenticated) = grants.authenticate(&token).await? {
+        return Ok(authenticated);
+    }
+    let of_client = grants.machine_token(&token).await?.is_some();
+    Err(if of_client { Refusal::NoPerson } else { Refusal::Invalid }.into())
 }

@@ -63,6 +63,9 @@ impl Grants {
     /// # Errors
     /// `invalid_grant` for a token of another client, which stays as it is.
     pub async fn give_back(&self, client: &Client, text: &str) -> Result<(), GrantError> {
+        if self.give_back_machine_token(client, text).await? {
+            return Ok(());
+        }
         let Some(named) = self.named(text) else { return Ok(()) };
         let Some(entry) = self.store.read(&keys::grant(&named.grant)).await? else { return Ok(()) };
         if named.kind == TokenKind::AccessToken {
@@ -94,5 +97,5 @@ fn own(client: &Client, grant: &Entry<Grant>) -> Result<(), GrantError> {
     if grant.value.client == client.id {
         return Ok(());
     }
-    Err(GrantError::invalid("the token was issued to another client"))
+    Err(GrantError::of_another_client())
 }

@@ -15,6 +15,7 @@ fn presets_of_clients() {
     assert!(standard.require_pkce && standard.require_openid && !standard.require_par);
     assert!(!standard.claims_in_id_token && !standard.always_refresh_token && !standard.denials_on_own_page);
     assert_eq!(standard.subject, Subject::UserId);
+    assert!(standard.machine_scopes.is_empty());
     assert_eq!(standard, client("preset = \"standard\""));
     let oidc = client("preset = \"sentry-oidc\"");
     assert_eq!((oidc.token_auth, oidc.algorithm), (TokenAuth::ClientSecretPost, SigningAlgorithm::Rs256));
@@ -74,6 +75,7 @@ fn clients_that_cannot_be_are_refused() {
         ("name = ", "backchannel_logout_uri = \"https://me@sentry.example.com/\"\nname = ", "user name or password"),
         ("name = ", "backchannel_logout_uri = \"/out\"\nname = ", "not an absolute address"),
         ("name = ", "access_token_audience = \"https://api.example.com\"\nname = ", "names no audience"),
+        ("name = ", "machine_scopes = \"organizations:write\"\nname = ", "\"organizations:write\" is not known here"),
         ("name = ", "access_token_format = \"jws\"\nname = ", "\"jws\" is not known here"),
         ("name = ", "access_token_format = \"jwt\"\naccess_token_audience = \"api\"\nname = ", "not an absolute"),
         ("client-secret-0123456789", "changeme", "the secret has 8 characters"),
@@ -121,6 +123,7 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("denials_on_own_page", "false", "false"),
         ("subject", "\"user_id\"", "user_id"),
         ("first_party", "false", "false"),
+        ("machine_scopes", "[\"organizations:read\"]", "organizations:read"),
     ];
     // Keys stand beside no secret, and have a test of their own.
     assert_eq!(lines.len() + 2, SETTINGS.len(), "each of them");

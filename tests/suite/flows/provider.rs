@@ -24,6 +24,8 @@ mod introspection;
 mod jwt_access;
 #[path = "provider/logout.rs"]
 mod logout;
+#[path = "provider/machine.rs"]
+mod machine;
 #[path = "provider/private_key_jwt.rs"]
 mod private_key_jwt;
 #[path = "provider/pushed.rs"]

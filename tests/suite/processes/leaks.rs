@@ -71,6 +71,7 @@ async fn walk(home: impl Fn(std::net::SocketAddr) -> Home) -> (Home, Way) {
     receiver.will([Act::Status(503), Act::Drop, Act::Status(400), Act::Status(503)]);
     let home = home(sink.address()).fly(&fly.url()).line("log", "filter = \"info,flybridge=trace\"");
     let home = home.line("oidc client", format!("backchannel_logout_uri = \"{}\"", receiver.url));
+    let home = home.line("oidc client", "machine_scopes = [\"organizations:read\"]");
     link_saltmarsh(&home);
     let node = Node::start(&home).await;
     let fly = fly.serve(&[&node]);
@@ -89,6 +90,7 @@ async fn walk(home: impl Fn(std::net::SocketAddr) -> Home) -> (Home, Way) {
     ] {
         way.needles.add(secret, what);
     }
+    way.at_the_back().await;
     way.before_the_switch().await;
     way.switch().await;
     way.after_the_switch().await;
@@ -99,6 +101,23 @@ async fn walk(home: impl Fn(std::net::SocketAddr) -> Home) -> (Home, Way) {
 }
 
 impl Way {
+    /// What a client does without anybody there: a token in its own name, and a request that it hands over.
+    async fn at_the_back(&mut self) {
+        let client = [("client_id", OIDC_CLIENT), ("client_secret", OIDC_SECRET)];
+        let form = BTreeMap::from_iter([&client[..], &[("grant_type", "client_credentials")]].concat());
+        assert_eq!(self.token(&form).await["scope"], "organizations:read");
+        let request = [("response_type", "code"), ("scope", "openid"), ("redirect_uri", REDIRECT)];
+        let pushed = http().post(self.node.url("/oauth/par")).form(&[&client[..], &request].concat()).send().await;
+        let pushed: serde_json::Value = serde_json::from_str(&pushed.unwrap().text().await.unwrap()).unwrap();
+        let name = pushed["request_uri"].as_str().unwrap().rsplit(':').next().unwrap().to_owned();
+        self.needles.add(&name, "request_uri");
+        let query = [("client_id", OIDC_CLIENT), ("request_uri", pushed["request_uri"].as_str().unwrap())];
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let mut visitor = Visitor::at(&self.node);
+        assert!(visitor.get(&format!("/oauth/authorize?{query}")).await.location().starts_with("/sign-in?tx="));
+        self.keep_cookies(&visitor);
+    }
+
     /// An admin comes through Sentry's Fly.io provider, a member through the OpenID Connect plug-in.
     async fn before_the_switch(&mut self) {
         let mut ines = Visitor::at(&self.node);
@@ -285,7 +304,8 @@ fn search(home: &Home, way: &Way, heap: &[u8]) {
         ("client secret", 3),
         ("password", 2),
         ("code", 4),
-        ("access_token", 7),
+        ("access_token", 8),
+        ("request_uri", 1),
         ("refresh_token", 6),
         ("id_token", 5),
         ("set-up link", 2),

@@ -228,7 +228,7 @@ async fn grant_type_missing_or_unknown() {
     let app = TestApp::new().await;
     let sentry = app.sentry();
     refused(&sentry.token(sentry.redemption("x").without("grant_type")).await, 400, "invalid_request");
-    for kind in ["password", "client_credentials", "implicit", "urn:ietf:params:oauth:grant-type:device_code"] {
+    for kind in ["password", "Client_Credentials", "implicit", "urn:ietf:params:oauth:grant-type:device_code"] {
         let answer = sentry.token(sentry.redemption("x").with("grant_type", kind)).await;
         refused(&answer, 400, "unsupported_grant_type");
     }
