@@ -80,6 +80,8 @@ impl ClientAuth {
                     return Err(refuse(&why));
                 }
             }
+        } else if let Proof::Assertion(Err(refused)) = &presented.proof {
+            tracing::info!(reason = %refused, "an assertion does not say which client it is from");
         }
         // Only failures are counted, and a right secret is always right: a busy client is no attack, and nobody keeps
         // one out by guessing.
