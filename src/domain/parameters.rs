@@ -6,7 +6,7 @@ use super::authorize::{OAuthCode, OAuthError};
 
 /// Decoded parameters of a query or form, in order. A parameter without a value counts as absent (RFC 6749,
 /// section 3.1).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
     /// Everything decoded to UTF-8.

@@ -30,12 +30,12 @@ pub struct ClientAuth {
 }
 
 /// What a client sent to prove itself.
-struct Presented<'f> {
-    id: String,
-    proof: Proof<'f>,
+pub struct Presented<'f> {
+    pub id: String,
+    pub proof: Proof<'f>,
 }
 
-enum Proof<'f> {
+pub enum Proof<'f> {
     /// One of them is meant.
     Secrets(Vec<String>, TokenAuth),
     Assertion(Result<Box<Assertion<'f>>, AssertionRefused>),
@@ -121,7 +121,8 @@ impl ClientAuth {
     }
 }
 
-fn presented<'f>(headers: &HeaderMap, form: &'f Parameters) -> Result<Presented<'f>, OAuthFailure> {
+/// What the request holds for it, in one way only (RFC 6749, section 2.3).
+pub fn presented<'f>(headers: &HeaderMap, form: &'f Parameters) -> Result<Presented<'f>, OAuthFailure> {
     let secret = form.one("client_secret")?;
     let id = form.one("client_id")?;
     let assertion = (form.one("client_assertion")?, form.one("client_assertion_type")?);
