@@ -2,6 +2,7 @@
 
 mod by_hand;
 mod nodes;
+mod under_load;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
