@@ -71,7 +71,7 @@ enum Command {
         #[command(subcommand)]
         command: client::ClientCommand,
     },
-    /// Look at the signing keys, have the next ones sign sooner, or take one away.
+    /// Look at the signing keys, have the next ones sign sooner, or take one away; look at the master keys.
     Keys {
         #[command(flatten)]
         config: ConfigArgs,

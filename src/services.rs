@@ -14,6 +14,7 @@ pub mod mail;
 pub mod outbox;
 pub mod passwords;
 pub mod pushed;
+pub mod resealing;
 pub mod sessions;
 pub mod setup_links;
 pub mod signing;

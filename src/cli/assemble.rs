@@ -35,6 +35,7 @@ use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender,
 use crate::services::outbox::{Links, MailHealth, Outbox, Rate, WorkerRules};
 use crate::services::passwords::{Passwords, PoolSettings};
 use crate::services::pushed::PushedRequests;
+use crate::services::resealing::Resealing;
 use crate::services::sessions::Sessions;
 use crate::services::setup_links::SetUpLinks;
 use crate::services::signing::SigningKeys;
@@ -88,6 +89,7 @@ pub async fn assemble(
     let signing = Arc::new(signing.map_err(|e| StartError::new("the signing keys cannot be used", e))?);
     let clients = Arc::new(Clients::open(services.store.clone(), &config.clients).await?);
     let outbox = Arc::new(outbox(config, &services, &signing, &clients)?);
+    outbox.resealing.begin().await?;
     let settings = PoolSettings {
         parameters: config.passwords.parameters,
         threads: config.passwords.threads,
@@ -175,6 +177,12 @@ fn outbox(
         set_up_links: Arc::clone(&services.set_up_links),
         mailer: Arc::new(mailer),
         back_channel,
+        resealing: Resealing::new(
+            Arc::clone(&services.jobs),
+            Arc::clone(&services.vault),
+            Arc::clone(&services.upstream),
+            Arc::clone(signing),
+        ),
         vault: Arc::clone(&services.vault),
         links: Links {
             base: config.server.issuer.as_str().to_owned(),

@@ -1,4 +1,4 @@
-//! `flybridge keys`: the keys that sign tokens.
+//! `flybridge keys`: the keys that sign tokens, and the master keys that everything is sealed with.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::serve::KEYS_EVERY;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::random::SystemRandom;
+use crate::services::resealing::{Walk, last_walk};
 use crate::services::signing::{KeyChange, KeyEvent, KeyInfo, RotationPlan, SigningError, SigningKeys, Stage};
 use crate::services::vault::Vault;
 
@@ -24,6 +25,8 @@ pub enum KeysCommand {
         /// Its id; `keys list` shows all.
         kid: String,
     },
+    /// How far everything is sealed with the current master key, and whether older ones may be removed.
+    Master,
 }
 
 impl From<SigningError> for StartError {
@@ -41,9 +44,14 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(&config.store, Arc::clone(&clock), Arc::new(SystemRandom::default())).await?;
     let vault = Vault::new(&config.keys.master).map_err(|e| StartError::new("the master keys cannot be used", e))?;
-    let keys = SigningKeys::open(store, Arc::new(vault)).await?;
+    let vault = Arc::new(vault);
+    let keys = SigningKeys::open(store.clone(), Arc::clone(&vault)).await?;
     let history_wanted = matches!(command, KeysCommand::List);
     let changed = match command {
+        KeysCommand::Master => {
+            println!("{}", sealed(&vault, last_walk(&store).await?.as_ref()));
+            return Ok(());
+        }
         KeysCommand::List => false,
         KeysCommand::Rotate => {
             keys.hand_over(RotationPlan::default()).await?;
@@ -68,6 +76,37 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
         println!("Nodes that run take this over within {minutes} minutes; restart them to have it at once.");
     }
     Ok(())
+}
+
+/// What is known of the current master key: the last walk through what is sealed tells it.
+fn sealed(vault: &Vault, walk: Option<&Walk>) -> String {
+    let current = vault.current_id();
+    let Some(walk) = walk.filter(|walk| walk.key == current) else {
+        return match vault.master_keys() {
+            1 => format!("{current}  the only master key"),
+            _ => format!("{current}  current: what older ones sealed is sealed anew as soon as a node starts"),
+        };
+    };
+    let counts = format!("{} people looked at, {} sealed anew", walk.looked_at, walk.sealed);
+    let lost = match walk.lost {
+        0 => String::new(),
+        lost => format!("\n{lost} open with none of the master keys; these people sign in at Fly.io again"),
+    };
+    match walk.ended_at {
+        None => {
+            let at = walk.at().map(|slug| format!(", now at {slug}")).unwrap_or_default();
+            let begun = walk.begun_at.to_jiff();
+            format!(
+                "{current}  current: sealing anew since {begun}: {counts}{at}; keep older ones until it ends{lost}"
+            )
+        }
+        Some(ended) => {
+            let ended = ended.to_jiff();
+            format!(
+                "{current}  current: all is sealed with it since {ended}: {counts}; older ones may be removed{lost}"
+            )
+        }
+    }
 }
 
 fn told(event: &KeyEvent) -> String {

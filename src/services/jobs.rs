@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::resealing::Errand;
 use crate::clock::Timestamp;
 use crate::domain::disable::Which;
 use crate::domain::email::mask;
@@ -64,6 +65,8 @@ pub enum Work {
     Finish { organization: OrganizationId, run: RunId },
     /// Tell the person's organizations that they have a password.
     PasswordSet { user: UserId, from: Option<String> },
+    /// Seal the tokens of the next people with a new master key.
+    SealAgain(Errand),
 }
 
 /// A walk through the ledger of a run, for an admin who asked for more than one mail once more.

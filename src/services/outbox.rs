@@ -28,6 +28,7 @@ use super::directory::Directory;
 use super::disable::Disable;
 use super::jobs::{Jobs, Outgoing};
 use super::mail::Mailer;
+use super::resealing::Resealing;
 use super::setup_links::SetUpLinks;
 use super::vault::Vault;
 use crate::store::queue::{Backoff, Taking};
@@ -89,6 +90,7 @@ pub struct Outbox {
     pub set_up_links: Arc<SetUpLinks>,
     pub mailer: Arc<Mailer>,
     pub back_channel: BackChannel,
+    pub resealing: Resealing,
     pub vault: Arc<Vault>,
     pub links: Links,
     pub rate: Rate,

@@ -96,6 +96,14 @@ impl SigningKeys {
         }
     }
 
+    /// Whether all of them lie in the store under the current master key. [`SigningKeys::rotate`] brings them there.
+    ///
+    /// # Errors
+    /// When the store gives no answer.
+    pub async fn is_sealed_anew(&self) -> Result<bool, SigningError> {
+        Ok(!read(&self.store).await?.value.is_outdated(&self.vault))
+    }
+
     /// The keys as they are written down, and what became of keys until now.
     ///
     /// # Errors

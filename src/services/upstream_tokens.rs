@@ -15,7 +15,7 @@ use crate::domain::ids::{UpstreamUserId, UserId};
 use crate::domain::user::User;
 use crate::domain::whereabouts::Place;
 use crate::store::records::{Entry, Stored};
-use crate::store::{Attempt, Outcome, Store, StoreError, keys};
+use crate::store::{Attempt, Store, StoreError, keys};
 
 /// People whose turns are told apart; others wait for each other now and then.
 const TURNS: usize = 64;
@@ -51,6 +51,16 @@ pub struct UpstreamTokens {
     fly: Arc<FlyConnector>,
     /// Fly.io's refresh tokens work once: on this node only one renewal of a person runs at a time.
     turns: [tokio::sync::Mutex<()>; TURNS],
+}
+
+/// What became of tokens that were to be sealed with the current master key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sealing {
+    /// There are none, or they were sealed with it before.
+    Current,
+    Anew,
+    /// They open with none of the master keys.
+    Lost,
 }
 
 /// Tokens as they were read.
@@ -155,7 +165,7 @@ impl UpstreamTokens {
         match self.fly.refresh(refresh, self.store.now(), deadline).await {
             Ok(mut renewed) => {
                 renewed.refresh = renewed.refresh.or_else(|| stale.refresh.clone());
-                self.replace(user, &held.entry, renewed).await
+                self.replace(user, stale, renewed).await
             }
             Err(UpstreamError::Refused) => {
                 let newer = deadline.bound(self.await_newer(user, stale)).await.map_err(AskError::Upstream)??;
@@ -165,19 +175,37 @@ impl UpstreamTokens {
         }
     }
 
-    /// Keeps renewed tokens if those they replace are still there; those of a newer sign-in are used otherwise.
-    async fn replace(
-        &self,
-        user: &UserId,
-        before: &Entry<SealedTokens>,
-        renewed: FlyTokens,
-    ) -> Result<FlyTokens, AskError> {
-        let mut txn = self.store.txn(keys::user_partition(user));
-        txn.check(before).put(&keys::upstream(user), &self.seal(user, &renewed)?)?;
-        match self.store.commit(txn).await? {
-            Outcome::Committed => Ok(renewed),
-            Outcome::Conflict => Ok(self.load(user).await?.ok_or(AskError::SignInAgain)?.tokens),
-        }
+    /// Keeps renewed tokens if those they replace are still there, be they sealed anew; those of a newer sign-in are used
+    /// otherwise.
+    async fn replace(&self, user: &UserId, stale: &FlyTokens, renewed: FlyTokens) -> Result<FlyTokens, AskError> {
+        let sealed = self.seal(user, &renewed)?;
+        let kept = self.store.transact(|| async {
+            let held = self.load(user).await?.ok_or(AskError::SignInAgain)?;
+            if held.tokens.access != stale.access {
+                return Ok(Attempt::Done(held.tokens));
+            }
+            let mut txn = self.store.txn(keys::user_partition(user));
+            txn.check(&held.entry).put(&keys::upstream(user), &sealed)?;
+            Ok::<_, AskError>(Attempt::Commit(txn, renewed.clone()))
+        });
+        kept.await
+    }
+
+    /// Seals the tokens of a person with the current master key, if they are not. Of two who write them, the one with
+    /// newer tokens wins.
+    pub async fn seal_again(&self, user: &UserId) -> Result<Sealing, StoreError> {
+        let key = keys::upstream::<SealedTokens>(user);
+        let sealing = self.store.transact(|| async {
+            let entry = self.store.read(&key).await?;
+            let Some(entry) = entry.filter(|entry| self.vault.is_outdated_text(&entry.value.sealed)) else {
+                return Ok(Attempt::Done(Sealing::Current));
+            };
+            let Some(held) = self.open(user, entry) else { return Ok(Attempt::Done(Sealing::Lost)) };
+            let mut txn = self.store.txn(keys::user_partition(user));
+            txn.check(&held.entry).put(&key, &self.seal(user, &held.tokens)?)?;
+            Ok::<_, StoreError>(Attempt::Commit(txn, Sealing::Anew))
+        });
+        sealing.await
     }
 
     /// What another node has kept, which may have used the same refresh token a moment before and be about to save.

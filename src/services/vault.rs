@@ -117,6 +117,19 @@ impl Vault {
         if distinct { Ok(Self { keys }) } else { Err(MasterKeyError::Repeated) }
     }
 
+    /// How many master keys there are.
+    #[must_use]
+    pub fn master_keys(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// What names the current master key in everything that is sealed with it: eight hexadecimal digits, which tell
+    /// nothing of the key.
+    #[must_use]
+    pub fn current_id(&self) -> String {
+        self.keys[0].id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+
     /// Encrypts and authenticates. `context` says where the value belongs and must be given again to open it.
     #[must_use]
     #[expect(clippy::expect_used, reason = "fails for more than 64 GiB only")]

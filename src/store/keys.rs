@@ -31,6 +31,8 @@
 //! | `state/<hash>` | `used` | upstream states that came back |
 //! | `limit/<hash>` | `level` | failed attempts |
 //! | `signing/keys` | `ring` | the signing keys, sealed |
+//! | `master/keys` | `walk` | how far everything is sealed with the current master key |
+//! | | `job/...` | the queue: the rest of that |
 //! | `due/<shard>` | `mark/...` | where work is due |
 //! | `store/installation` | `mark` | by what nodes know that the store is still the same |
 //!
@@ -60,6 +62,8 @@
 //!   one where a member has signed in through Fly.io meanwhile, for another organization, signs them out once for nothing.
 //! - Client removed: one commit in `clients/all`. Its grants stay and are dead, since each names the registration that it
 //!   was given under.
+//! - Master key replaced: what is sealed in `user/<id>` is sealed anew person by person, then the walk goes on in
+//!   `master/keys`. Dying in between looks at some people twice.
 //! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.
 
 use super::records::{Collection, Stored, TypedKey};
@@ -338,6 +342,11 @@ pub fn limit<T>(hash: &str) -> TypedKey<T> {
 #[must_use]
 pub fn signing_ring<T>() -> TypedKey<T> {
     record(Partition::new("signing", "keys"), "ring")
+}
+
+#[must_use]
+pub fn resealing<T>() -> TypedKey<T> {
+    record(Partition::new("master", "keys"), "walk")
 }
 
 #[must_use]

@@ -18,6 +18,7 @@ mod passwords;
 mod processes;
 mod real_clients;
 mod requests;
+mod resealing;
 mod secret;
 mod server;
 mod signing;

@@ -26,14 +26,14 @@ fn vault(key: &str) -> Arc<Vault> {
     Arc::new(Vault::new(&MasterKeys::parse(key).expect("a good key")).expect("one key"))
 }
 
-const TEST_KEY: &str = "7f1d0c55a2e94b38906c3e21d8f4b7a6035e9cc184d26fb07a13e8954cd1260b";
+pub(crate) const TEST_KEY: &str = "7f1d0c55a2e94b38906c3e21d8f4b7a6035e9cc184d26fb07a13e8954cd1260b";
 
 fn test_vault() -> Arc<Vault> {
     vault(TEST_KEY)
 }
 
 /// RSA keys are slow to make, so the suite shares one ring.
-fn ring() -> &'static KeyRing {
+pub(crate) fn ring() -> &'static KeyRing {
     static RING: OnceLock<KeyRing> = OnceLock::new();
     RING.get_or_init(|| KeyRing::first(&test_vault(), NOW, &SeededRandom::new(1)).expect("keys"))
 }

@@ -23,6 +23,7 @@ impl Outbox {
                 let over = self.disable.finish_if_settled(organization, run).await?;
                 self.end(job, (!over).then_some(LOOK_AT_RUN)).await
             }
+            Work::SealAgain(errand) => self.resealing.step(errand, job).await,
             Work::PasswordSet { user, from } => {
                 self.project_password(user, from.clone(), job).await?;
                 self.end(job, None).await

@@ -38,8 +38,14 @@ impl KeyRing {
     /// Whether [`KeyRing::advance`] would change anything at `now`.
     #[must_use]
     pub fn is_due(&self, plan: &RotationPlan, vault: &Vault, now: Timestamp) -> bool {
-        self.keys.iter().any(|key| key.is_gone(now) || vault.is_outdated_text(&key.private))
+        self.is_outdated(vault)
+            || self.keys.iter().any(|key| key.is_gone(now))
             || Algorithm::ALL.into_iter().any(|algorithm| self.successor(algorithm, plan, now).is_some())
+    }
+
+    /// Whether a key is sealed with another than the current master key.
+    pub(super) fn is_outdated(&self, vault: &Vault) -> bool {
+        self.keys.iter().any(|key| vault.is_outdated_text(&key.private))
     }
 
     /// The ring with what is due done: keys whose turn is over handed over to the next, new ones made for the turn

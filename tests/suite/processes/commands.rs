@@ -4,7 +4,7 @@ use flybridge::store::{Outcome, keys};
 
 use super::{Records, organization};
 use crate::support::ports::free_port;
-use crate::support::process::{Home, Node, program, run as run_command, stderr, stdout};
+use crate::support::process::{Home, MASTER_KEY, Node, program, run as run_command, stderr, stdout};
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 
 /// Nobody is mailed.
@@ -77,6 +77,33 @@ fn keys_are_listed_rotated_and_revoked() {
     let unknown = home.command(&["keys", "revoke", kid]);
     assert_eq!(unknown.status.code(), Some(1));
     assert!(stderr(&unknown).contains("`keys list` shows all"), "{}", stderr(&unknown));
+}
+
+#[test]
+fn a_master_key_is_replaced() {
+    let home = home();
+    let new = "c2a86e0f4d913b7752e1c08bd6f93a14e57b20cc98416df3ab05721e8fd4639c";
+    let master = |keys: &str| std::fs::write(home.path("master.key"), keys).unwrap();
+    let run = |words: &[&str]| {
+        let output = home.command(words);
+        assert!(output.status.success(), "{}", stderr(&output));
+        (stdout(&output), stderr(&output))
+    };
+    let listed = run(&["keys", "list"]).0;
+    assert!(run(&["keys", "master"]).0.ends_with("  the only master key\n"));
+    master(&format!("{new}\n{MASTER_KEY}\n"));
+    let told = run(&["keys", "master"]).0;
+    assert!(told.ends_with("is sealed anew as soon as a node starts\n"), "{told}");
+
+    let log = run(&["worker", "--once"]).1;
+    assert!(log.contains("the old master key may be removed now"), "{log}");
+    let told = run(&["keys", "master"]).0;
+    assert!(told.ends_with("0 people looked at, 0 sealed anew; older ones may be removed\n"), "{told}");
+    master(new);
+    assert_eq!(run(&["keys", "list"]).0, listed, "the same signing keys");
+    master(MASTER_KEY);
+    let refused = home.command(&["keys", "list"]);
+    assert!(stderr(&refused).contains("a master key that is not configured"), "{}", stderr(&refused));
 }
 
 #[test]

@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flybridge::demo::fly::{Endpoint, Fault};
-use flybridge::services::upstream_tokens::UpstreamTokens;
+use flybridge::services::upstream_tokens::{Sealing, UpstreamTokens};
+use flybridge::services::vault::{MasterKeys, Vault};
 use futures_util::future::join_all;
 
-use crate::support::app::TestApp;
+use crate::support::app::{MASTER_KEY, TestApp};
 use crate::support::relying_party::{Tokens, VERIFIER, refused};
 
 /// Longer than an access token of Fly.io is good for.
@@ -81,6 +82,36 @@ async fn a_slow_renewal_does_not_replace_the_tokens_of_a_newer_sign_in() {
     let (person, newer) = tokio::join!(app.program.app.fly.tokens.ask(&user.id), sign_in);
     assert_eq!(person.unwrap().id, user.fly_id);
     assert_eq!(kept(&app), newer);
+}
+
+#[tokio::test]
+async fn tokens_that_are_sealed_anew_while_they_are_renewed_are_replaced_all_the_same() {
+    let app = TestApp::new().await;
+    app.sentry().tokens(&mut app.browser(), "ines").await;
+    app.advance(LONG);
+    let user = app.user("ines").await;
+    let new = "c2a86e0f4d913b7752e1c08bd6f93a14e57b20cc98416df3ab05721e8fd4639c";
+    let masters = MasterKeys::parse(&format!("{new} {MASTER_KEY}")).unwrap();
+    let node = UpstreamTokens::new(
+        app.store.clone(),
+        Arc::clone(&app.program.outbox.jobs),
+        Arc::new(Vault::new(&masters).unwrap()),
+        Arc::clone(&app.program.app.fly.connector),
+    );
+    app.fly.fault_times(Endpoint::Token, Fault::Hang, 1);
+    let sealed_anew = async {
+        app.fly.hanging(1).await;
+        assert_eq!(node.seal_again(&user.id).await.unwrap(), Sealing::Anew);
+        app.fly.release();
+    };
+    let (person, ()) = tokio::join!(node.ask(&user.id), sealed_anew);
+    assert_eq!(person.unwrap().id, user.fly_id);
+    // What was renewed then is renewed again: the one before was used up.
+    app.advance(LONG);
+    let before = app.fly.requests(Endpoint::Token);
+    assert_eq!(node.ask(&user.id).await.unwrap().id, user.fly_id);
+    assert_eq!(app.fly.requests(Endpoint::Token), before + 1);
+    assert_eq!(node.seal_again(&user.id).await.unwrap(), Sealing::Current);
 }
 
 #[tokio::test]
