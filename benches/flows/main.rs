@@ -1,10 +1,11 @@
-//! How many full flows a second, against a bare axum handler in the same run: `cargo bench --bench flows`.
+//! How much a second, and at what cost, against a bare axum handler in the same run: `cargo bench --bench flows`.
 //!
 //! A full flow is authorize with a session, token with an `id_token` (ES256), and userinfo: three requests over
-//! loopback. The server is a process of its own, so that its CPU time can be told apart from the load's; both share
-//! the machine, so only the ratios mean something.
+//! loopback. All else is one request: a refresh, which uses up a token for the next and signs an `id_token`; userinfo,
+//! introspection, the discovery document, the key set. The server is a process of its own, so that its CPU time can be told
+//! apart from the load's; both share the machine, so only the ratios mean something.
 //!
-//! Options: `--seconds N` for each measurement (5), `--callers N` at the same time (16).
+//! Options: `--seconds N` for each measurement (5), `--callers N` at the same time (16), `--only OPERATION`.
 #![expect(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring program")]
 
 mod load;
@@ -15,7 +16,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use load::{Measured, Target};
+use load::{Measured, Operation, Target};
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
@@ -31,41 +32,54 @@ fn main() {
     }
     let seconds = value("--seconds").and_then(|text| text.parse().ok()).unwrap_or(5);
     let callers = value("--callers").and_then(|text| text.parse().ok()).unwrap_or(16);
-    runtime.block_on(measure_all(Duration::from_secs(seconds), callers));
+    let only = value("--only");
+    let wanted = |operation: &Operation| only.as_deref().is_none_or(|name| name == operation.name());
+    let operations: Vec<Operation> = Operation::ALL.into_iter().filter(wanted).collect();
+    runtime.block_on(measure_all(&operations, Duration::from_secs(seconds), callers));
 }
 
-async fn measure_all(span: Duration, callers: usize) {
+async fn measure_all(operations: &[Operation], span: Duration, callers: usize) {
     println!("{callers} callers, {} s each; rates per second, server CPU per operation", span.as_secs());
-    let bare = measure(Server::start("bare", None), span, callers).await;
-    report("bare axum handler, one request", &bare, None);
-    let per_request = bare.rate();
-    let sqlite = measure(Server::start("sqlite", None), span, callers).await;
-    report("full flow on SQLite (synchronous=FULL)", &sqlite, Some(per_request));
-    match Redis::start() {
-        Some(redis) => {
-            let measured = measure(Server::start("redis", Some(&redis.url)), span, callers).await;
-            report("full flow on Redis (appendfsync always)", &measured, Some(per_request));
-        }
-        None => println!("full flow on Redis: redis-server is not installed, so not measured"),
+    let bare = measure(&Server::start("bare", None), Operation::Bare, span, callers).await;
+    report("bare axum handler, one request", &bare);
+    let sqlite = Server::start("sqlite", None);
+    for operation in operations {
+        let measured = measure(&sqlite, *operation, span, callers).await;
+        compare(*operation, "SQLite (synchronous=FULL)", &measured, &bare);
+    }
+    drop(sqlite);
+    let Some(redis) = Redis::start() else {
+        println!("on Redis: redis-server is not installed, so not measured");
+        return;
+    };
+    let server = Server::start("redis", Some(&redis.url));
+    for operation in operations {
+        let measured = measure(&server, *operation, span, callers).await;
+        compare(*operation, "Redis (appendfsync always)", &measured, &bare);
     }
 }
 
-async fn measure(server: Server, span: Duration, callers: usize) -> Measured {
+async fn measure(server: &Server, operation: Operation, span: Duration, callers: usize) -> Measured {
     // A warm-up fills caches and opens connections.
-    load::run(&server.target, Duration::from_secs(1), callers, server.child.id()).await;
-    load::run(&server.target, span, callers, server.child.id()).await
+    load::run(&server.target, operation, Duration::from_secs(1), callers, server.child.id()).await;
+    load::run(&server.target, operation, span, callers, server.child.id()).await
 }
 
-fn report(what: &str, measured: &Measured, bare: Option<f64>) {
-    let ratio = bare.map_or(String::new(), |bare| {
-        format!(", {:.3} of the bare handler by requests", measured.rate() * 3.0 / bare)
-    });
-    println!(
-        "{what}: {:.0}/s, {:.0} us of server CPU{ratio}{}",
-        measured.rate(),
-        measured.cpu_per_operation().as_secs_f64() * 1e6,
-        if measured.failed == 0 { String::new() } else { format!(", {} FAILED", measured.failed) }
-    );
+fn report(what: &str, measured: &Measured) {
+    print!("{what}: {:.0}/s, {:.0} us of server CPU", measured.rate(), micros(measured));
+    println!("{}", if measured.failed == 0 { String::new() } else { format!(", {} FAILED", measured.failed) });
+}
+
+/// With the same work as requests to the bare handler: how many as fast, and at how many times the cost.
+fn compare(operation: Operation, store: &str, measured: &Measured, bare: &Measured) {
+    let requests = f64::from(operation.requests());
+    let (rate, cost) = (measured.rate() * requests / bare.rate(), micros(measured) / requests / micros(bare));
+    report(&format!("{} on {store}", operation.name()), measured);
+    println!("    of the bare handler by requests: {rate:.3} of the rate, {cost:.1} times the CPU");
+}
+
+fn micros(measured: &Measured) -> f64 {
+    measured.cpu_per_operation().as_secs_f64() * 1e6
 }
 
 /// A server in a process of its own, stopped when dropped.

@@ -8,6 +8,7 @@ use flybridge::cli::{Program, assemble, open_store};
 use flybridge::clock::{Clock, SystemClock};
 use flybridge::config::Config;
 use flybridge::domain::access::Proof;
+use flybridge::domain::ids::OrganizationId;
 use flybridge::domain::member::Role;
 use flybridge::domain::organization::{Actor, LoginMethod};
 use flybridge::domain::plan::Plan;
@@ -15,6 +16,7 @@ use flybridge::http::routes::router;
 use flybridge::http::server::serve;
 use flybridge::random::{Random, SystemRandom};
 use flybridge::services::directory::FlyPerson;
+use flybridge::store::{Outcome, Store, keys};
 use tokio::net::TcpListener;
 
 use crate::load::Target;
@@ -36,8 +38,9 @@ pub(crate) async fn run(kind: &str, redis: Option<&str>) {
     } else {
         let random: Arc<dyn Random> = Arc::new(SystemRandom::default());
         let store = open_store(&config.store, Arc::clone(&clock), Arc::clone(&random)).await.expect("the store");
+        let kept = store.clone();
         let program = assemble(&config, store, Arc::clone(&clock), random, false).await.expect("the program");
-        let session = begin_session(&program).await;
+        let session = begin_session(&program, &kept).await;
         (router(&program.app), Some(format!("fb_session={session}")))
     };
     let target = Target {
@@ -82,20 +85,31 @@ redirect_uris = ["{REDIRECT}"]
     Config::from_text(&text, "the bench's configuration", []).expect("a good configuration")
 }
 
-async fn begin_session(program: &Program) -> String {
-    let id = "bench".parse().expect("an id");
+/// A session that was begun with a password: for one that was begun at Fly.io, every refresh would ask there.
+async fn begin_session(program: &Program, store: &Store) -> String {
+    let id: OrganizationId = "bench".parse().expect("an id");
     let plan = Plan::Paid { name: "Team".to_owned(), since: program.app.web.clock.now() };
     let by = Actor { user: None, name: "bench".to_owned() };
     let slug = "bench".parse().expect("a slug");
-    program.directory.add_organization(id, slug, "Bench".to_owned(), plan, by).await.expect("an organization");
+    program
+        .directory
+        .add_organization(id.clone(), slug, "Bench".to_owned(), plan, by)
+        .await
+        .expect("an organization");
     let person = FlyPerson {
         id: "b0e1n2c3h4b5e6n7".parse().expect("an id"),
         name: "Bench".to_owned(),
         email: Some("bench@customer.fly.io".parse().expect("an address")),
-        organizations: vec![("bench".parse().expect("an id"), Role::Admin)],
+        organizations: vec![(id.clone(), Role::Admin)],
     };
     let admitted = program.directory.admit_from_fly(&person).await.expect("a user");
     let auth_time = program.app.web.clock.now();
-    let proof = Proof { method: LoginMethod::Fly, auth_time, organizations: admitted.seen };
+    let mut organization =
+        program.directory.organization(&id).await.expect("the store").expect("the organization").value;
+    organization.login_method = LoginMethod::Password;
+    let mut txn = store.txn(keys::org(&id));
+    txn.put(&keys::organization(&id), &organization).expect("plain data");
+    assert!(matches!(store.commit(txn).await, Ok(Outcome::Committed)), "the organization is not written");
+    let proof = Proof { method: LoginMethod::Password, auth_time, organizations: admitted.seen };
     program.app.web.sessions.begin(&admitted.user, proof).await.expect("a session")
 }
