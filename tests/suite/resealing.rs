@@ -255,8 +255,8 @@ async fn a_node_that_starts_last_finds_what_others_sealed_with_the_old_key(bench
     let node = Node::start(&bench.store, &both()).await;
     node.resealing.begin().await.unwrap();
     node.turn().await.unwrap();
-    // Somebody whom the walk has passed signs in at a node that still runs with the old key.
-    old.upstream.save(&person(80), &tokens("access 80")).await.unwrap();
+    // Somebody whom the walk has passed for good signs in at a node that still runs with the old key.
+    old.upstream.save(&person(160), &tokens("access 160")).await.unwrap();
     bench.advance(LEASE);
     assert_eq!(old.turn().await.unwrap(), 1, "which gives the job back");
     assert_eq!(node.walk().await.looked_at, STEP);
