@@ -103,7 +103,7 @@ fn sealed(vault: &Vault, walk: Option<&Walk>) -> String {
         Some(ended) => {
             let ended = ended.to_jiff();
             format!(
-                "{current}  current: all is sealed with it since {ended}: {counts}; older ones may be removed{lost}"
+                "{current}  current: all is sealed with it since {ended}: {counts}; another one may be removed once every node has had this one first for an hour, and this is still said after a restart{lost}"
             )
         }
     }

@@ -281,7 +281,7 @@ fn tell(before: &Walk, after: &Walk) {
             looked_at,
             sealed,
             lost,
-            "everything is sealed with the current master key; the old master key may be removed now"
+            "everything is sealed with the first master key of the list; another one may be removed once every node has had this one first for an hour, and `flybridge keys master` still says so after a restart"
         );
     } else if before.looked_at / TOLD_EVERY != looked_at / TOLD_EVERY {
         tracing::info!(key, looked_at, sealed, lost, at = after.at(), "sealing anew goes on");
