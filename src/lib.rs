@@ -30,8 +30,9 @@
 //!    do instead ([`http::sign_in::closed`]). For a client that is not the operator's own [`http::sign_in::consent`] asks
 //!    the person what it may learn, unless they have allowed it before ([`domain::consent`], [`services::consents`]).
 //! 5. After a form a page leads on to the application ([`http::leaving`]).
-//! 6. [`http::oidc::token`] knows the client by its secret or its signature ([`http::oidc::client_auth`]) and redeems the code: used up and answered in one commit, and the same rule is asked again, as
-//!    it is at every refresh, userinfo, `token/info` and introspection ([`http::oidc::introspection`]).
+//! 6. [`http::oidc::token`] knows the client by its secret or its signature ([`http::oidc::client_auth`]) and redeems the
+//!    code: used up and answered in one commit, and the same rule is asked again, as it is at every refresh, userinfo,
+//!    `token/info` and introspection ([`http::oidc::introspection`]).
 //! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
 //!    ([`http::oidc::logout`]), when a password is set, when the organization changes its login method, or when the person
 //!    takes back what they allowed ([`http::applications`]).
