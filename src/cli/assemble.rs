@@ -182,6 +182,7 @@ fn outbox(
             Arc::clone(&services.vault),
             Arc::clone(&services.upstream),
             Arc::clone(signing),
+            services.set_up_links.lifetime(),
         ),
         vault: Arc::clone(&services.vault),
         links: Links {

@@ -49,7 +49,8 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
     let history_wanted = matches!(command, KeysCommand::List);
     let changed = match command {
         KeysCommand::Master => {
-            println!("{}", sealed(&vault, last_walk(&store).await?.as_ref()));
+            let walk = last_walk(&store).await?.filter(|walk| walk.covers(&vault));
+            println!("{}", sealed(&vault, walk.as_ref(), keys.is_sealed_anew().await?));
             return Ok(());
         }
         KeysCommand::List => false,
@@ -78,35 +79,55 @@ pub async fn run(file: Option<&Path>, command: KeysCommand) -> Result<(), StartE
     Ok(())
 }
 
-/// What is known of the current master key: the last walk through what is sealed tells it.
-fn sealed(vault: &Vault, walk: Option<&Walk>) -> String {
+/// What is known of the master keys: the last walk through what is sealed tells it.
+fn sealed(vault: &Vault, walk: Option<&Walk>, keys_too: bool) -> String {
     let current = vault.current_id();
-    let Some(walk) = walk.filter(|walk| walk.key == current) else {
-        return match vault.master_keys() {
-            1 => format!("{current}  the only master key"),
-            _ => format!("{current}  current: what older ones sealed is sealed anew as soon as a node starts"),
-        };
+    if vault.older_ids().is_empty() {
+        return format!("{current}  the only master key");
+    }
+    let Some(walk) = walk else {
+        return format!(
+            "{current}  current: what others sealed is sealed anew as soon as a node starts\n{}",
+            kept(vault)
+        );
     };
     let counts = format!("{} people looked at, {} sealed anew", walk.looked_at, walk.sealed);
     let lost = match walk.lost {
         0 => String::new(),
         lost => format!("\n{lost} open with none of the master keys; these people sign in at Fly.io again"),
     };
-    match walk.ended_at {
-        None => {
-            let at = walk.at().map(|slug| format!(", now at {slug}")).unwrap_or_default();
-            let begun = walk.begun_at.to_jiff();
-            format!(
-                "{current}  current: sealing anew since {begun}: {counts}{at}; keep older ones until it ends{lost}"
-            )
-        }
-        Some(ended) => {
+    match (walk.ended_at, walk.rests_until) {
+        (Some(ended), _) if keys_too => {
+            let older = vault.older_ids().into_iter().map(|id| {
+                format!(
+                    "\n{id}  not needed: remove it if it was the first before, leave it if it is to be the first next"
+                )
+            });
             let ended = ended.to_jiff();
             format!(
-                "{current}  current: all is sealed with it since {ended}: {counts}; another one may be removed once every node has had this one first for an hour, and this is still said after a restart{lost}"
+                "{current}  current: everything is sealed with it since {ended}: {counts}{lost}{}",
+                older.collect::<String>()
             )
         }
+        (Some(_), _) => {
+            format!("{current}  current: the signing keys are sealed anew by the nodes soon\n{}", kept(vault))
+        }
+        (None, Some(until)) => {
+            let until = until.to_jiff();
+            format!("{current}  current: {counts}; a last look from {until} on{lost}\n{}", kept(vault))
+        }
+        (None, None) => {
+            let at = walk.at().map(|slug| format!(", now at {slug}")).unwrap_or_default();
+            let begun = walk.begun_at.to_jiff();
+            format!("{current}  current: sealing anew since {begun}: {counts}{at}{lost}\n{}", kept(vault))
+        }
     }
+}
+
+/// The master keys behind the current one, all of which are needed.
+fn kept(vault: &Vault) -> String {
+    let lines = vault.older_ids().into_iter().map(|id| format!("{id}  keep it"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn told(event: &KeyEvent) -> String {

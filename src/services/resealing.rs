@@ -4,10 +4,13 @@
 //! they belong to, and people are listed only as members, so a walk goes through all organizations. Whoever is a member
 //! of none is not met; their tokens open nothing, and their next sign-in replaces them.
 //!
-//! Each start of a node with more than one master key begins a walk, or another round of the one under way: until the
-//! last node has started anew, those that still run with the old key in front may seal with it. A walk is a job in small
-//! steps at a low rate; it may be interrupted anywhere, and nodes share it.
+//! The first node that starts with several master keys begins a walk. Others may run with the old key in front for a while
+//! and go on sealing with it, and set-up links that were made with it work until they run out. So after a round the walk
+//! rests, with its job passing from node to node, until no node with another key in front has been met for as long as a
+//! link works; the round after that is the last. A walk goes on in small steps at a low rate; it may be interrupted
+//! anywhere, and nodes share it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,22 +33,31 @@ const PAUSE: Duration = Duration::from_secs(1);
 const TOLD_EVERY: u64 = 10_000;
 /// How soon a job is offered again that this node cannot do: it has another master key in front.
 const FOR_OTHERS: Duration = Duration::from_mins(1);
+/// How often a walk that rests is offered to the nodes, so that one with another key in front is met.
+const MET_EVERY: Duration = Duration::from_mins(10);
+/// A walk rests at least so long: nodes are being replaced, and browsers hold what a page sealed.
+pub const LEAST_REST: Duration = Duration::from_hours(1);
 
 /// How far everything is sealed with the current master key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Walk {
     /// The master key in question, as [`Vault::current_id`] names it.
     pub key: String,
+    /// Those that were behind it when the walk began.
+    behind: BTreeSet<String>,
     pub begun_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// When a node with another key in front was last known to run.
+    other_seen_at: Timestamp,
+    round_begun_at: Timestamp,
+    /// Between two rounds: when the next begins.
+    pub rests_until: Option<Timestamp>,
     /// People looked at in this round; somebody who is a member of several organizations counts in each.
     pub looked_at: u64,
     /// Tokens sealed anew in all rounds.
     pub sealed: u64,
     /// Those that open with none of the master keys, in this round.
     pub lost: u64,
-    /// A node has started meanwhile, so another round follows.
-    pub again: bool,
     place: Option<Place>,
 }
 
@@ -67,9 +79,26 @@ pub struct Errand {
 }
 
 impl Walk {
-    fn begin(key: String, now: Timestamp) -> Self {
-        let (looked_at, sealed, lost) = (0, 0, 0);
-        Self { key, begun_at: now, ended_at: None, looked_at, sealed, lost, again: false, place: None }
+    fn begin(vault: &Vault, now: Timestamp) -> Self {
+        Self {
+            key: vault.current_id(),
+            behind: vault.older_ids(),
+            begun_at: now,
+            ended_at: None,
+            other_seen_at: now,
+            round_begun_at: now,
+            rests_until: None,
+            looked_at: 0,
+            sealed: 0,
+            lost: 0,
+            place: None,
+        }
+    }
+
+    /// Whether it is about these keys, so that a node that starts with them has nothing to begin.
+    #[must_use]
+    pub fn covers(&self, vault: &Vault) -> bool {
+        self.key == vault.current_id() && vault.older_ids().is_subset(&self.behind)
     }
 
     fn is_of(&self, errand: &Errand) -> bool {
@@ -80,6 +109,30 @@ impl Walk {
     #[must_use]
     pub fn at(&self) -> Option<&str> {
         self.place.as_ref().map(|place| place.slug.as_str())
+    }
+
+    /// A node with another key in front runs at this time.
+    fn meet_other(&mut self, now: Timestamp, rest: Duration) {
+        self.other_seen_at = now;
+        self.rests_until = self.rests_until.map(|_| now.plus(rest));
+    }
+
+    fn next_round(&mut self, now: Timestamp) {
+        self.round_begun_at = now;
+        self.rests_until = None;
+        (self.looked_at, self.lost) = (0, 0);
+    }
+
+    /// Everybody was looked at. `keys_too`: the signing keys are sealed with this one as well.
+    fn end_round(&mut self, now: Timestamp, rest: Duration, keys_too: bool) {
+        let settled_at = self.other_seen_at.plus(rest);
+        if self.round_begun_at < settled_at {
+            self.rests_until = Some(settled_at);
+        } else if keys_too {
+            self.ended_at = Some(now);
+        } else {
+            self.rests_until = Some(now.plus(FOR_OTHERS));
+        }
     }
 }
 
@@ -93,12 +146,21 @@ pub struct Resealing {
     vault: Arc<Vault>,
     upstream: Arc<UpstreamTokens>,
     signing: Arc<SigningKeys>,
+    rest: Duration,
 }
 
 impl Resealing {
+    /// `rest`: how long after the last node with another key in front was met what that one gave out still counts; at
+    /// least [`LEAST_REST`].
     #[must_use]
-    pub fn new(jobs: Arc<Jobs>, vault: Arc<Vault>, upstream: Arc<UpstreamTokens>, signing: Arc<SigningKeys>) -> Self {
-        Self { jobs, vault, upstream, signing }
+    pub fn new(
+        jobs: Arc<Jobs>,
+        vault: Arc<Vault>,
+        upstream: Arc<UpstreamTokens>,
+        signing: Arc<SigningKeys>,
+        rest: Duration,
+    ) -> Self {
+        Self { jobs, vault, upstream, signing, rest: rest.max(LEAST_REST) }
     }
 
     fn store(&self) -> &Store {
@@ -117,28 +179,24 @@ impl Resealing {
             let known = self.store().read(&key).await?;
             let mut txn = self.store().txn(place.clone());
             match &known {
+                Some(known) if known.value.covers(&self.vault) => return Ok(Attempt::Done(false)),
                 Some(known) => txn.check(known),
                 None => txn.check_absent(key.key().clone()),
             };
-            let current = self.vault.current_id();
-            match known.map(|entry| entry.value).filter(|walk| walk.key == current && walk.ended_at.is_none()) {
-                Some(walk) if walk.again => return Ok(Attempt::Done(())),
-                Some(walk) => txn.put(&key, &Walk { again: true, ..walk })?,
-                None => {
-                    let now = txn.now();
-                    let errand = Errand { key: current.clone(), begun_at: now };
-                    self.jobs.put_work(&mut txn, &announced, Work::SealAgain(errand), now)?;
-                    txn.put(&key, &Walk::begin(current, now))?
-                }
-            };
-            Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+            let now = txn.now();
+            let walk = Walk::begin(&self.vault, now);
+            let errand = Errand { key: walk.key.clone(), begun_at: now };
+            self.jobs.put_work(&mut txn, &announced, Work::SealAgain(errand), now)?;
+            txn.put(&key, &walk)?;
+            Ok::<_, StoreError>(Attempt::Commit(txn, true))
         };
-        self.store().transact(begin).await?;
-        self.jobs.work.wake();
-        tracing::info!(
-            key = self.vault.current_id(),
-            "there are several master keys; what is sealed with an older one is sealed anew in the background"
-        );
+        if self.store().transact(begin).await? {
+            self.jobs.work.wake();
+            tracing::info!(
+                key = self.vault.current_id(),
+                "there are several master keys; what is sealed with another than the first is sealed anew in the background"
+            );
+        }
         Ok(())
     }
 
@@ -147,11 +205,18 @@ impl Resealing {
         let walk = self.store().read(&keys::resealing::<Walk>()).await?;
         let Some(before) = walk.filter(|walk| walk.value.is_of(errand)) else { return self.drop(job).await };
         if errand.key != self.vault.current_id() {
-            return self.leave(job).await;
+            return self.leave(job, before).await;
         }
         let mut walk = before.value.clone();
+        let now = self.store().now();
+        match walk.rests_until {
+            Some(until) if now < until => return self.write(job, &before, walk).await,
+            Some(_) => walk.next_round(now),
+            None => {}
+        }
         if self.look_on(&mut walk).await? {
-            self.end_round(&mut walk).await?;
+            let keys_too = self.seal_keys().await?;
+            walk.end_round(self.store().now(), self.rest, keys_too);
         }
         self.write(job, &before, walk).await
     }
@@ -219,31 +284,26 @@ impl Resealing {
         Ok(found.iter().filter_map(|(key, _)| key.name().strip_prefix(&members.prefix)?.parse().ok()).collect())
     }
 
-    /// Everybody was looked at.
-    async fn end_round(&self, walk: &mut Walk) -> Result<(), StoreError> {
+    /// Whether the signing keys are sealed with the current master key now.
+    async fn seal_keys(&self) -> Result<bool, StoreError> {
         let unsealed = |error| match error {
             SigningError::Store(error) => error,
             other => StoreError::Corrupt(other.to_string()),
         };
         self.signing.rotate(RotationPlan::default()).await.map_err(unsealed)?;
-        let keys_too = self.signing.is_sealed_anew().await.map_err(unsealed)?;
-        if walk.again || !keys_too {
-            *walk = Walk { again: false, place: None, looked_at: 0, lost: 0, ..walk.clone() };
-        } else {
-            walk.ended_at = Some(self.store().now());
-        }
-        Ok(())
+        self.signing.is_sealed_anew().await.map_err(unsealed)
     }
 
-    /// Writes down how far the walk has come, and lets the job come again unless the walk has ended. When a node has started
-    /// meanwhile, or another has taken the job, nothing is written, and people are looked at once more.
+    /// Writes down how far the walk has come, and lets the job come again unless the walk has ended. When another node
+    /// has written meanwhile, nothing is written, and people are looked at once more.
     async fn write(&self, job: &Leased<Work>, before: &Entry<Walk>, after: Walk) -> Result<(), StoreError> {
         let mut txn = self.store().txn(job.partition().clone());
         txn.check(before).put(&keys::resealing(), &after)?;
         if after.ended_at.is_some() {
             self.jobs.work.finish(&mut txn, job);
         } else {
-            self.again(&mut txn, job, PAUSE).await?;
+            let pause = after.rests_until.map_or(PAUSE, |until| until.since(txn.now()).clamp(PAUSE, MET_EVERY));
+            self.again(&mut txn, job, pause).await?;
         }
         if self.store().commit(txn).await? == Outcome::Committed {
             tell(&before.value, &after);
@@ -257,8 +317,12 @@ impl Resealing {
         self.jobs.work.retry_at(txn, &announced, job, due)
     }
 
-    async fn leave(&self, job: &Leased<Work>) -> Result<(), StoreError> {
+    /// This node has another key in front, and may have sealed with it until now.
+    async fn leave(&self, job: &Leased<Work>, before: Entry<Walk>) -> Result<(), StoreError> {
         let mut txn = self.store().txn(job.partition().clone());
+        let mut walk = before.value.clone();
+        walk.meet_other(txn.now(), self.rest);
+        txn.check(&before).put(&keys::resealing(), &walk)?;
         self.again(&mut txn, job, FOR_OTHERS).await?;
         let _ = self.store().commit(txn).await?;
         Ok(())
@@ -281,9 +345,18 @@ fn tell(before: &Walk, after: &Walk) {
             looked_at,
             sealed,
             lost,
-            "everything is sealed with the first master key of the list; another one may be removed once every node has had this one first for an hour, and `flybridge keys master` still says so after a restart"
+            "everything is sealed with the first master key of the list; those behind it that were first before may be removed"
         );
-    } else if before.looked_at / TOLD_EVERY != looked_at / TOLD_EVERY {
+    } else if let (None, Some(until)) = (before.rests_until, after.rests_until) {
+        tracing::info!(
+            key,
+            looked_at,
+            sealed,
+            lost,
+            until = %until.to_jiff(),
+            "a round of sealing anew is over; another follows, because other nodes may still seal with another master key"
+        );
+    } else if before.looked_at / TOLD_EVERY < looked_at / TOLD_EVERY {
         tracing::info!(key, looked_at, sealed, lost, at = after.at(), "sealing anew goes on");
     }
 }

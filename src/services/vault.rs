@@ -13,6 +13,7 @@
 //! The first five bytes and the caller's context are authenticated with it. Nonces are random, so one master key is
 //! good for 2^32 sealings a purpose (NIST SP 800-38D, section 8.3).
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -96,6 +97,12 @@ struct Derived {
     purposes: Vec<PurposeKeys>,
 }
 
+impl Derived {
+    fn name(&self) -> String {
+        self.id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
+}
+
 /// The keys derived from the master keys, ready for use.
 pub struct Vault {
     /// Never empty; the first is the current one.
@@ -127,7 +134,13 @@ impl Vault {
     /// nothing of the key.
     #[must_use]
     pub fn current_id(&self) -> String {
-        self.keys[0].id.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+        self.keys[0].name()
+    }
+
+    /// The same of the other master keys.
+    #[must_use]
+    pub fn older_ids(&self) -> BTreeSet<String> {
+        self.keys[1..].iter().map(Derived::name).collect()
     }
 
     /// Encrypts and authenticates. `context` says where the value belongs and must be given again to open it.

@@ -12,7 +12,7 @@ use flybridge::domain::plan::Plan;
 use flybridge::domain::secret::Secret;
 use flybridge::services::directory::Directory;
 use flybridge::services::jobs::{Jobs, Work};
-use flybridge::services::resealing::{Resealing, Walk, last_walk};
+use flybridge::services::resealing::{LEAST_REST, Resealing, Walk, last_walk};
 use flybridge::services::signing::SigningKeys;
 use flybridge::services::upstream::fly::{FlyConnector, FlySettings, FlyTokens};
 use flybridge::services::upstream_tokens::UpstreamTokens;
@@ -29,6 +29,7 @@ use crate::support::interrupted::Interrupted;
 
 const NEW: &str = "c2a86e0f4d913b7752e1c08bd6f93a14e57b20cc98416df3ab05721e8fd4639c";
 const LEASE: Duration = Duration::from_mins(1);
+const DAY: Duration = Duration::from_hours(24);
 /// People who are looked at in one step.
 const STEP: u64 = 100;
 /// Jun, Leo and all the others: 230 people, of whom the last has never signed in through Fly.io.
@@ -68,7 +69,7 @@ impl Node {
         let jobs = Jobs::new(store.clone(), LEASE);
         let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&jobs), Arc::clone(&vault), fly());
         let signing = Arc::new(SigningKeys::open(store.clone(), Arc::clone(&vault)).await.unwrap());
-        let resealing = Resealing::new(Arc::clone(&jobs), vault, Arc::clone(&upstream), signing);
+        let resealing = Resealing::new(Arc::clone(&jobs), vault, Arc::clone(&upstream), signing, DAY);
         Self { store: store.clone(), jobs, upstream, resealing }
     }
 
@@ -89,16 +90,28 @@ impl Node {
         last_walk(&self.store).await.unwrap().unwrap()
     }
 
-    /// Works until the walk has ended, and nothing is left to do.
-    async fn finish(&self, bench: &Bench) -> Walk {
+    /// Works until everybody was looked at.
+    async fn round(&self, bench: &Bench) -> Walk {
         for _ in 0..30 {
             self.turn().await.unwrap();
             bench.advance(LEASE);
             let walk = self.walk().await;
-            if walk.ended_at.is_some() {
-                assert_eq!(self.turn().await.unwrap(), 0, "the job is done");
+            if walk.ended_at.is_some() || walk.rests_until.is_some() {
                 return walk;
             }
+        }
+        panic!("the round has no end: {:?}", self.walk().await);
+    }
+
+    /// Works until the walk has ended, and nothing is left to do.
+    async fn finish(&self, bench: &Bench) -> Walk {
+        for _ in 0..3 {
+            let walk = self.round(bench).await;
+            let Some(until) = walk.rests_until else {
+                assert_eq!(self.turn().await.unwrap(), 0, "the job is done");
+                return walk;
+            };
+            bench.advance(until.since(bench.store.now()));
         }
         panic!("the walk has no end: {:?}", self.walk().await);
     }
@@ -198,17 +211,22 @@ async fn everything_is_sealed_anew_and_the_old_key_can_go(bench: Bench) {
     let walk = node.walk().await;
     assert_eq!((walk.looked_at, walk.at(), walk.ended_at), (STEP, Some("harbour-tools"), None), "in small steps");
     assert_eq!(node.turn().await.unwrap(), 0, "and slowly");
-    let walk = node.finish(&bench).await;
+    let walk = node.round(&bench).await;
     assert_eq!((walk.looked_at, walk.sealed, walk.lost), (300, WITH_TOKENS, 0));
+    assert_eq!(walk.rests_until, Some(walk.begun_at.plus(DAY)), "nodes with the old key in front may still run");
     check_all(&bench.store).await;
 
     // Once more: everything stays as it is.
     let written = keys::upstream::<Kept>(&person(7));
     let before = bench.store.read(&written).await.unwrap().unwrap().version;
-    node.resealing.begin().await.unwrap();
     let walk = node.finish(&bench).await;
-    assert_eq!((walk.looked_at, walk.sealed), (300, 0));
+    assert_eq!((walk.looked_at, walk.sealed), (300, WITH_TOKENS));
+    assert!(walk.ended_at.unwrap() >= walk.begun_at.plus(DAY), "{walk:?}");
     assert_eq!(bench.store.read(&written).await.unwrap().unwrap().version, before);
+
+    // A node that starts later has nothing to begin.
+    Node::start(&bench.store, &both()).await.resealing.begin().await.unwrap();
+    assert_eq!(node.walk().await, walk);
 }
 
 async fn a_walk_that_is_killed_goes_on_where_it_was(bench: Bench) {
@@ -224,15 +242,14 @@ async fn a_walk_that_is_killed_goes_on_where_it_was(bench: Bench) {
     let second = Node::start(&bench.store, &both()).await;
     assert_eq!(second.turn().await.unwrap(), 1);
     assert_eq!(second.walk().await.looked_at, STEP);
-    // The third starts as nodes do, and goes round once more.
+    // The third starts as nodes do, and takes it up.
     bench.advance(LEASE);
     let third = Node::start(&bench.store, &both()).await;
     third.resealing.begin().await.unwrap();
-    assert!(third.walk().await.again);
     third.turn().await.unwrap();
     assert_eq!(third.walk().await.looked_at, STEP + 50 + 49, "it goes on, in the next organizations");
     let walk = third.finish(&bench).await;
-    assert_eq!((walk.looked_at, walk.sealed, walk.again), (300, WITH_TOKENS - 1, false));
+    assert_eq!((walk.looked_at, walk.sealed), (300, WITH_TOKENS - 1));
     check_all(&bench.store).await;
 }
 
@@ -250,20 +267,41 @@ async fn tokens_of_a_newer_sign_in_are_kept(bench: Bench) {
     assert_eq!(kept(&bench.store, &person(80), NEW).await.as_deref(), Ok("newer"));
 }
 
-async fn a_node_that_starts_last_finds_what_others_sealed_with_the_old_key(bench: Bench) {
+async fn what_others_seal_with_the_old_key_meanwhile_is_found(bench: Bench) {
     let old = people(&bench).await;
     let node = Node::start(&bench.store, &both()).await;
     node.resealing.begin().await.unwrap();
     node.turn().await.unwrap();
-    // Somebody whom the walk has passed for good signs in at a node that still runs with the old key.
+    // Somebody whom the walk has passed signs in at a node that still runs with the old key in front.
     old.upstream.save(&person(160), &tokens("access 160")).await.unwrap();
-    bench.advance(LEASE);
+    assert_eq!(node.round(&bench).await.sealed, WITH_TOKENS);
+
+    // Such a node shows itself by taking the job, and nobody rests before it has been gone for a day.
+    bench.advance(DAY / 2);
     assert_eq!(old.turn().await.unwrap(), 1, "which gives the job back");
-    assert_eq!(node.walk().await.looked_at, STEP);
-    let last = Node::start(&bench.store, &both()).await;
-    last.resealing.begin().await.unwrap();
-    let walk = last.finish(&bench).await;
-    assert_eq!((walk.looked_at, walk.sealed), (300, WITH_TOKENS + 1));
+    let seen = bench.store.now();
+    assert_eq!(node.walk().await.rests_until, Some(seen.plus(DAY)));
+    old.upstream.save(&person(5), &tokens("access 5")).await.unwrap();
+    bench.advance(DAY / 2);
+    node.turn().await.unwrap();
+    assert_eq!(kept(&bench.store, &person(5), NEW).await, Err(OpenError::UnknownKey), "not yet");
+
+    let walk = node.finish(&bench).await;
+    assert_eq!((walk.looked_at, walk.sealed), (300, WITH_TOKENS + 2));
+    assert!(walk.ended_at.unwrap() >= seen.plus(DAY), "{walk:?}");
+    check_all(&bench.store).await;
+}
+
+async fn a_new_key_that_every_node_knows_before_it_is_first(bench: Bench) {
+    people(&bench).await;
+    let behind = Node::start(&bench.store, &format!("{OLD} {NEW}")).await;
+    behind.resealing.begin().await.unwrap();
+    let walk = behind.finish(&bench).await;
+    assert_eq!((walk.key, walk.sealed), (vault(OLD).current_id(), 0), "all is sealed with the first of the list");
+    let node = Node::start(&bench.store, &both()).await;
+    node.resealing.begin().await.unwrap();
+    let walk = node.finish(&bench).await;
+    assert_eq!((walk.key, walk.sealed), (vault(NEW).current_id(), WITH_TOKENS));
     check_all(&bench.store).await;
 }
 
@@ -271,7 +309,8 @@ on_every_backend!(
     everything_is_sealed_anew_and_the_old_key_can_go,
     a_walk_that_is_killed_goes_on_where_it_was,
     tokens_of_a_newer_sign_in_are_kept,
-    a_node_that_starts_last_finds_what_others_sealed_with_the_old_key,
+    what_others_seal_with_the_old_key_meanwhile_is_found,
+    a_new_key_that_every_node_knows_before_it_is_first,
 );
 
 #[tokio::test]
@@ -289,6 +328,35 @@ async fn of_two_walks_the_later_counts() {
     let walk = back.finish(&bench).await;
     assert_eq!((walk.looked_at, walk.sealed), (300, STEP), "everybody is back under the old key");
     assert_eq!(kept(&bench.store, &person(80), OLD).await.as_deref(), Ok("access 80"));
+}
+
+#[tokio::test]
+async fn a_further_key_in_the_list_begins_another_walk() {
+    let bench = Bench::sqlite();
+    people(&bench).await;
+    let node = Node::start(&bench.store, &both()).await;
+    node.resealing.begin().await.unwrap();
+    let first = node.finish(&bench).await;
+    // A copy of the store came back, of a time with yet another key.
+    let third = "51d08c7e3fa9426b8e7015c3d94fb26a0d83e57c1b6f4290a8d7e36c5b1f0294";
+    let back = Node::start(&bench.store, &format!("{} {third}", both())).await;
+    back.resealing.begin().await.unwrap();
+    let walk = back.walk().await;
+    assert!(walk.begun_at > first.begun_at && walk.ended_at.is_none(), "{walk:?}");
+}
+
+#[tokio::test]
+async fn short_lived_links_do_not_make_the_rest_shorter_than_replacing_nodes_takes() {
+    let bench = Bench::sqlite();
+    people(&bench).await;
+    let Node { store, jobs, upstream, .. } = Node::start(&bench.store, &both()).await;
+    let signing = Arc::new(SigningKeys::open(store.clone(), vault(&both())).await.unwrap());
+    let minute = Duration::from_mins(1);
+    let resealing = Resealing::new(Arc::clone(&jobs), vault(&both()), Arc::clone(&upstream), signing, minute);
+    let node = Node { store, jobs, upstream, resealing };
+    node.resealing.begin().await.unwrap();
+    let walk = node.round(&bench).await;
+    assert_eq!(walk.rests_until, Some(walk.begun_at.plus(LEAST_REST)));
 }
 
 #[tokio::test]
