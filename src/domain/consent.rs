@@ -99,14 +99,23 @@ pub fn decide(client: &Client, asked: &BTreeSet<Permission>, before: Option<&Con
     if allowed && !again { Decision::Given } else { Decision::Ask }
 }
 
-/// Whether a grant that names `named` still counts, where `kept` is what the person allows its client now.
+/// Whether a grant that names the consent `named` still counts, where `kept` is what the person allows its client now and
+/// `asked` what the grant gives today.
 ///
 /// A grant of a time when the client was the operator's own ends when it no longer is: the person was never asked, and
-/// could not take it back.
+/// could not take it back. So does one that comes to give more, by a change of the client's settings, than was allowed.
 #[must_use]
-pub fn stands(client: &Client, named: Option<&ConsentId>, kept: Option<&Consent>) -> bool {
+pub fn stands(
+    client: &Client,
+    named: Option<&ConsentId>,
+    kept: Option<&Consent>,
+    asked: &BTreeSet<Permission>,
+) -> bool {
     match named {
-        Some(named) => kept.is_some_and(|kept| kept.id == *named),
+        Some(named) => {
+            let kept = kept.filter(|kept| kept.id == *named);
+            kept.is_some_and(|kept| client.first_party || asked.is_subset(&kept.allowed))
+        }
         None => client.first_party,
     }
 }

@@ -1,6 +1,7 @@
 //! `/account/applications`: what the person has allowed applications, and how they take it back.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Form;
 use axum::extract::{Query, State};
@@ -16,11 +17,12 @@ use super::pages::{Page, when};
 use super::sign_in::transaction::{Errand, Transaction, Transactions};
 use super::web::{Visitor, Web};
 use crate::clock::Timestamp;
-use crate::domain::client::Client;
+use crate::domain::client::{AccessTokenFormat, Client};
 use crate::domain::consent::{Consent, Permission};
 use crate::domain::ids::ClientId;
 use crate::services::clients::Clients;
 use crate::services::consents::Consents;
+use crate::services::grants::Grants;
 
 pub const PATH: &str = "/account/applications";
 
@@ -36,6 +38,7 @@ pub async fn get(
     State(web): State<Arc<Web>>,
     State(clients): State<Arc<Clients>>,
     State(consents): State<Arc<Consents>>,
+    State(grants): State<Arc<Grants>>,
     visitor: Visitor,
     Query(query): Query<Asked>,
 ) -> Result<Response, PageError> {
@@ -48,7 +51,10 @@ pub async fn get(
     let removed = removed.map(|client| client.name.clone());
     let mut applications: Vec<Application> = all
         .iter()
-        .map(|consent| application(consent, clients.get(consent.client.as_str()).as_deref(), now))
+        .map(|consent| {
+            let client = clients.get(consent.client.as_str());
+            application(consent, client.as_deref(), now, grants.rules().access)
+        })
         .collect();
     applications.sort_by_key(|application| application.name.to_lowercase());
     let page = ApplicationsPage {
@@ -61,7 +67,8 @@ pub async fn get(
     Ok(Page::ok(page).into_response())
 }
 
-fn application(consent: &Consent, client: Option<&Client>, now: Timestamp) -> Application {
+/// `access`: how long an access token is good, for whoever does not ask us.
+fn application(consent: &Consent, client: Option<&Client>, now: Timestamp, access: Duration) -> Application {
     // Another one of the same id has nothing to do with it.
     let client = client.filter(|client| consent.is_for(client));
     let item = |permission: &Permission| match permission {
@@ -79,6 +86,9 @@ fn application(consent: &Consent, client: Option<&Client>, now: Timestamp) -> Ap
         since: when::Stamp::short_day(consent.given_at, now),
         items: consent.allowed.iter().filter_map(item).collect(),
         while_away: consent.allowed.contains(&Permission::WhileAway),
+        lingers: client
+            .filter(|client| client.access_token_format == AccessTokenFormat::Jwt)
+            .map(|_| when::lasts(access)),
         gone: client.is_none(),
     }
 }
@@ -97,6 +107,7 @@ pub struct Sent {
 /// `POST /account/applications`: takes back what a client was allowed.
 pub async fn post(
     State(web): State<Arc<Web>>,
+    State(clients): State<Arc<Clients>>,
     State(consents): State<Arc<Consents>>,
     visitor: Visitor,
     Form(form): Form<Sent>,
@@ -105,7 +116,8 @@ pub async fn post(
     let Some(current) = web.session(&visitor).await? else { return sign_in(&web, &visitor) };
     let Ok(client) = form.client.parse::<ClientId>() else { return Ok(see_other(PATH)) };
     // Nothing to take back: it was done in another tab, and it is as wanted.
-    consents.remove(&current.user.id, &client).await?;
+    let present = clients.get(client.as_str());
+    consents.remove(&current.user.id, &client, present.as_deref()).await?;
     Ok(see_other(&format!("{PATH}?removed={client}")))
 }
 

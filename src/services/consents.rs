@@ -70,8 +70,13 @@ impl Consents {
     }
 
     /// Takes back what the person allowed the client: its tokens are dead, and it hears that the person is signed out, if
-    /// it wants to hear. `false`: there was nothing to take back.
-    pub async fn remove(&self, user: &UserId, client: &ClientId) -> Result<bool, StoreError> {
+    /// it wants to hear and is still the `present` client of that id. `false`: there was nothing to take back.
+    pub async fn remove(
+        &self,
+        user: &UserId,
+        client: &ClientId,
+        present: Option<&Client>,
+    ) -> Result<bool, StoreError> {
         let key = keys::consent(user, client);
         let removed = self
             .store
@@ -79,7 +84,9 @@ impl Consents {
                 let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(false)) };
                 let mut txn = self.store.txn(keys::user_partition(user));
                 txn.check(&entry).delete(entry.key.clone());
-                self.jobs.end_places(&mut txn, user, |place| place.client == *client).await?;
+                if present.is_some_and(|present| entry.value.is_for(present)) {
+                    self.jobs.end_places(&mut txn, user, |place| place.client == *client).await?;
+                }
                 Ok::<_, StoreError>(Attempt::Commit(txn, true))
             })
             .await?;

@@ -217,7 +217,8 @@ impl Grants {
         let Standing { user, consent, organizations } = found;
         let whole = organizations.len() == grant.proof.organizations.len();
         let all = whole && organizations.iter().all(|j| j.verdict.is_ok());
-        let allowed = consent::stands(&client, grant.consent.as_ref(), consent.as_ref());
+        let asked = consent::asked(&client, &grant.scope, &grant.claims);
+        let allowed = consent::stands(&client, grant.consent.as_ref(), consent.as_ref(), &asked);
         Ok(if all && allowed && user.is_in(grant.epoch) {
             Ok(Opened { client, user, organizations })
         } else {
@@ -233,12 +234,19 @@ impl Grants {
         Ok(())
     }
 
-    /// The token of a kind and serial. The same serial gives the same text.
+    /// The token of a kind and serial. The same serial gives the same text, as long as the master key is the same.
     fn derive(&self, kind: TokenKind, grant: &Grant, serial: u32) -> Token {
-        let word: &[u8] = if kind == TokenKind::RefreshToken { b"refresh" } else { b"access" };
-        let parts = [grant.id.as_str().as_bytes(), word, &serial.to_be_bytes()];
-        let secret = self.keys.vault.mac(Purpose::Tokens, &parts);
+        let secret = self.keys.vault.mac(Purpose::Tokens, &derivation(kind, grant, &serial.to_be_bytes()));
         Token::from_secret(kind, grant.id.as_str(), secret)
+    }
+
+    /// [`Grants::derive`] under each master key: what was given out before the current one came, or by a node that has
+    /// another one in front.
+    fn derived(&self, kind: TokenKind, grant: &Grant, serial: u32) -> Vec<Token> {
+        let number = serial.to_be_bytes();
+        let parts = derivation(kind, grant, &number);
+        let secrets = self.keys.vault.macs(Purpose::Tokens, &parts);
+        secrets.map(|secret| Token::from_secret(kind, grant.id.as_str(), secret)).collect()
     }
 
     fn put_access_token(
@@ -259,4 +267,10 @@ impl Grants {
     fn grant_expires_at(&self, grant: &Grant, now: Timestamp) -> Timestamp {
         now.plus(if grant.refresh.is_some() { self.rules.refresh } else { self.rules.access })
     }
+}
+
+/// What a token is derived from. Part of every token: a change makes those that were given out strangers.
+fn derivation<'a>(kind: TokenKind, grant: &'a Grant, serial: &'a [u8]) -> [&'a [u8]; 3] {
+    let word: &[u8] = if kind == TokenKind::RefreshToken { b"refresh" } else { b"access" };
+    [grant.id.as_str().as_bytes(), word, serial]
 }

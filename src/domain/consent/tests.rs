@@ -77,22 +77,26 @@ fn truth_table_of_the_question() {
 #[test]
 fn truth_table_of_a_grant() {
     let kept = consent(None, &[Identity]);
-    for (first_party, named, kept, expected) in [
-        (true, None, None, true),
-        (true, None, Some(&kept), true),
-        (false, None, None, false),
-        (false, None, Some(&kept), false),
-        (false, Some("c1"), Some(&kept), true),
-        (false, Some("c0"), Some(&kept), false),
-        (false, Some("c1"), None, false),
+    let (less, more) = (set(&[Identity]), set(&[Identity, FlyId]));
+    for (first_party, named, kept, asked, expected) in [
+        (true, None, None, &less, true),
+        (true, None, Some(&kept), &more, true),
+        (false, None, None, &less, false),
+        (false, None, Some(&kept), &less, false),
+        (false, Some("c1"), Some(&kept), &less, true),
+        (false, Some("c0"), Some(&kept), &less, false),
+        (false, Some("c1"), None, &less, false),
+        // Its settings have changed, and it would learn what nobody was asked about.
+        (false, Some("c1"), Some(&kept), &more, false),
+        (true, Some("c1"), Some(&kept), &more, true),
         // What was taken back stays dead when the operator makes the client their own.
-        (true, Some("c1"), Some(&kept), true),
-        (true, Some("c0"), Some(&kept), false),
-        (true, Some("c1"), None, false),
+        (true, Some("c1"), Some(&kept), &less, true),
+        (true, Some("c0"), Some(&kept), &less, false),
+        (true, Some("c1"), None, &less, false),
     ] {
         let named = named.map(id);
-        let found = stands(&client(first_party, None), named.as_ref(), kept);
-        assert_eq!(found, expected, "{first_party} {named:?} {}", kept.is_some());
+        let found = stands(&client(first_party, None), named.as_ref(), kept, asked);
+        assert_eq!(found, expected, "{first_party} {named:?} {} {asked:?}", kept.is_some());
     }
 }
 

@@ -120,6 +120,8 @@ pub struct Application {
     pub since: Stamp,
     pub items: Vec<Item>,
     pub while_away: bool,
+    /// How long services that check its access tokens without asking us may go on taking them.
+    pub lingers: Option<String>,
     /// It is no longer registered here.
     pub gone: bool,
 }
@@ -152,6 +154,7 @@ impl ApplicationsPage {
                 Item::Organizations(String::new()),
             ],
             while_away: true,
+            lingers: Some("1 hour".into()),
             gone: false,
         };
         let gone = Application {
@@ -160,6 +163,7 @@ impl ApplicationsPage {
             site: None,
             items: vec![Item::Identity, Item::FlyId],
             while_away: false,
+            lingers: None,
             gone: true,
             ..status.clone()
         };

@@ -116,9 +116,10 @@ impl Grants {
 
     /// Whether the token is the current one of the grant or one of those it replaced.
     pub(super) fn is_of_chain(&self, grant: &Grant, refresh: &Refresh, hash: &TokenHash) -> bool {
-        let older = refresh.serial.saturating_sub(RECOGNIZED)..refresh.serial;
+        let mut older = refresh.serial.saturating_sub(RECOGNIZED)..refresh.serial;
+        let is = |token: &Token| token.hash() == *hash;
         *hash == refresh.current
-            || older.into_iter().any(|serial| self.derive(TokenKind::RefreshToken, grant, serial).hash() == *hash)
+            || older.any(|serial| self.derived(TokenKind::RefreshToken, grant, serial).iter().any(is))
     }
 
     /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed".
@@ -168,14 +169,14 @@ impl Grants {
     /// The answer that was lost, once more: also of the scope it had then.
     async fn repeat(&self, entry: Entry<Grant>, refresh: &Refresh, opened: Opened) -> Result<Issued, GrantError> {
         let grant = entry.value;
-        let access = self.derive(TokenKind::AccessToken, &grant, refresh.serial);
-        let current = self.derive(TokenKind::RefreshToken, &grant, refresh.serial);
-        if current.hash() != refresh.current {
-            return Err(GrantError::invalid("the refresh token was replaced; sign in again"));
-        }
+        let replaced = || GrantError::invalid("the refresh token was replaced; sign in again");
+        let given = |kind| self.derived(kind, &grant, refresh.serial);
+        // Both under the master key of whoever gave the answer.
+        let mut pairs = given(TokenKind::AccessToken).into_iter().zip(given(TokenKind::RefreshToken));
+        let (access, current) = pairs.find(|(_, token)| token.hash() == refresh.current).ok_or_else(replaced)?;
         match self.store.read(&keys::access_token(&grant.id, &access.hash())).await? {
             Some(still) => Ok(answer(grant, (access, still.value), &current, opened)),
-            None => Err(GrantError::invalid("the refresh token was replaced; sign in again")),
+            None => Err(replaced()),
         }
     }
 }

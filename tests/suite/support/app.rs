@@ -18,6 +18,7 @@ use flybridge::demo::fly::{Application, FlyStandIn, Settings};
 use flybridge::demo::serve_on;
 use flybridge::demo::world::World;
 use flybridge::domain::ids::{OrganizationId, UserId};
+use flybridge::domain::master_keys::MasterKeys;
 use flybridge::domain::member::Member;
 use flybridge::domain::user::User;
 use flybridge::http::routes;
@@ -151,6 +152,15 @@ impl TestApp {
         let random = Arc::new(SystemRandom::default());
         let store = Store::new(backend, clock.clone(), random.clone());
         assemble(&self.config, store, clock, random, false).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// Another node, with these master keys.
+    pub(crate) async fn node_under(&self, masters: &str) -> Program {
+        let mut config = self.config.clone();
+        config.keys.master = MasterKeys::parse(masters).unwrap();
+        let (clock, random) = (self.clock.clone(), Arc::new(SystemRandom::default()));
+        let store = Store::new(Arc::new(self.connection()), clock.clone(), random.clone());
+        assemble(&config, store, clock, random, false).await.unwrap_or_else(|e| panic!("{e}"))
     }
 
     /// Another connection to the file that this program keeps its records in.

@@ -1,7 +1,7 @@
 //! Clients that change: registered anew under the same id, no longer the operator's own, gone; and what they learn by other
 //! doors.
 
-use flybridge::domain::client::Client;
+use flybridge::domain::client::{Client, Subject};
 use flybridge::domain::registration::Registration;
 use flybridge::services::clients::Registrations;
 use flybridge::store::{Outcome, keys};
@@ -14,7 +14,11 @@ use crate::support::relying_party::{Rp, Tokens, refused};
 const ID: &str = "newcomer";
 
 async fn register(app: &TestApp, first_party: &str) -> Rp {
-    let settings = settings(ID, &[("first_party", first_party)]);
+    register_with(app, &[("first_party", first_party)]).await
+}
+
+async fn register_with(app: &TestApp, options: &[(&str, &str)]) -> Rp {
+    let settings = settings(ID, options);
     let added = Registrations::new(app.store.clone()).add(settings, &operator()).await.unwrap();
     app.program.app.clients.refresh().await.unwrap();
     Rp::new(app, ID).knowing(added.1.as_ref().unwrap().expose())
@@ -27,9 +31,13 @@ async fn unregister(app: &TestApp) {
 
 /// The operator makes the client their own, or says that it is not.
 async fn change(app: &TestApp, first_party: bool) {
+    change_settings(app, |settings| Client { first_party, ..settings }).await;
+}
+
+async fn change_settings(app: &TestApp, change: impl FnOnce(Client) -> Client) {
     let key = keys::client(&ID.parse().unwrap());
     let entry = app.store.read(&key).await.unwrap().unwrap();
-    let settings = Client { first_party, ..entry.value.settings.clone() };
+    let settings = change(entry.value.settings.clone());
     let mut txn = app.store.txn(entry.key.partition().clone());
     txn.check(&entry).put(&key, &Registration { settings, ..entry.value.clone() }).unwrap();
     assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
@@ -63,6 +71,58 @@ async fn another_one_of_the_same_id_is_asked_about_anew() {
     assert!(after.id != before.id && after.registration != before.registration);
     assert_eq!(after.allowed.len(), 1, "what the first was allowed is not among it");
     assert_eq!(second.userinfo(&tokens.access).await.status, 401);
+}
+
+#[tokio::test]
+async fn taking_back_what_the_one_before_was_allowed_signs_nobody_out_of_the_one_after() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let first = register(app, "false").await;
+    let (mut browser, _) = outside.allowed(&first, "ines").await;
+    unregister(app).await;
+    let second = register_with(app, &[("first_party", "true"), ("backchannel_logout_uri", &outside.heard.url)]).await;
+    let tokens = at_once(&mut browser, &second, &second.request()).await;
+    super::remove(&mut browser, &second).await;
+    assert_eq!(outside.kept("ines", &second).await, None);
+    app.work().await;
+    assert!(outside.heard.heard().is_empty());
+    assert_eq!(second.userinfo(&tokens.access).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_setting_that_gives_more_than_was_allowed_ends_what_was_given() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let client = register(app, "false").await;
+    let request = client.request().with("scope", "openid read offline_access");
+    let mut browser = app.browser();
+    let tx = asked(&mut browser, &request, "ines").await;
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    let told = |subject| change_settings(app, move |settings| Client { subject, ..settings });
+    assert_eq!(client.info(&tokens.access).await.status, 200);
+    told(Subject::FlyUserId).await;
+    assert_eq!(client.info(&tokens.access).await.status, 401);
+    refused(&client.refresh(tokens.refresh()).await, 400, "invalid_grant");
+
+    let tx = asked_at_once(&mut browser, &request).await;
+    let page = browser.get(&path(&tx)).await.element("consent-items").unwrap();
+    assert!(page.contains("your id at Fly.io (new)"), "{page}");
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    assert_eq!(client.info(&tokens.access).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_page_says_who_may_go_on_taking_tokens_that_are_checked_elsewhere() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let client = register_with(app, &[("first_party", "false"), ("access_token_format", "jwt")]).await;
+    let (mut browser, _) = outside.allowed(&client, "ines").await;
+    let page = browser.get("/account/applications").await;
+    assert!(page.text().contains("may go on taking what it holds for up to "), "{}", page.said());
+    outside.allowed(&outside.outside(), "ines").await;
+    super::remove(&mut browser, &client).await;
+    let page = browser.get("/account/applications").await;
+    assert!(!page.text().contains("may go on taking"), "{}", page.said());
 }
 
 #[tokio::test]

@@ -66,7 +66,8 @@ async fn a_code_that_is_made_while_the_consent_is_taken_back_is_of_no_use() {
     let (browser, _) = outside.allowed(&client, "ines").await;
     let taking_back = {
         let (consents, user) = (Arc::clone(&app.program.app.consents), app.user("ines").await.id);
-        async move { assert!(consents.remove(&user, &"told".parse().unwrap()).await.unwrap()) }
+        let told = app.program.app.clients.get("told");
+        async move { assert!(consents.remove(&user, &"told".parse().unwrap(), told.as_deref()).await.unwrap()) }
     };
     // The other node has looked at the consent, and is about to write the grant.
     let interrupted = Interrupted::new(&app.store, "grant/", taking_back);
@@ -96,7 +97,9 @@ async fn a_place_that_is_noted_while_the_consent_is_taken_back_is_told() {
     let noting = async move { assert!(sessions.note_client(&current, &"told".parse().unwrap()).await.unwrap()) };
     let interrupted = Interrupted::new(&app.store, "user/", noting);
     let user = app.user("ines").await.id;
-    assert!(consents_over(&interrupted.store()).remove(&user, &"told".parse().unwrap()).await.unwrap());
+    let told = app.program.app.clients.get("told");
+    let consents = consents_over(&interrupted.store());
+    assert!(consents.remove(&user, &"told".parse().unwrap(), told.as_deref()).await.unwrap());
     assert!(interrupted.happened());
     app.work().await;
     assert_eq!(outside.heard.heard().len(), 2, "both sessions");

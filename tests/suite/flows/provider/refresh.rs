@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use flybridge::demo::fly::{Endpoint, Fault};
+use flybridge::http::routes;
 use futures_util::future::join_all;
 
-use crate::support::app::TestApp;
+use crate::support::app::{MASTER_KEY, TestApp};
 use crate::support::relying_party::{Rp, Tokens, refused};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -56,6 +57,26 @@ async fn a_refresh_token_used_before_revokes_the_family() {
     for access in [&first.access, &second.access] {
         assert_eq!(sentry.info(access).await.status, 401);
     }
+}
+
+#[tokio::test]
+async fn tokens_of_an_older_master_key_are_replaced_repeated_and_recognized_as_ever() {
+    let app = TestApp::new().await;
+    let mut browser = app.browser();
+    let sentry = app.sentry();
+    let first = sentry.tokens(&mut browser, "ines").await;
+    let second = Tokens::of(&sentry.refresh(first.refresh()).await);
+    let new = "c2a86e0f4d913b7752e1c08bd6f93a14e57b20cc98416df3ab05721e8fd4639c";
+    let node = app.node_under(&format!("{new} {MASTER_KEY}")).await;
+    let there = app.sentry().at(&routes::router(&node.app));
+    let again = Tokens::of(&there.refresh(first.refresh()).await);
+    assert_eq!((&again.access, again.refresh()), (&second.access, second.refresh()), "the answer that was lost");
+    let third = Tokens::of(&there.refresh(second.refresh()).await);
+    app.advance(Duration::from_secs(30));
+    refused(&there.refresh(first.refresh()).await, 400, "invalid_grant");
+    refused(&there.refresh(third.refresh()).await, 400, "invalid_grant");
+    // What is sealed is looked at once more in a day.
+    app.leave_jobs();
 }
 
 #[tokio::test]
