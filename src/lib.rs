@@ -32,7 +32,8 @@
 //! 5. After a form a page leads on to the application ([`http::leaving`]).
 //! 6. [`http::oidc::token`] knows the client by its secret or its signature ([`http::oidc::client_auth`]) and redeems the
 //!    code: used up and answered in one commit, and the same rule is asked again, as it is at every refresh, userinfo,
-//!    `token/info` and introspection ([`http::oidc::introspection`]).
+//!    `token/info` and introspection ([`http::oidc::introspection`]), with what it needs read along
+//!    ([`services::ahead`]). A client that speaks for itself gets a token of its own kind ([`domain::machine`]).
 //! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
 //!    ([`http::oidc::logout`]), when a password is set, when the organization changes its login method, or when the person
 //!    takes back what they allowed ([`http::applications`]).

@@ -1,6 +1,7 @@
 //! What the program does, above the store and below HTTP: narrow structs with explicit parts.
 
 pub mod access;
+pub mod ahead;
 pub mod back_channel;
 pub mod client_assertions;
 pub mod clients;

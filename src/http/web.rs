@@ -91,6 +91,14 @@ impl Web {
         }
     }
 
+    /// The same with the person's organizations read along; see [`Sessions::find_with_organizations`].
+    pub async fn session_to_judge(&self, visitor: &Visitor) -> Result<Option<Current>, StoreError> {
+        match visitor.cookies.one(&self.cookies().name(SESSION)) {
+            Some(cookie) => self.sessions.find_with_organizations(cookie).await,
+            None => Ok(None),
+        }
+    }
+
     /// Begins a session with a new cookie. The one that the browser had is over, whoever else may hold its cookie; to
     /// clients it goes on if the person is the same.
     pub async fn begin_session(

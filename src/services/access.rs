@@ -1,5 +1,6 @@
 //! What a sign-in opens, with the store: reads organizations and memberships and lets [`opens`] decide.
 
+use super::ahead::Along;
 use crate::domain::access::{Closed, Proof, opens};
 use crate::domain::claims::OrganizationClaim;
 use crate::domain::consent::Consent;
@@ -44,15 +45,16 @@ pub async fn judge_membership(
     Ok(found.into_iter().filter_map(|(organization, member)| Some((organization, member?))).collect())
 }
 
-/// Holds `proof` against `organizations`, in one round trip. Organizations that do not exist are left out.
+/// Holds `proof` against `organizations`, in one round trip, or in none where they were read along. Organizations that do
+/// not exist are left out.
 pub async fn judge(
-    store: &Store,
+    (store, along): (&Store, Along),
     user: &UserId,
     proof: &Proof,
     organizations: &[OrganizationId],
 ) -> Result<Vec<Judged>, StoreError> {
     let wanted = membership_keys(user, organizations);
-    Ok(held_against(proof, memberships(&wanted, store.get(&wanted).await?)?))
+    Ok(held_against(proof, memberships(&wanted, along.get(store, &wanted).await?)?))
 }
 
 /// A person with what a grant of theirs depends on.
@@ -65,15 +67,10 @@ pub struct Standing {
 
 /// The same for a grant, with the person and what they allow its client, in the same round trip. None when there is no such
 /// person any more.
-pub async fn judge_grant(store: &Store, grant: &Grant) -> Result<Option<Standing>, StoreError> {
-    let user = &grant.user;
-    let organizations: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
-    let mut wanted = membership_keys(user, &organizations);
-    let memberships_end = wanted.len();
-    wanted.push(keys::user(user).into_key());
-    // A grant that names no consent costs no look at one.
-    wanted.extend(grant.consent.as_ref().map(|_| keys::consent(user, &grant.client).into_key()));
-    let mut records = store.get(&wanted).await?;
+pub async fn judge_grant((store, along): (&Store, Along), grant: &Grant) -> Result<Option<Standing>, StoreError> {
+    let wanted = grant_keys(grant);
+    let memberships_end = 2 * grant.proof.organizations.len();
+    let mut records = along.get(store, &wanted).await?;
     let mut own = wanted[memberships_end..].iter().zip(records.split_off(memberships_end));
     let Some((key, Some(record))) = own.next() else { return Ok(None) };
     let person = decode::<User>(key, &record)?.value;
@@ -83,6 +80,18 @@ pub async fn judge_grant(store: &Store, grant: &Grant) -> Result<Option<Standing
     };
     let found = memberships(&wanted[..memberships_end], records)?;
     Ok(Some(Standing { user: person, consent, organizations: held_against(&grant.proof, found) }))
+}
+
+/// What a grant depends on: its organizations with the person in them, the person, and what they allow the client.
+#[must_use]
+pub fn grant_keys(grant: &Grant) -> Vec<Key> {
+    let user = &grant.user;
+    let organizations: Vec<OrganizationId> = grant.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
+    let mut wanted = membership_keys(user, &organizations);
+    wanted.push(keys::user(user).into_key());
+    // A grant that names no consent costs no look at one.
+    wanted.extend(grant.consent.as_ref().map(|_| keys::consent(user, &grant.client).into_key()));
+    wanted
 }
 
 type Membership = (Organization, Option<Member>);

@@ -14,7 +14,8 @@ mod refresh;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::access::{Judged, Standing, judge_grant};
+use super::access::{Judged, Standing, grant_keys, judge_grant};
+use super::ahead::{Ahead, Along};
 use super::clients::Clients;
 use super::directory::Directory;
 use super::signing::SigningKeys;
@@ -134,6 +135,7 @@ pub struct Grants {
     directory: Arc<Directory>,
     clients: Arc<Clients>,
     rules: TokenRules,
+    ahead: Arc<Ahead>,
 }
 
 impl Grants {
@@ -146,7 +148,7 @@ impl Grants {
         clients: Arc<Clients>,
         rules: TokenRules,
     ) -> Arc<Self> {
-        Arc::new(Self { store, keys, upstream, directory, clients, rules })
+        Arc::new(Self { store, keys, upstream, directory, clients, rules, ahead: Arc::default() })
     }
 
     #[must_use]
@@ -184,6 +186,7 @@ impl Grants {
         };
         txn.put_until(&key, &grant, expires_at)?;
         let _ = self.store.commit(txn).await?;
+        self.ahead.remember(key.key(), &grant_keys(&grant));
         Ok(code.expose().to_string())
     }
 
@@ -196,9 +199,10 @@ impl Grants {
 
     async fn authenticate_named(&self, named: &Named) -> Result<Option<Authenticated>, StoreError> {
         let id = &named.grant;
-        let found = self.store.read_pair(&keys::grant(id), &keys::access_token(id, &named.hash)).await?;
-        let (Some(grant), Some(token)) = found else { return Ok(None) };
-        let Ok(opened) = self.opened(&grant.value).await? else { return Ok(None) };
+        let (grant, token) = (keys::grant(id), keys::access_token(id, &named.hash));
+        let (grant, token, along) = self.ahead.read_pair(&self.store, &grant, &token).await?;
+        let (Some(grant), Some(token)) = (grant, token) else { return Ok(None) };
+        let Ok(opened) = self.opened(&grant.value, along).await? else { return Ok(None) };
         Ok(Some(Authenticated { grant: grant.value, token: token.value, opened }))
     }
 
@@ -209,11 +213,13 @@ impl Grants {
 
     /// The client, the person and the organizations of a grant; `Err` when any is no longer open to its proof, a password
     /// was set since, what the client was allowed was taken back, or the client was removed, which ends the whole grant.
-    async fn opened(&self, grant: &Grant) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
+    ///
+    /// `along`: what was read along with the grant, a moment ago.
+    async fn opened(&self, grant: &Grant, along: Along) -> Result<Result<Opened, Vec<Judged>>, StoreError> {
         let client = self.clients.get(grant.client.as_str());
         let client = client.filter(|client| client.stands_by(grant.registration.as_ref()));
         let Some(client) = client else { return Ok(Err(Vec::new())) };
-        let Some(found) = judge_grant(&self.store, grant).await? else { return Ok(Err(Vec::new())) };
+        let Some(found) = judge_grant((&self.store, along), grant).await? else { return Ok(Err(Vec::new())) };
         let Standing { user, consent, organizations } = found;
         let whole = organizations.len() == grant.proof.organizations.len();
         let all = whole && organizations.iter().all(|j| j.verdict.is_ok());

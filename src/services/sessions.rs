@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ahead::{Ahead, Along};
 use super::jobs::Jobs;
 use super::whereabouts;
 use crate::domain::access::Proof;
@@ -17,6 +18,8 @@ use crate::store::{Attempt, Outcome, Store, StoreError, Txn, keys};
 pub struct Current {
     pub user: User,
     pub session: Entry<Session>,
+    /// Their organizations, where these were read along, to judge the session before anything is written.
+    pub along: Along,
 }
 
 impl Current {
@@ -30,12 +33,13 @@ pub struct Sessions {
     pub(super) store: Store,
     jobs: Arc<Jobs>,
     rules: SessionRules,
+    ahead: Arc<Ahead>,
 }
 
 impl Sessions {
     #[must_use]
     pub fn new(store: Store, jobs: Arc<Jobs>, rules: SessionRules) -> Arc<Self> {
-        Arc::new(Self { store, jobs, rules })
+        Arc::new(Self { store, jobs, rules, ahead: Arc::default() })
     }
 
     #[must_use]
@@ -98,16 +102,30 @@ impl Sessions {
 
     /// The session that `cookie` names, if it is still good. Reading it now and then prolongs it.
     pub async fn find(&self, cookie: &str) -> Result<Option<Current>, StoreError> {
-        let Some(token) = Token::parse(TokenKind::Session, cookie) else { return Ok(None) };
-        let Ok(user) = token.locator().parse::<UserId>() else { return Ok(None) };
-        let key = keys::session(&user, &token.hash());
-        let (user, session) = self.store.read_pair(&keys::user(&user), &key).await?;
+        let Some((user, session)) = named(cookie) else { return Ok(None) };
+        let (user, session) = self.store.read_pair(&user, &session).await?;
+        self.current(user, session, Along::default()).await
+    }
+
+    /// The same with the person's organizations read along: for whoever judges at once what the session opens.
+    pub async fn find_with_organizations(&self, cookie: &str) -> Result<Option<Current>, StoreError> {
+        let Some((user, session)) = named(cookie) else { return Ok(None) };
+        let (user, session, along) = self.ahead.read_pair(&self.store, &user, &session).await?;
+        self.current(user, session, along).await
+    }
+
+    async fn current(
+        &self,
+        user: Option<Entry<User>>,
+        session: Option<Entry<Session>>,
+        along: Along,
+    ) -> Result<Option<Current>, StoreError> {
         let (Some(user), Some(session)) = (user, session) else { return Ok(None) };
         if !session.value.still_counts(&user.value) {
             return Ok(None);
         }
         self.touch(&user.value.id, &session).await?;
-        Ok(Some(Current { user: user.value, session }))
+        Ok(Some(Current { user: user.value, session, along }))
     }
 
     async fn touch(&self, user: &UserId, entry: &Entry<Session>) -> Result<(), StoreError> {
@@ -142,4 +160,11 @@ impl Sessions {
         }
         Ok(())
     }
+}
+
+/// Where a cookie says that the person and the session lie.
+fn named(cookie: &str) -> Option<(TypedKey<User>, TypedKey<Session>)> {
+    let token = Token::parse(TokenKind::Session, cookie)?;
+    let user = token.locator().parse::<UserId>().ok()?;
+    Some((keys::user(&user), keys::session(&user, &token.hash())))
 }

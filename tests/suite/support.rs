@@ -7,6 +7,7 @@ pub(crate) mod browser_client;
 pub(crate) mod child;
 pub(crate) mod chromium;
 pub(crate) mod client_key;
+pub(crate) mod counted;
 pub(crate) mod cut_off;
 pub(crate) mod demo;
 pub(crate) mod dump;

@@ -168,7 +168,7 @@ impl Endpoint {
         client: &Client,
         pending: &Pending,
     ) -> Result<Option<Outcome>, PageError> {
-        let Some(current) = self.web.session(visitor).await? else { return Ok(None) };
+        let Some(current) = self.web.session_to_judge(visitor).await? else { return Ok(None) };
         // Who has no address may have got one at Fly.io meanwhile, or be somebody else.
         let right_person = pending.is_for(&current.user.id) && closed::has_what_it_needs(client, &current.user);
         if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {

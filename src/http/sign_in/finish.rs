@@ -134,7 +134,7 @@ impl Finish {
             None => current.user.organizations.clone(),
         };
         wanted.dedup();
-        judge(&self.store, &current.user.id, current.proof(), &wanted).await
+        judge((&self.store, current.along.clone()), &current.user.id, current.proof(), &wanted).await
     }
 
     /// Ends a transaction after a sign-in.

@@ -39,12 +39,13 @@ impl Grants {
     }
 
     async fn introspect_refresh(&self, client: &Client, named: &Named) -> Result<Option<Active>, StoreError> {
-        let Some(entry) = self.store.read(&keys::grant(&named.grant)).await? else { return Ok(None) };
+        let (found, along) = self.ahead.read(&self.store, &keys::grant(&named.grant)).await?;
+        let Some(entry) = found else { return Ok(None) };
         let (Some(refresh), Some(expires_at)) = (&entry.value.refresh, entry.expires_at) else { return Ok(None) };
         if entry.value.client != client.id || refresh.current != named.hash {
             return Ok(None);
         }
-        let Ok(opened) = self.opened(&entry.value).await? else { return Ok(None) };
+        let Ok(opened) = self.opened(&entry.value, along).await? else { return Ok(None) };
         let issued_at = refresh.previous.as_ref().map_or(entry.value.created_at, |(_, replaced_at)| *replaced_at);
         let scope = entry.value.scope.clone();
         Ok(Some(Active {

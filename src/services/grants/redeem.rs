@@ -28,7 +28,8 @@ impl Grants {
         let unknown = || GrantError::invalid("the code is unknown, was used or has expired");
         let code = Token::parse(TokenKind::AuthorizationCode, sent.code).ok_or_else(unknown)?;
         let id: GrantId = code.locator().parse().map_err(|_| unknown())?;
-        let grant = self.store.read(&keys::grant(&id)).await?.ok_or_else(unknown)?;
+        let (grant, along) = self.ahead.read(&self.store, &keys::grant(&id)).await?;
+        let grant = grant.ok_or_else(unknown)?;
         if grant.value.client != client.id || grant.value.code.hash != code.hash() {
             return Err(unknown());
         }
@@ -40,7 +41,7 @@ impl Grants {
             return Err(GrantError::invalid("the code was used before; what it gave is revoked"));
         }
         check_age(&grant.value, self.store.now())?;
-        let Ok(opened) = self.opened(&grant.value).await? else {
+        let Ok(opened) = self.opened(&grant.value, along).await? else {
             self.revoke(&grant).await?;
             return Err(GrantError::invalid("the sign-in no longer counts; sign in again"));
         };

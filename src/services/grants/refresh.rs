@@ -11,6 +11,7 @@ use crate::domain::ids::GrantId;
 use crate::domain::organization::LoginMethod;
 use crate::domain::secret::{Token, TokenHash, TokenKind};
 use crate::services::access::Judged;
+use crate::services::ahead::Along;
 use crate::services::directory::Refusal;
 use crate::services::upstream_tokens::AskError;
 use crate::store::records::Entry;
@@ -34,7 +35,8 @@ impl Grants {
         let unknown = || GrantError::invalid("the refresh token is unknown or has ended");
         let token = Token::parse(TokenKind::RefreshToken, text).ok_or_else(unknown)?;
         let id: GrantId = token.locator().parse().map_err(|_| unknown())?;
-        let grant = self.store.read(&keys::grant(&id)).await?.ok_or_else(unknown)?;
+        let (grant, along) = self.ahead.read(&self.store, &keys::grant(&id)).await?;
+        let grant = grant.ok_or_else(unknown)?;
         if grant.value.client != client.id {
             return Err(unknown());
         }
@@ -50,9 +52,10 @@ impl Grants {
         }
         let scope = narrowed(&grant.value, scope)?;
         // An organization that left is closed whether or not Fly.io can be asked.
-        self.still_opened(client, &grant).await?;
-        self.confirm_upstream(&grant).await?;
-        let opened = self.still_opened(client, &grant).await?;
+        let mut opened = self.still_opened(client, &grant, along).await?;
+        if self.confirm_upstream(&grant).await? {
+            opened = self.still_opened(client, &grant, Along::default()).await?;
+        }
         match presented {
             Presented::JustReplaced => self.repeat(grant, &refresh, opened).await,
             _ => match self.rotate(&grant, &refresh, scope, &opened).await? {
@@ -75,8 +78,8 @@ impl Grants {
     }
 
     /// What the grant opens; a grant that no longer opens them ends here.
-    async fn still_opened(&self, client: &Client, grant: &Entry<Grant>) -> Result<Opened, GrantError> {
-        let judged = match self.opened(&grant.value).await? {
+    async fn still_opened(&self, client: &Client, grant: &Entry<Grant>, along: Along) -> Result<Opened, GrantError> {
+        let judged = match self.opened(&grant.value, along).await? {
             Ok(opened) => return Ok(opened),
             Err(judged) => judged,
         };
@@ -122,10 +125,11 @@ impl Grants {
             || older.any(|serial| self.derived(TokenKind::RefreshToken, grant, serial).iter().any(is))
     }
 
-    /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed".
-    async fn confirm_upstream(&self, grant: &Entry<Grant>) -> Result<(), GrantError> {
+    /// A sign-in through Fly.io lasts as long as Fly.io stands by it. "Could not ask" is not "removed". Whether Fly.io was
+    /// asked, so that something may have changed.
+    async fn confirm_upstream(&self, grant: &Entry<Grant>) -> Result<bool, GrantError> {
         if grant.value.proof.method != LoginMethod::Fly {
-            return Ok(());
+            return Ok(false);
         }
         let user = &grant.value.user;
         let person = match self.upstream.ask(user).await {
@@ -139,7 +143,7 @@ impl Grants {
         };
         let opened: Vec<_> = grant.value.proof.organizations.iter().map(|seen| seen.id.clone()).collect();
         self.directory.reconfirm(user, &person, &opened).await?;
-        Ok(())
+        Ok(true)
     }
 
     /// The next pair; `None` when the grant was changed meanwhile.

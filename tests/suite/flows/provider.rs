@@ -34,6 +34,8 @@ mod pushed;
 mod refresh;
 #[path = "provider/refresh_upstream.rs"]
 mod refresh_upstream;
+#[path = "provider/round_trips.rs"]
+mod round_trips;
 #[path = "provider/token.rs"]
 mod token;
 #[path = "provider/userinfo.rs"]

@@ -4,6 +4,7 @@ use crate::domain::ids::RunId;
 use crate::domain::organization::{Actor, MethodChange, Organization};
 use crate::domain::plan::Plan;
 use crate::domain::user::User;
+use crate::services::ahead::Along;
 use crate::services::sessions::Current;
 use crate::store::records::Entry;
 use crate::store::{Key, Partition, Version};
@@ -49,7 +50,7 @@ fn entered() -> Entered {
     let key = Key::record(Partition::new("user", "u1"), "session.x");
     let session = Entry { key, version: Version(1), expires_at: None, value: session() };
     Entered {
-        current: Current { user, session },
+        current: Current { user, session, along: Along::default() },
         organization: Organization::new(id, slug, "Saltmarsh Labs".to_owned(), plan, NOW),
         member: member("u1", "Ines Marlow", None, false),
     }
