@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::de::IgnoredAny;
 use serde_json::Number;
 
 use super::client::Client;
 use super::client_keys::ClientAlgorithm;
+use super::compact::{Compact, SKEW, instant};
 use crate::clock::Timestamp;
 
 /// The one `client_assertion_type` there is (RFC 7523, section 2.2).
@@ -17,10 +16,6 @@ pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jw
 
 /// How far ahead an assertion may expire: as long as its `jti` has to be remembered.
 const LONGEST: Duration = Duration::from_mins(10);
-
-/// How much the client's clock may be ahead of ours. FAPI 2.0 Security Profile, section 5.3.2.1, wants 10 seconds accepted
-/// and 60 refused.
-const SKEW: Duration = Duration::from_secs(10);
 
 /// Why an assertion proves nothing. For the log: who sent it learns only that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -79,12 +74,7 @@ enum Audience {
 
 /// An assertion as it was sent. It proves nothing until it is [checked](Assertion::check).
 #[derive(Debug)]
-pub struct Assertion<'t> {
-    signed: &'t str,
-    signature: Vec<u8>,
-    header: Header,
-    claims: Claims,
-}
+pub struct Assertion<'t>(Compact<'t, Header, Claims>);
 
 /// What a good assertion may be used for once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,20 +87,13 @@ impl<'t> Assertion<'t> {
     /// # Errors
     /// When the text is no JWT with the claims of an assertion, whatever their values.
     pub fn parse(text: &'t str) -> Result<Self, AssertionRefused> {
-        let (signed, signature) = text.rsplit_once('.').ok_or(AssertionRefused::Malformed)?;
-        let (header, claims) = signed.split_once('.').ok_or(AssertionRefused::Malformed)?;
-        Ok(Self {
-            signed,
-            signature: URL_SAFE_NO_PAD.decode(signature).map_err(|_| AssertionRefused::Malformed)?,
-            header: read(header)?,
-            claims: read(claims)?,
-        })
+        Compact::parse(text).map(Self).ok_or(AssertionRefused::Malformed)
     }
 
     /// The client that it says it is from.
     #[must_use]
     pub fn subject(&self) -> Option<&str> {
-        self.claims.sub.as_deref()
+        self.0.claims.sub.as_deref()
     }
 
     /// Whether `client` made it for one of `audiences`, to be used at `now`: the signature first.
@@ -119,7 +102,7 @@ impl<'t> Assertion<'t> {
     /// The first thing that is wrong with it.
     pub fn check(&self, client: &Client, audiences: &[&str], now: Timestamp) -> Result<Proven<'_>, AssertionRefused> {
         self.check_signature(client)?;
-        let claims = &self.claims;
+        let claims = &self.0.claims;
         for (name, value) in [("iss", &claims.iss), ("sub", &claims.sub)] {
             let value = value.as_deref().ok_or(AssertionRefused::Missing(name))?;
             if value != client.id.as_str() {
@@ -134,12 +117,12 @@ impl<'t> Assertion<'t> {
 
     fn check_signature(&self, client: &Client) -> Result<(), AssertionRefused> {
         let keys = client.jwks.as_ref().ok_or(AssertionRefused::NoKeys)?;
-        if self.header.crit.is_some() {
+        let Compact { signed, signature, header, .. } = &self.0;
+        if header.crit.is_some() {
             return Err(AssertionRefused::Critical);
         }
-        let algorithm = ClientAlgorithm::named(&self.header.alg).ok_or(AssertionRefused::Algorithm)?;
-        let kid = self.header.kid.as_deref();
-        if keys.verify(algorithm, kid, self.signed.as_bytes(), &self.signature) {
+        let algorithm = ClientAlgorithm::named(&header.alg).ok_or(AssertionRefused::Algorithm)?;
+        if keys.verify(algorithm, header.kid.as_deref(), signed.as_bytes(), signature) {
             Ok(())
         } else {
             Err(AssertionRefused::Signature)
@@ -159,6 +142,7 @@ impl Claims {
     }
 
     fn check_times(&self, now: Timestamp) -> Result<Timestamp, AssertionRefused> {
+        let instant = |number: &Number| instant(number).ok_or(AssertionRefused::Malformed);
         let time = |number: &Option<Number>| number.as_ref().map(instant).transpose();
         let expires_at = time(&self.exp)?.ok_or(AssertionRefused::Missing("exp"))?;
         if expires_at <= now {
@@ -174,16 +158,4 @@ impl Claims {
         }
         Ok(expires_at)
     }
-}
-
-fn read<T: DeserializeOwned>(part: &str) -> Result<T, AssertionRefused> {
-    let json = URL_SAFE_NO_PAD.decode(part).map_err(|_| AssertionRefused::Malformed)?;
-    serde_json::from_slice(&json).map_err(|_| AssertionRefused::Malformed)
-}
-
-/// A `NumericDate` may have a fraction (RFC 7519, section 2), which is of no interest here.
-fn instant(number: &Number) -> Result<Timestamp, AssertionRefused> {
-    let whole = number.to_string();
-    let whole = whole.split_once('.').map_or(whole.as_str(), |(whole, _)| whole);
-    whole.parse().map(Timestamp::from_seconds).map_err(|_| AssertionRefused::Malformed)
 }

@@ -1,4 +1,5 @@
-//! The public keys of a client that proves itself by signing (RFC 7517; OIDC Core, section 9, `private_key_jwt`).
+//! The public keys of a client: those it proves itself by (RFC 7517; OIDC Core, section 9, `private_key_jwt`), and those it
+//! sends along to have tokens bound to (RFC 9449).
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
@@ -8,6 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+use super::secret::TokenHash;
 
 /// So many that keys can be replaced, and not so many that trying them costs anything.
 pub const MOST_KEYS: usize = 8;
@@ -76,8 +79,27 @@ pub enum KeyError {
 #[serde(try_from = "Value", into = "Value")]
 pub struct ClientKeys(Vec<ClientKey>);
 
+/// The hash of a public key alone, whatever else its JWK says (RFC 7638, section 3). It is no secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Thumbprint(TokenHash);
+
+impl Thumbprint {
+    /// 43 characters of base64url.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        TokenHash::from_text(text).map(Self)
+    }
+
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        self.0.to_text()
+    }
+}
+
+/// One public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct ClientKey {
+pub(super) struct ClientKey {
     kid: Option<String>,
     /// The only algorithm that the key is for, where it says so.
     algorithm: Option<ClientAlgorithm>,
@@ -114,8 +136,7 @@ impl ClientKeys {
             Some(_) if named => is_named(key),
             Some(_) => key.kid.is_none(),
         };
-        let fits = |key: &&ClientKey| key.algorithm.is_none_or(|only| only == algorithm);
-        self.0.iter().filter(may_be).filter(fits).any(|key| key.public.verify(algorithm, message, signature))
+        self.0.iter().filter(may_be).any(|key| key.verify(algorithm, message, signature))
     }
 }
 
@@ -142,7 +163,8 @@ impl From<ClientKeys> for Value {
 }
 
 impl ClientKey {
-    fn read(jwk: &Map<String, Value>) -> Result<Self, KeyError> {
+    /// Reads a JWK (RFC 7517, section 4).
+    pub(super) fn read(jwk: &Map<String, Value>) -> Result<Self, KeyError> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str);
         if let Some(private) = PRIVATE.into_iter().find(|name| jwk.contains_key(*name)) {
             return Err(KeyError::Private(private));
@@ -169,8 +191,26 @@ impl ClientKey {
         Ok(Self { kid: text("kid").map(str::to_owned), algorithm, public })
     }
 
+    /// Whether the key made `signature` over `message`.
+    pub(super) fn verify(&self, algorithm: ClientAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.algorithm.is_none_or(|only| only == algorithm) && self.public.verify(algorithm, message, signature)
+    }
+
+    pub(super) fn thumbprint(&self) -> Thumbprint {
+        // Their members in the order of their names, and nothing between them (RFC 7638, section 3.3).
+        let members = match &self.public {
+            PublicKey::Rsa { n, e } => {
+                format!("{{\"e\":\"{}\",\"kty\":\"RSA\",\"n\":\"{}\"}}", number(e), number(n))
+            }
+            PublicKey::P256(point) => {
+                let (x, y) = (number(&point[1..33]), number(&point[33..]));
+                format!("{{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"{x}\",\"y\":\"{y}\"}}")
+            }
+        };
+        Thumbprint(TokenHash::of(members.as_bytes()))
+    }
+
     fn write(&self) -> Value {
-        let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let mut jwk = match &self.public {
             PublicKey::Rsa { n, e } => json!({ "kty": "RSA", "n": number(n), "e": number(e) }),
             PublicKey::P256(point) => {
@@ -185,6 +225,11 @@ impl ClientKey {
         }
         jwk
     }
+}
+
+/// Big-endian, in base64url (RFC 7518, section 2).
+fn number(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 impl PublicKey {
@@ -260,6 +305,24 @@ mod tests {
         assert_eq!(written["keys"][0]["kid"], "1");
         assert_eq!(written["keys"][1]["alg"], "RS256");
         assert_eq!(serde_json::from_value::<ClientKeys>(written).expect("a set"), keys);
+    }
+
+    /// RFC 7638, section 3.1, of the RSA key; and with what a thumbprint leaves out.
+    #[test]
+    fn a_thumbprint_is_of_the_key_alone() {
+        let thumbprint = |jwk: &str| {
+            let jwk: Map<String, Value> = serde_json::from_str(jwk).expect("JSON");
+            ClientKey::read(&jwk).expect("a key").thumbprint().to_text()
+        };
+        let rsa = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
+        assert_eq!(thumbprint(RSA), rsa);
+        assert_eq!(thumbprint(&RSA.replace("\"alg\":\"RS256\",\"kid\":\"2011-04-29\"", "\"use\":\"sig\"")), rsa);
+        assert_ne!(thumbprint(EC), rsa);
+        assert_eq!(thumbprint(EC), thumbprint(&EC.replace("\"kid\":\"1\"", "\"kid\":\"2\"")));
+        assert_eq!(Thumbprint::parse(rsa).map(|thumbprint| thumbprint.to_text()).as_deref(), Some(rsa));
+        for text in ["", &rsa[1..], &format!("{rsa}="), &rsa.replace('_', "/"), &rsa.replace("9Xs", "9Xt")] {
+            assert_eq!(Thumbprint::parse(text), None, "{text}");
+        }
     }
 
     #[test]
