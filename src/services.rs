@@ -8,6 +8,7 @@ pub mod clients;
 pub mod consents;
 pub mod directory;
 pub mod disable;
+pub mod dpop_proofs;
 pub mod grants;
 pub mod jobs;
 pub mod limits;

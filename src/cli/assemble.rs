@@ -11,6 +11,7 @@ use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
 use crate::http::oidc::client_auth::ClientAuth;
 use crate::http::oidc::discovery::Discovery;
+use crate::http::oidc::dpop::Dpop;
 use crate::http::oidc::token::TokenEndpoint;
 use crate::http::organization::{Admin, MAX_STREAMS};
 use crate::http::password::forgot::Forgot;
@@ -28,6 +29,7 @@ use crate::services::clients::Clients;
 use crate::services::consents::Consents;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
+use crate::services::dpop_proofs::DpopProofs;
 use crate::services::grants::{Grants, TokenKeys, TokenRules};
 use crate::services::jobs::Jobs;
 use crate::services::limits::Limits;
@@ -261,8 +263,11 @@ fn app(
     let discovery = Discovery::new(&config.server.issuer).map_err(|e| StartError::plain(e.to_string()))?;
     let consents = Consents::new(services.store.clone(), Arc::clone(&services.jobs));
     let finish = finish(services, clients, &grants, &consents);
+    let dpop = Dpop { proofs: DpopProofs::new(services.store.clone()), issuer: config.server.issuer.clone() };
+    let dpop = Arc::new(dpop);
     Ok(App {
-        token: Arc::new(token_endpoint(config, services, clients, &grants, signing)),
+        token: Arc::new(token_endpoint(config, services, (clients, signing), &grants, &dpop)),
+        dpop,
         finish: Arc::new(finish),
         fly: Arc::new(FlySignIn { connector: Arc::clone(&services.fly), tokens: Arc::clone(&services.upstream) }),
         password: Arc::new(PasswordSignIn {
@@ -317,9 +322,9 @@ fn grants(config: &Config, services: &Services, signing: &Arc<SigningKeys>, clie
 fn token_endpoint(
     config: &Config,
     services: &Services,
-    clients: &Arc<Clients>,
+    (clients, signing): (&Arc<Clients>, &Arc<SigningKeys>),
     grants: &Arc<Grants>,
-    signing: &Arc<SigningKeys>,
+    dpop: &Arc<Dpop>,
 ) -> TokenEndpoint {
     let auth = ClientAuth {
         clients: Arc::clone(clients),
@@ -332,6 +337,7 @@ fn token_endpoint(
         grants: Arc::clone(grants),
         signing: Arc::clone(signing),
         pushed: Arc::new(PushedRequests::new(services.store.clone())),
+        dpop: Arc::clone(dpop),
     }
 }
 

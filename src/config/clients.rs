@@ -26,6 +26,7 @@ struct Preset {
     algorithm: SigningAlgorithm,
     require_pkce: bool,
     require_par: bool,
+    dpop_bound_access_tokens: bool,
     require_openid: bool,
     claims_in_id_token: bool,
     always_refresh_token: bool,
@@ -40,6 +41,7 @@ const STANDARD: Preset = Preset {
     algorithm: SigningAlgorithm::Rs256,
     require_pkce: true,
     require_par: false,
+    dpop_bound_access_tokens: false,
     require_openid: true,
     claims_in_id_token: false,
     always_refresh_token: false,
@@ -137,6 +139,7 @@ fn settings(section: &mut Section<'_>) -> Option<Client> {
         access_token_audience: access_token.1,
         require_pkce: switches.require_pkce,
         require_par: switches.require_par,
+        dpop_bound_access_tokens: switches.dpop_bound_access_tokens,
         require_openid: switches.require_openid,
         claims_in_id_token: switches.claims_in_id_token,
         always_refresh_token: switches.always_refresh_token,
@@ -166,6 +169,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
     let mut switch = |key, usual: bool| section.optional(key, parse::boolean).map(|given| given.unwrap_or(usual));
     let require_pkce = switch("require_pkce", preset.require_pkce);
     let require_par = switch("require_par", preset.require_par);
+    let dpop_bound_access_tokens = switch("dpop_bound_access_tokens", preset.dpop_bound_access_tokens);
     let require_openid = switch("require_openid", preset.require_openid);
     let claims_in_id_token = switch("claims_in_id_token", preset.claims_in_id_token);
     let always_refresh_token = switch("always_refresh_token", preset.always_refresh_token);
@@ -177,6 +181,7 @@ fn read_switches(section: &mut Section<'_>, preset: Preset) -> Option<Preset> {
         subject: subject?.unwrap_or(preset.subject),
         require_pkce: require_pkce?,
         require_par: require_par?,
+        dpop_bound_access_tokens: dpop_bound_access_tokens?,
         require_openid: require_openid?,
         claims_in_id_token: claims_in_id_token?,
         always_refresh_token: always_refresh_token?,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::error::{OAuthCode, OAuthError};
 pub use self::scope::{Scope, ScopeValue};
 use super::client::Client;
+use super::client_keys::Thumbprint;
 use super::parameters::Parameters;
 use super::request_object::wants_form_post;
 use super::requested_claims::{self, ClaimName, Demands, RequestedClaims};
@@ -63,6 +64,9 @@ pub struct AuthorizationRequest {
     pub scope: Scope,
     pub nonce: Option<String>,
     pub code_challenge: Option<String>,
+    /// The key that whoever redeems the code has to have (RFC 9449, section 10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<Thumbprint>,
     pub prompt: Prompt,
     /// The person is to be asked what they allow even if they have said it before (`prompt=consent`).
     #[serde(default)]
@@ -87,6 +91,7 @@ impl AuthorizationRequest {
         check_request_objects(parameters)?;
         let scope = check_scope(parameters, client)?;
         let code_challenge = check_challenge(parameters, client)?;
+        let dpop_jkt = check_jkt(parameters)?;
         let (prompt, asks_consent) = check_prompt(parameters)?;
         let max_age = check_max_age(parameters)?;
         let nonce = check_nonce(parameters)?;
@@ -97,6 +102,7 @@ impl AuthorizationRequest {
             scope,
             nonce,
             code_challenge,
+            dpop_jkt,
             prompt,
             asks_consent,
             max_age,
@@ -193,6 +199,13 @@ fn check_challenge(parameters: &Parameters, client: &Client) -> Result<Option<St
     Ok(Some(challenge.to_owned()))
 }
 
+/// RFC 9449, section 10. One that cannot be read must not be left out: the code would be anybody's.
+fn check_jkt(parameters: &Parameters) -> Result<Option<Thumbprint>, OAuthError> {
+    let Some(text) = parameters.one("dpop_jkt")? else { return Ok(None) };
+    let why = "dpop_jkt must be a SHA-256 thumbprint: 43 characters of base64url";
+    Thumbprint::parse(text).map(Some).ok_or_else(|| OAuthError::new(OAuthCode::InvalidRequest, why))
+}
+
 /// And whether `consent` is among the words, which goes with `login` as well.
 fn check_prompt(parameters: &Parameters) -> Result<(Prompt, bool), OAuthError> {
     let words: Vec<&str> = parameters.one("prompt")?.unwrap_or_default().split_whitespace().collect();
@@ -237,6 +250,7 @@ mod tests {
             access_token_audience: None,
             require_pkce,
             require_par: false,
+            dpop_bound_access_tokens: false,
             require_openid,
             claims_in_id_token: false,
             always_refresh_token: false,
@@ -277,6 +291,9 @@ mod tests {
             (format!("{good}&prompt=consent+none"), false, Err("invalid_request")),
             (format!("{good}&max_age=-1"), false, Err("invalid_request")),
             (format!("{good}&max_age=soon"), false, Err("invalid_request")),
+            (format!("{good}&dpop_jkt=short"), false, Err("invalid_request")),
+            (format!("{good}&dpop_jkt={CHALLENGE}x"), false, Err("invalid_request")),
+            (format!("{good}&dpop_jkt={CHALLENGE}"), false, Ok(())),
             (format!("{good}&code_challenge={CHALLENGE}&code_challenge_method=S256"), true, Ok(())),
             (format!("{good}+unknown&display=popup&ui_locales=de&acr_values=1&nope="), false, Ok(())),
             (format!("{good}&max_age=0&prompt=login&login_hint=a%40b"), false, Ok(())),

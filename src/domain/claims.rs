@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::client_keys::Thumbprint;
 use super::ids::{OrganizationId, SessionId, Slug, UserId};
 use super::member::Role;
 use super::organization::LoginMethod;
@@ -79,6 +80,14 @@ pub struct AccessTokenClaims<'a> {
     pub scope: String,
     pub auth_time: i64,
     pub acr: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Confirmation>,
+}
+
+/// The key that a token is bound to (RFC 7800, section 3.1; RFC 9449, section 6.1).
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Confirmation {
+    pub jkt: Thumbprint,
 }
 
 /// Whom a token is meant for (RFC 7519, section 4.1.3).

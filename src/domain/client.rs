@@ -141,6 +141,9 @@ pub struct Client {
     /// Every request is handed over at the back first (RFC 9126, section 6: `require_pushed_authorization_requests`).
     #[serde(default)]
     pub require_par: bool,
+    /// No token is given to it that is not bound to a key (RFC 9449, section 5.2).
+    #[serde(default)]
+    pub dpop_bound_access_tokens: bool,
     /// Whether `scope` must contain `openid`.
     pub require_openid: bool,
     /// Claims of scopes stand in the `id_token` too, not only in userinfo.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::access::Proof;
 use super::authorize::Scope;
+use super::client_keys::Thumbprint;
 use super::ids::{ClientId, ConsentId, GrantId, OrganizationId, RegistrationId, SessionId, UserId};
 use super::requested_claims::RequestedClaims;
 use super::secret::TokenHash;
@@ -25,6 +26,9 @@ pub struct Grant {
     pub nonce: Option<String>,
     /// S256 challenge (RFC 7636, section 4.2).
     pub code_challenge: Option<String>,
+    /// The key that whoever redeems the code has to have (RFC 9449, section 10).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<Thumbprint>,
     /// How the person signed in. Its organizations are those that this grant opened: if any of them is no longer open
     /// to the proof, the whole grant is dead.
     pub proof: Proof,
@@ -75,6 +79,9 @@ pub struct AccessToken {
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
     pub scope: Scope,
+    /// The key without which the token is worth nothing; none for one that whoever holds it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Thumbprint>,
 }
 
 #[cfg(test)]
@@ -98,6 +105,7 @@ mod tests {
             scope: Scope::from("openid"),
             nonce: None,
             code_challenge: None,
+            dpop_jkt: None,
             proof: Proof { method: LoginMethod::Password, auth_time: NOW, organizations: Vec::new() },
             epoch: 3,
             sid: Some("s1".parse().expect("an id")),

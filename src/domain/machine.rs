@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::authorize::{OAuthCode, OAuthError};
+use super::client_keys::Thumbprint;
 use super::ids::{ClientId, RegistrationId};
 use super::secret::TokenHash;
 use crate::clock::Timestamp;
@@ -96,6 +97,9 @@ pub struct MachineToken {
     pub scopes: MachineScopes,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
+    /// The key without which the token is worth nothing; none for one that whoever holds it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Thumbprint>,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use super::oidc::discovery::Discovery;
+use super::oidc::dpop::Dpop;
 use super::oidc::token::TokenEndpoint;
 use super::organization::Admin;
 use super::password::forgot::Forgot;
@@ -30,6 +31,7 @@ pub struct App {
     pub signing: Arc<SigningKeys>,
     pub discovery: Arc<Discovery>,
     pub token: Arc<TokenEndpoint>,
+    pub dpop: Arc<Dpop>,
     pub finish: Arc<Finish>,
     pub fly: Arc<FlySignIn>,
     pub password: Arc<PasswordSignIn>,
@@ -58,6 +60,7 @@ parts! {
     signing: SigningKeys,
     discovery: Discovery,
     token: TokenEndpoint,
+    dpop: Dpop,
     finish: Finish,
     fly: FlySignIn,
     password: PasswordSignIn,

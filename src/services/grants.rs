@@ -18,6 +18,7 @@ use super::access::{Judged, Standing, grant_keys, judge_grant};
 use super::ahead::{Ahead, Along};
 use super::clients::Clients;
 use super::directory::Directory;
+use super::dpop_proofs::Possession;
 use super::signing::SigningKeys;
 use super::upstream_tokens::UpstreamTokens;
 use super::vault::{Purpose, Vault};
@@ -174,6 +175,7 @@ impl Grants {
             scope: new.request.scope.clone(),
             nonce: new.request.nonce.clone(),
             code_challenge: new.request.code_challenge.clone(),
+            dpop_jkt: new.request.dpop_jkt,
             proof: new.proof,
             epoch: new.session.epoch,
             sid: new.session.sid.clone(),
@@ -260,11 +262,11 @@ impl Grants {
         txn: &mut Txn,
         grant: &Grant,
         token: &Token,
-        scope: Scope,
+        (scope, possession): (Scope, Option<Possession>),
     ) -> Result<AccessToken, StoreError> {
         let issued_at = txn.now();
         let expires_at = issued_at.plus(self.rules.access);
-        let record = AccessToken { issued_at, expires_at, scope };
+        let record = AccessToken { issued_at, expires_at, scope, key: possession.map(Possession::key) };
         txn.put_until(&keys::access_token(&grant.id, &token.hash()), &record, expires_at)?;
         Ok(record)
     }

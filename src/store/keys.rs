@@ -26,6 +26,7 @@
 //! | `clients/all` | `client/<id>` | registered clients, with the hashes of their secrets |
 //! | | `event/<id>/<time, newest first>-<id>` | what became of a client |
 //! | `assertion/<hash>` | `used` | names (`jti`) of assertions by which clients proved themselves |
+//! | `proof/<hash>` | `used` | names (`jti`) of proofs by which somebody showed that they have a key |
 //! | `machine/<id>` | `token` | an access token that a client was given in its own name |
 //! | `pushed/<hash>` | `request` | authorization requests that clients handed over, until the person arrives |
 //! | `state/<hash>` | `used` | upstream states that came back |
@@ -319,6 +320,12 @@ pub fn machine_token(id: &MachineTokenId) -> TypedKey<MachineToken> {
 #[must_use]
 pub fn used_assertion<T>(name: &TokenHash) -> TypedKey<T> {
     record(Partition::new("assertion", &name.to_text()), "used")
+}
+
+/// `name` is the hash of the key's thumbprint and the `jti`.
+#[must_use]
+pub fn used_proof<T>(name: &TokenHash) -> TypedKey<T> {
+    record(Partition::new("proof", &name.to_text()), "used")
 }
 
 /// `hash` is that of the `request_uri`.

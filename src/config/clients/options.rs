@@ -115,6 +115,12 @@ pub const SETTINGS: &[Setting] = &[
         Takes::One,
         "Whether the client must hand over every request first, at `/oauth/par` (RFC 9126)",
     ),
+    setting(
+        ("dpop_bound_access_tokens", "dpop-bound-access-tokens"),
+        TRUTH,
+        Takes::One,
+        "Whether the client gets tokens with a DPoP proof alone, bound to its key (RFC 9449)",
+    ),
     setting(("require_openid", "require-openid"), TRUTH, Takes::One, "Whether the scope must contain `openid`"),
     setting(
         ("claims_in_id_token", "claims-in-id-token"),

@@ -19,6 +19,8 @@ pub enum OAuthCode {
     /// RFC 6750, section 3.1.
     InvalidToken,
     InsufficientScope,
+    /// RFC 9449, section 5.
+    InvalidDpopProof,
     RequestNotSupported,
     RequestUriNotSupported,
     RegistrationNotSupported,
@@ -43,6 +45,7 @@ impl OAuthCode {
             Self::ServerError => "server_error",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::RegistrationNotSupported => "registration_not_supported",

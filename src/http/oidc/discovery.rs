@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::config::Issuer;
 use crate::domain::authorize::ScopeValue;
 use crate::domain::claims::acr;
+use crate::domain::client_keys::ClientAlgorithm;
 use crate::domain::organization::LoginMethod;
 use crate::services::signing::SigningKeys;
 
@@ -94,7 +95,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
 }
 
 /// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9126 (pushed requests), RFC 9207
-/// (`iss` in answers), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
+/// (`iss` in answers), RFC 9449 (bound tokens), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
         let auth = ["auth_methods_supported", "auth_signing_alg_values_supported"];
@@ -111,6 +112,8 @@ fn add_members(document: &mut Value, issuer: &Issuer) {
         members.insert("backchannel_logout_session_supported".to_owned(), json!(true));
         members.insert("code_challenge_methods_supported".to_owned(), json!(["S256"]));
         members.insert("authorization_response_iss_parameter_supported".to_owned(), json!(true));
+        let signs = ClientAlgorithm::ALL.map(ClientAlgorithm::as_str);
+        members.insert("dpop_signing_alg_values_supported".to_owned(), json!(signs));
         members.retain(|_, value| !value.as_array().is_some_and(Vec::is_empty));
     }
 }

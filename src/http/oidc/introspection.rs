@@ -9,8 +9,9 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::json;
 
+use super::dpop::token_type;
 use super::token::{TokenEndpoint, missing};
-use crate::domain::claims::OrganizationClaim;
+use crate::domain::claims::{Confirmation, OrganizationClaim};
 use crate::domain::client::Client;
 use crate::domain::consent::{Permission, tells};
 use crate::domain::machine::MachineToken;
@@ -31,6 +32,9 @@ struct Answer<'a> {
     /// Only of an access token (RFC 7662 names the type of RFC 6749, section 5.1).
     #[serde(skip_serializing_if = "Option::is_none")]
     token_type: Option<&'static str>,
+    /// The key that the token is bound to (RFC 9449, section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
     iat: i64,
     exp: i64,
     /// What the token opens at this moment, if it stands for a person and the client may know it.
@@ -68,7 +72,8 @@ fn of_client<'a>(web: &'a Web, own: &'a MachineToken) -> Answer<'a> {
         client_id: own.client.as_str(),
         sub: own.client.as_str(),
         scope: own.scopes.to_string(),
-        token_type: Some("Bearer"),
+        token_type: Some(token_type(own.key)),
+        cnf: own.key.map(|jkt| Confirmation { jkt }),
         iat: own.issued_at.as_seconds(),
         exp: own.expires_at.as_seconds(),
         organizations: None,
@@ -83,7 +88,8 @@ fn answer<'a>(web: &'a Web, client: &Client, active: &'a Active) -> Answer<'a> {
         client_id: active.grant.client.as_str(),
         sub: active.grant.user.as_str(),
         scope: active.scope.to_string(),
-        token_type: (active.kind == TokenKind::AccessToken).then_some("Bearer"),
+        token_type: (active.kind == TokenKind::AccessToken).then(|| token_type(active.key)),
+        cnf: active.key.map(|jkt| Confirmation { jkt }),
         iat: active.issued_at.as_seconds(),
         exp: active.expires_at.as_seconds(),
         organizations: told.then(|| active.opened.iter().filter_map(Judged::claim).collect()),

@@ -12,10 +12,14 @@ use super::authorize::check_request;
 use super::token::{TokenEndpoint, missing};
 use crate::domain::authorize::{OAuthCode, ResponseMode};
 use crate::domain::client::{Client, VerifiedRedirect};
+use crate::domain::client_keys::Thumbprint;
 use crate::domain::parameters::Parameters;
 use crate::domain::pushed::{LIFETIME, PushedRequest};
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
+use crate::services::dpop_proofs::Possession;
+
+const PATH: &str = "/oauth/par";
 
 /// What is kept of a request at most, in bytes of JSON: it has to fit the cookie that it travels in from there on.
 const LONGEST: usize = 2_300;
@@ -35,14 +39,15 @@ pub async fn post(
     RawQuery(query): RawQuery,
     body: String,
 ) -> Result<Response, OAuthFailure> {
-    let (client, form) = endpoint.form("/oauth/par", &visitor, &headers, (query.as_deref(), &body)).await?;
+    let (client, form) = endpoint.form(PATH, &visitor, &headers, (query.as_deref(), &body)).await?;
     // RFC 9126, section 2.1: the one parameter of an authorization request that must not be there.
     if form.one("request_uri")?.is_some() {
         return Err(missing("request_uri does not belong into a request that is handed over"));
     }
     let redirect = verify_redirect(&form, &client)?;
     ResponseMode::check(&form).map_err(|_| missing("response_mode is not supported"))?;
-    let (request, hinted) = check_request(&form, &client, &endpoint.signing, web.issuer.as_str())?;
+    let (mut request, hinted) = check_request(&form, &client, &endpoint.signing, web.issuer.as_str())?;
+    request.dpop_jkt = key_of_code(request.dpop_jkt, endpoint.dpop.of_client(&headers, PATH).await?)?;
     let pushed = PushedRequest {
         client: client.id.clone(),
         registration: client.registration.clone(),
@@ -58,6 +63,17 @@ pub async fn post(
     let answer = Answer { request_uri: endpoint.pushed.keep(&pushed).await?, expires_in: LIFETIME.as_secs() };
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((StatusCode::CREATED, no_store, Json(answer)).into_response())
+}
+
+/// A proof says the same as `dpop_jkt`, so where both are there, they must agree (RFC 9449, section 10.1).
+fn key_of_code(
+    named: Option<Thumbprint>,
+    possession: Option<Possession>,
+) -> Result<Option<Thumbprint>, OAuthFailure> {
+    match (named, possession.map(Possession::key)) {
+        (Some(named), Some(shown)) if named != shown => Err(missing("dpop_jkt is not the key of the DPoP proof")),
+        (named, shown) => Ok(named.or(shown)),
+    }
 }
 
 /// The same as at the authorization endpoint: who has proven itself gets no address that it did not register.

@@ -14,6 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use super::client_auth::{ClientAuth, TOKEN};
+use super::dpop::{Dpop, token_type};
 use super::userinfo::person_claims;
 use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
@@ -24,6 +25,7 @@ use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
 use crate::http::error::OAuthFailure;
 use crate::http::web::{Visitor, Web};
+use crate::services::dpop_proofs::Possession;
 use crate::services::grants::redeem::Redemption;
 use crate::services::grants::{Grants, Issued};
 use crate::services::pushed::PushedRequests;
@@ -35,6 +37,7 @@ pub struct TokenEndpoint {
     pub grants: Arc<Grants>,
     pub signing: Arc<SigningKeys>,
     pub pushed: Arc<PushedRequests>,
+    pub dpop: Arc<Dpop>,
 }
 
 /// RFC 6749, section 5.1.
@@ -71,21 +74,23 @@ pub async fn post(
     body: String,
 ) -> Result<Response, OAuthFailure> {
     let (client, form) = endpoint.form(TOKEN, &visitor, &headers, (query.as_deref(), &body)).await?;
+    let possession = endpoint.possession(&client, &headers).await?;
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
             endpoint.check_key(&web, &client)?;
             let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
             let redirect_uri = form.one("redirect_uri")?;
-            let sent = Redemption { code, redirect_uri, code_verifier: form.one("code_verifier")? };
+            let sent = Redemption { code, redirect_uri, code_verifier: form.one("code_verifier")?, possession };
             endpoint.grants.redeem(&client, sent).await?
         }
         Some("refresh_token") => {
             endpoint.check_key(&web, &client)?;
             let token = form.one("refresh_token")?.ok_or_else(|| missing("refresh_token is missing"))?;
-            endpoint.grants.refresh(&client, token, form.one("scope")?).await?
+            endpoint.grants.refresh(&client, token, form.one("scope")?, possession).await?
         }
         Some("client_credentials") => {
-            let (access_token, kept) = endpoint.grants.issue_machine_token(&client, form.one("scope")?).await?;
+            let scope = form.one("scope")?;
+            let (access_token, kept) = endpoint.grants.issue_machine_token(&client, scope, possession).await?;
             return Ok(own(&web, access_token, &kept));
         }
         Some(_) => return Err(OAuthFailure::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported")),
@@ -126,6 +131,17 @@ impl TokenEndpoint {
         Ok((client, form))
     }
 
+    /// Of the key that the token is to be bound to. Some clients get none without (RFC 9449, section 5.2).
+    async fn possession(&self, client: &Client, headers: &HeaderMap) -> Result<Option<Possession>, OAuthFailure> {
+        let possession = self.dpop.of_client(headers, TOKEN).await?;
+        if possession.is_none() && client.dpop_bound_access_tokens {
+            return Err(missing(
+                "the DPoP header is missing, and this client is registered to get no token without it",
+            ));
+        }
+        Ok(possession)
+    }
+
     /// Whether there is a key to sign with for a client that always gets something signed. Asked before anything is used up: a code or
     /// a refresh token that is gone without an answer costs the person a sign-in.
     fn check_key(&self, web: &Web, client: &Client) -> Result<(), OAuthFailure> {
@@ -146,7 +162,7 @@ impl TokenEndpoint {
         let id_token = signed_in.then(|| self.id_token(web, client, &issued, &access_token)).transpose()?;
         let answer = TokenAnswer {
             access_token,
-            token_type: "Bearer",
+            token_type: token_type(issued.token.key),
             expires_in: whole_seconds(issued.token.expires_at.since(now)),
             refresh_token: issued.refresh_token,
             id_token,
@@ -194,7 +210,7 @@ fn own(web: &Web, access_token: String, kept: &MachineToken) -> Response {
     let now = web.clock.now();
     let answer = TokenAnswer {
         access_token,
-        token_type: "Bearer",
+        token_type: token_type(kept.key),
         expires_in: whole_seconds(kept.expires_at.since(now)),
         refresh_token: None,
         id_token: None,

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 
-use super::userinfo::{Refusal, bearer};
+use super::dpop::Dpop;
+use super::userinfo::{Refusal, Scheme, Sent, authenticate};
 use crate::domain::authorize::ScopeValue;
 use crate::domain::claims::{Application, TokenInfo, TokenInfoOrganization};
 use crate::domain::client::Subject;
@@ -18,13 +19,16 @@ use crate::services::grants::{Grants, Opened};
 pub async fn get(
     State(web): State<Arc<Web>>,
     State(grants): State<Arc<Grants>>,
+    State(dpop): State<Arc<Dpop>>,
+    method: Method,
     headers: HeaderMap,
 ) -> Result<Response, OAuthFailure> {
-    let authenticated = bearer(&grants, &headers, None).await?;
+    let sent = Sent { method: &method, path: "/oauth/token/info", headers: &headers, in_form: None };
+    let authenticated = authenticate(&grants, &dpop, &sent).await?;
     let Opened { client, user, organizations } = authenticated.opened;
     // All of it is told at once, so a client whose person was asked needs the scope that stands for all of it.
     if !client.first_party && !authenticated.token.scope.contains(ScopeValue::Read) {
-        return Err(Refusal::Read.into());
+        return Err(Refusal::Read.to(Scheme::of(authenticated.token.key)));
     }
     let id = match client.subject {
         Subject::FlyUserId => user.fly_id.to_string(),

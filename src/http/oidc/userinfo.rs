@@ -1,15 +1,19 @@
-//! Userinfo (OIDC Core, section 5.3), and the bearer token that it and `token/info` take (RFC 6750).
+//! Userinfo (OIDC Core, section 5.3), and the access token that it and `token/info` take: from whoever holds it (RFC 6750),
+//! or from whoever has the key that it is bound to (RFC 9449).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
+use super::dpop::Dpop;
+use crate::domain::authorize::{OAuthCode, OAuthError, Scope, ScopeValue};
 use crate::domain::claims::{OrganizationClaim, PersonClaims, UserInfo};
+use crate::domain::client_keys::Thumbprint;
+use crate::domain::dpop::ProofRefused;
 use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
 use crate::domain::user::User;
@@ -17,28 +21,36 @@ use crate::http::error::OAuthFailure;
 use crate::services::access::Judged;
 use crate::services::grants::{Authenticated, Grants, Opened};
 
+const PATH: &str = "/oauth/userinfo";
+
 /// `GET /oauth/userinfo`
-pub async fn get(State(grants): State<Arc<Grants>>, headers: HeaderMap) -> Result<Response, OAuthFailure> {
-    userinfo(&grants, &headers, None).await
+pub async fn get(
+    State(grants): State<Arc<Grants>>,
+    State(dpop): State<Arc<Dpop>>,
+    method: Method,
+    headers: HeaderMap,
+) -> Result<Response, OAuthFailure> {
+    userinfo(&grants, &dpop, &Sent { method: &method, path: PATH, headers: &headers, in_form: None }).await
 }
 
 /// `POST /oauth/userinfo`: the token in the header or in the form (RFC 6750, section 2.2).
 pub async fn post(
     State(grants): State<Arc<Grants>>,
+    State(dpop): State<Arc<Dpop>>,
     headers: HeaderMap,
     body: String,
 ) -> Result<Response, OAuthFailure> {
     let form = Parameters::parse(&body);
-    let token = form.one("access_token")?.map(str::to_owned);
-    userinfo(&grants, &headers, token).await
+    let in_form = form.one("access_token")?;
+    userinfo(&grants, &dpop, &Sent { method: &Method::POST, path: PATH, headers: &headers, in_form }).await
 }
 
-/// `OPTIONS /oauth/userinfo`: a browser asks before it sends an `Authorization` header to another origin (Fetch,
+/// `OPTIONS /oauth/userinfo`: a browser asks before it sends headers such as `Authorization` to another origin (Fetch,
 /// section 3.3.7).
 pub async fn preflight() -> Response {
     let allowed = [
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, dpop")),
         (header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400")),
     ];
     (StatusCode::NO_CONTENT, allowed).into_response()
@@ -51,11 +63,11 @@ pub async fn readable_everywhere(mut response: Response) -> Response {
     response
 }
 
-async fn userinfo(grants: &Grants, headers: &HeaderMap, in_form: Option<String>) -> Result<Response, OAuthFailure> {
-    let authenticated = bearer(grants, headers, in_form).await?;
+async fn userinfo(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Result<Response, OAuthFailure> {
+    let authenticated = authenticate(grants, dpop, sent).await?;
     let scope = &authenticated.token.scope;
     if !scope.contains(ScopeValue::OpenId) {
-        return Err(Refusal::Scope.into());
+        return Err(Refusal::Scope.to(Scheme::of(authenticated.token.key)));
     }
     let Opened { user, organizations, .. } = &authenticated.opened;
     let person = person_claims(user, scope, &authenticated.grant.claims.userinfo, organizations);
@@ -78,14 +90,40 @@ pub fn person_claims(user: &User, scope: &Scope, requested: &BTreeSet<ClaimName>
     }
 }
 
-/// Why a bearer token is not accepted (RFC 6750, section 3.1).
+/// A request for something that an access token opens.
+pub struct Sent<'r> {
+    pub method: &'r Method,
+    pub path: &'r str,
+    pub headers: &'r HeaderMap,
+    pub in_form: Option<&'r str>,
+}
+
+/// How an access token is presented (RFC 9110, section 11.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+impl Scheme {
+    /// In which a token must be presented that is bound to this key, or to none.
+    #[must_use]
+    pub fn of(key: Option<Thumbprint>) -> Self {
+        if key.is_some() { Self::Dpop } else { Self::Bearer }
+    }
+}
+
+/// Why an access token is not accepted (RFC 6750, section 3.1; RFC 9449, section 7.1).
 #[derive(Debug, Clone, Copy)]
 pub enum Refusal {
     /// No token at all: the challenge names no error.
     Missing,
-    /// In the header and in the form.
+    /// In the header and in the form, or in two headers.
     Twice,
     Invalid,
+    /// A bound token in the scheme of one that is not, or the other way round.
+    OtherScheme,
+    Proof(ProofRefused),
     Scope,
     /// At `token/info`, for a client that is not the operator's own.
     Read,
@@ -93,63 +131,117 @@ pub enum Refusal {
     NoPerson,
 }
 
-impl From<Refusal> for OAuthFailure {
-    fn from(refusal: Refusal) -> Self {
-        let (code, description, challenge) = match refusal {
-            Refusal::Missing => (OAuthCode::InvalidRequest, "No access token", "Bearer realm=\"flybridge\""),
-            Refusal::Twice => (
-                OAuthCode::InvalidRequest,
-                "Two access tokens in one request",
-                "Bearer realm=\"flybridge\", error=\"invalid_request\"",
-            ),
-            Refusal::Invalid => (
-                OAuthCode::InvalidToken,
-                "The access token is invalid",
-                "Bearer realm=\"flybridge\", error=\"invalid_token\", error_description=\"The access token is invalid\"",
-            ),
-            Refusal::Scope => (
-                OAuthCode::InsufficientScope,
-                "The scope openid is needed",
-                "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"openid\"",
-            ),
-            Refusal::Read => (
-                OAuthCode::InsufficientScope,
-                "The scope read is needed",
-                "Bearer realm=\"flybridge\", error=\"insufficient_scope\", scope=\"read\"",
-            ),
-            Refusal::NoPerson => (
-                OAuthCode::InsufficientScope,
-                "The access token stands for a client, not for a person",
-                "Bearer realm=\"flybridge\", error=\"insufficient_scope\"",
-            ),
+/// A challenge to whoever used the scheme, or might have used either.
+macro_rules! challenge {
+    (Bearer $($what:literal)?) => { concat!("Bearer realm=\"flybridge\"", $(", ", $what)?) };
+    (DPoP $($what:literal)?) => { concat!("DPoP ", $($what, ", ",)? "algs=\"RS256 PS256 ES256\"") };
+    (Either $($what:literal)?) => { concat!(challenge!(Bearer $($what)?), ", ", challenge!(DPoP)) };
+}
+
+impl Refusal {
+    /// For whoever presented a token in this scheme.
+    #[must_use]
+    pub fn to(self, scheme: Scheme) -> OAuthFailure {
+        let challenge = match scheme {
+            Scheme::Bearer => self.to_bearer(),
+            Scheme::Dpop => self.to_holder(),
         };
-        let failure = Self { challenge: Some(challenge), ..Self::new(code, description) };
-        match refusal {
-            Refusal::Missing => Self { status: StatusCode::UNAUTHORIZED, ..failure },
-            Refusal::Twice | Refusal::Invalid | Refusal::Scope | Refusal::Read | Refusal::NoPerson => failure,
+        let failure = OAuthFailure { challenge: Some(challenge), ..self.error(scheme).into() };
+        match self {
+            Self::Missing | Self::Proof(_) => OAuthFailure { status: StatusCode::UNAUTHORIZED, ..failure },
+            _ => failure,
+        }
+    }
+
+    fn error(self, scheme: Scheme) -> OAuthError {
+        let (code, description) = match self {
+            Self::Missing => (OAuthCode::InvalidRequest, "No access token"),
+            Self::Twice => (OAuthCode::InvalidRequest, "Two access tokens in one request"),
+            Self::Invalid => (OAuthCode::InvalidToken, "The access token is invalid"),
+            Self::OtherScheme if scheme == Scheme::Bearer => (
+                OAuthCode::InvalidToken,
+                "The access token is bound to a key: it goes with the scheme DPoP and a proof",
+            ),
+            Self::OtherScheme => {
+                (OAuthCode::InvalidToken, "The access token is bound to no key: it goes with the scheme Bearer")
+            }
+            // The proof is good, and the token is another's.
+            Self::Proof(refused @ ProofRefused::OtherKey) => {
+                return OAuthError::new(OAuthCode::InvalidToken, refused.to_string());
+            }
+            Self::Proof(refused) => return OAuthError::new(OAuthCode::InvalidDpopProof, refused.to_string()),
+            Self::Scope => (OAuthCode::InsufficientScope, "The scope openid is needed"),
+            Self::Read => (OAuthCode::InsufficientScope, "The scope read is needed"),
+            Self::NoPerson => {
+                (OAuthCode::InsufficientScope, "The access token stands for a client, not for a person")
+            }
+        };
+        OAuthError::new(code, description)
+    }
+
+    fn to_bearer(self) -> &'static str {
+        match self {
+            Self::Missing => challenge!(Either),
+            Self::Twice => challenge!(Bearer "error=\"invalid_request\""),
+            Self::Invalid | Self::OtherScheme | Self::Proof(_) => {
+                challenge!(Either "error=\"invalid_token\", error_description=\"The access token is invalid\"")
+            }
+            Self::Scope => challenge!(Bearer "error=\"insufficient_scope\", scope=\"openid\""),
+            Self::Read => challenge!(Bearer "error=\"insufficient_scope\", scope=\"read\""),
+            Self::NoPerson => challenge!(Bearer "error=\"insufficient_scope\""),
+        }
+    }
+
+    fn to_holder(self) -> &'static str {
+        match self {
+            Self::Missing => challenge!(Either),
+            Self::Twice => challenge!(DPoP "error=\"invalid_request\""),
+            Self::Invalid | Self::OtherScheme | Self::Proof(ProofRefused::OtherKey) => {
+                challenge!(DPoP "error=\"invalid_token\", error_description=\"The access token is invalid\"")
+            }
+            Self::Proof(_) => challenge!(DPoP "error=\"invalid_dpop_proof\""),
+            Self::Scope => challenge!(DPoP "error=\"insufficient_scope\", scope=\"openid\""),
+            Self::Read => challenge!(DPoP "error=\"insufficient_scope\", scope=\"read\""),
+            Self::NoPerson => challenge!(DPoP "error=\"insufficient_scope\""),
         }
     }
 }
 
-/// The grant behind the bearer token of a request.
-pub async fn bearer(
-    grants: &Grants,
-    headers: &HeaderMap,
-    in_form: Option<String>,
-) -> Result<Authenticated, OAuthFailure> {
-    let in_header = headers.get(header::AUTHORIZATION).map(|value| {
-        let text = value.to_str().unwrap_or_default();
-        let (scheme, token) = text.split_once(' ').unwrap_or_default();
-        if scheme.eq_ignore_ascii_case("bearer") { token.trim().to_owned() } else { String::new() }
-    });
-    let token = match (in_header, in_form) {
-        (Some(token), None) | (None, Some(token)) => token,
-        (None, None) => return Err(Refusal::Missing.into()),
-        (Some(_), Some(_)) => return Err(Refusal::Twice.into()),
+/// The grant behind the access token of a request, once whoever sent it has shown the key that it is bound to.
+pub async fn authenticate(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Result<Authenticated, OAuthFailure> {
+    let (scheme, token) = presented(sent).map_err(|refusal| refusal.to(Scheme::Bearer))?;
+    let person = grants.authenticate(token).await?;
+    let key = match &person {
+        Some(authenticated) => authenticated.token.key,
+        None => match grants.machine_token(token).await? {
+            Some(own) => own.key,
+            None => return Err(Refusal::Invalid.to(scheme)),
+        },
     };
-    if let Some(authenticated) = grants.authenticate(&token).await? {
-        return Ok(authenticated);
+    if scheme != Scheme::of(key) {
+        return Err(Refusal::OtherScheme.to(scheme));
     }
-    let of_client = grants.machine_token(&token).await?.is_some();
-    Err(if of_client { Refusal::NoPerson } else { Refusal::Invalid }.into())
+    if let Some(key) = key {
+        let shown = dpop.of_holder(sent.headers, (sent.method, sent.path), (token, key)).await?;
+        shown.map_err(|refused| Refusal::Proof(refused).to(scheme))?;
+    }
+    person.ok_or_else(|| Refusal::NoPerson.to(scheme))
+}
+
+/// The one access token of a request. A form is for those that are bound to nothing (RFC 9449, section 7.1).
+fn presented<'r>(sent: &Sent<'r>) -> Result<(Scheme, &'r str), Refusal> {
+    let mut in_headers = sent.headers.get_all(header::AUTHORIZATION).iter();
+    match (in_headers.next(), in_headers.next(), sent.in_form) {
+        (None, _, None) => Err(Refusal::Missing),
+        (None, _, Some(token)) => Ok((Scheme::Bearer, token)),
+        (Some(value), None, None) => {
+            let (scheme, token) = value.to_str().ok().and_then(|text| text.split_once(' ')).unwrap_or_default();
+            Ok(match scheme.to_ascii_lowercase().as_str() {
+                "bearer" => (Scheme::Bearer, token.trim()),
+                "dpop" => (Scheme::Dpop, token.trim()),
+                _ => (Scheme::Bearer, ""),
+            })
+        }
+        (Some(_), _, _) => Err(Refusal::Twice),
+    }
 }

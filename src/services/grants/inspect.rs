@@ -4,6 +4,7 @@ use super::{GrantError, Grants, Named};
 use crate::clock::Timestamp;
 use crate::domain::authorize::Scope;
 use crate::domain::client::Client;
+use crate::domain::client_keys::Thumbprint;
 use crate::domain::grant::Grant;
 use crate::domain::secret::TokenKind;
 use crate::services::access::Judged;
@@ -15,6 +16,8 @@ pub struct Active {
     pub kind: TokenKind,
     pub grant: Grant,
     pub scope: Scope,
+    /// That an access token is bound to.
+    pub key: Option<Thumbprint>,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
     pub opened: Vec<Judged>,
@@ -31,6 +34,7 @@ impl Grants {
         Ok(found.map(|found| Active {
             kind: TokenKind::AccessToken,
             scope: found.token.scope,
+            key: found.token.key,
             issued_at: found.token.issued_at,
             expires_at: found.token.expires_at,
             opened: found.opened.organizations,
@@ -51,6 +55,7 @@ impl Grants {
         Ok(Some(Active {
             kind: TokenKind::RefreshToken,
             scope,
+            key: None,
             issued_at,
             expires_at,
             opened: opened.organizations,

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use super::{Grants, Issued, Named, TokenKeys};
-use crate::domain::claims::{AccessTokenClaims, Audience, acr};
+use crate::domain::claims::{AccessTokenClaims, Audience, Confirmation, acr};
 use crate::domain::client::AccessTokenFormat;
 use crate::domain::secret::{TokenHash, TokenKind};
 use crate::services::signing::{Expected, Expiry, SigningError};
@@ -40,6 +40,7 @@ impl Grants {
             scope: issued.token.scope.to_string(),
             auth_time: grant.proof.auth_time.as_seconds(),
             acr: acr(ours, grant.proof.method),
+            cnf: issued.token.key.map(|jkt| Confirmation { jkt }),
         };
         self.keys.signing.sign(client.algorithm.into(), TYP, &claims)
     }

@@ -6,11 +6,12 @@ use crate::domain::client::Client;
 use crate::domain::ids::MachineTokenId;
 use crate::domain::machine::MachineToken;
 use crate::domain::secret::{Token, TokenKind};
+use crate::services::dpop_proofs::Possession;
 use crate::store::records::Entry;
 use crate::store::{StoreError, keys};
 
 impl Grants {
-    /// Gives `client` a token for what it asks for, and tells what is kept of it.
+    /// Gives `client` a token for what it asks for, bound to the key that it shows, if any; and tells what is kept of it.
     ///
     /// # Errors
     /// When the client may not do that in its own name, or the store gives no answer.
@@ -18,6 +19,7 @@ impl Grants {
         &self,
         client: &Client,
         scope: Option<&str>,
+        possession: Option<Possession>,
     ) -> Result<(String, MachineToken), GrantError> {
         let scopes = client.machine_scopes.narrowed(scope)?;
         let id = MachineTokenId::mint(self.store.random());
@@ -31,6 +33,7 @@ impl Grants {
             scopes,
             issued_at: txn.now(),
             expires_at: txn.now().plus(self.rules.access),
+            key: possession.map(Possession::key),
         };
         txn.put_until(&key, &kept, kept.expires_at)?;
         let _ = self.store.commit(txn).await?;

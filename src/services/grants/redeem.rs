@@ -11,6 +11,7 @@ use crate::domain::client::Client;
 use crate::domain::grant::{Code, Grant, Refresh};
 use crate::domain::ids::GrantId;
 use crate::domain::secret::{Token, TokenKind};
+use crate::services::dpop_proofs::Possession;
 use crate::store::records::Entry;
 use crate::store::{Outcome, StoreError, keys};
 
@@ -20,6 +21,8 @@ pub struct Redemption<'a> {
     pub code: &'a str,
     pub redirect_uri: Option<&'a str>,
     pub code_verifier: Option<&'a str>,
+    /// Of the key that the access token is to be bound to, if to any.
+    pub possession: Option<Possession>,
 }
 
 impl Grants {
@@ -35,6 +38,7 @@ impl Grants {
         }
         check_redirect(&grant.value, sent.redirect_uri)?;
         check_verifier(&grant.value, sent.code_verifier)?;
+        check_key(&grant.value, sent.possession)?;
         if grant.value.code.used {
             // Somebody has the code who should not: what the first use gave ends too (RFC 6749, section 4.1.2).
             self.revoke(&grant).await?;
@@ -45,10 +49,16 @@ impl Grants {
             self.revoke(&grant).await?;
             return Err(GrantError::invalid("the sign-in no longer counts; sign in again"));
         };
-        self.consume(client, grant, opened).await
+        self.consume(client, grant, opened, sent.possession).await
     }
 
-    async fn consume(&self, client: &Client, entry: Entry<Grant>, opened: Opened) -> Result<Issued, GrantError> {
+    async fn consume(
+        &self,
+        client: &Client,
+        entry: Entry<Grant>,
+        opened: Opened,
+        possession: Option<Possession>,
+    ) -> Result<Issued, GrantError> {
         let grant = &entry.value;
         let scope = grant.scope.clone();
         let access = self.derive(TokenKind::AccessToken, grant, 0);
@@ -62,7 +72,7 @@ impl Grants {
         let mut txn = self.store.txn(keys::grant_partition(&grant.id));
         let expires_at = self.grant_expires_at(&after, txn.now());
         txn.check(&entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
-        let token = self.put_access_token(&mut txn, grant, &access, scope)?;
+        let token = self.put_access_token(&mut txn, grant, &access, (scope, possession))?;
         match self.store.commit(txn).await? {
             Outcome::Committed => Ok(Issued {
                 grant: after,
@@ -109,6 +119,18 @@ fn check_verifier(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
             let length = (43..=128).contains(&verifier.len());
             if equal && length { Ok(()) } else { Err(GrantError::invalid("code_verifier does not fit")) }
         }
+    }
+}
+
+/// RFC 9449, section 10. Who does not have the key that the code was asked for with does not use it up.
+fn check_key(grant: &Grant, possession: Option<Possession>) -> Result<(), GrantError> {
+    match (grant.dpop_jkt, possession) {
+        (Some(wanted), Some(possession)) if possession.key() == wanted => Ok(()),
+        (Some(_), Some(_)) => Err(GrantError::invalid("the DPoP proof is of another key than dpop_jkt named")),
+        (Some(_), None) => {
+            Err(GrantError::invalid("the code was asked for with dpop_jkt, and there is no DPoP proof"))
+        }
+        (None, _) => Ok(()),
     }
 }
 

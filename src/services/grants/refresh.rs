@@ -13,6 +13,7 @@ use crate::domain::secret::{Token, TokenHash, TokenKind};
 use crate::services::access::Judged;
 use crate::services::ahead::Along;
 use crate::services::directory::Refusal;
+use crate::services::dpop_proofs::Possession;
 use crate::services::upstream_tokens::AskError;
 use crate::store::records::Entry;
 use crate::store::{Outcome, StoreError, keys};
@@ -31,7 +32,15 @@ enum Presented {
 
 impl Grants {
     /// Uses up a refresh token and gives the next. Asks Fly.io whether the person still belongs, where Fly.io decides.
-    pub async fn refresh(&self, client: &Client, text: &str, scope: Option<&str>) -> Result<Issued, GrantError> {
+    /// The access token is bound to the key of this very request, if it shows one; the refresh token is not, since its client
+    /// proves itself (RFC 9449, section 5).
+    pub async fn refresh(
+        &self,
+        client: &Client,
+        text: &str,
+        scope: Option<&str>,
+        possession: Option<Possession>,
+    ) -> Result<Issued, GrantError> {
         let unknown = || GrantError::invalid("the refresh token is unknown or has ended");
         let token = Token::parse(TokenKind::RefreshToken, text).ok_or_else(unknown)?;
         let id: GrantId = token.locator().parse().map_err(|_| unknown())?;
@@ -57,22 +66,28 @@ impl Grants {
             opened = self.still_opened(client, &grant, Along::default()).await?;
         }
         match presented {
-            Presented::JustReplaced => self.repeat(grant, &refresh, opened).await,
-            _ => match self.rotate(&grant, &refresh, scope, &opened).await? {
+            Presented::JustReplaced => self.repeat(grant, &refresh, opened, possession).await,
+            _ => match self.rotate(&grant, &refresh, (scope, possession), &opened).await? {
                 Some(issued) => Ok(issued),
-                None => self.repeat_winner(&id, &token, opened).await,
+                None => self.repeat_winner(&id, &token, opened, possession).await,
             },
         }
     }
 
     /// The same token was used twice at once, and the other use came first: its answer for both.
-    async fn repeat_winner(&self, id: &GrantId, token: &Token, opened: Opened) -> Result<Issued, GrantError> {
+    async fn repeat_winner(
+        &self,
+        id: &GrantId,
+        token: &Token,
+        opened: Opened,
+        possession: Option<Possession>,
+    ) -> Result<Issued, GrantError> {
         let grant = self.store.read(&keys::grant(id)).await?;
         if let Some(grant) = grant
             && let Some(refresh) = grant.value.refresh.clone()
             && let Presented::JustReplaced = self.recognize(&grant.value, &refresh, token, self.store.now())
         {
-            return self.repeat(grant, &refresh, opened).await;
+            return self.repeat(grant, &refresh, opened, possession).await;
         }
         Err(GrantError::invalid("the refresh token is being used by somebody else"))
     }
@@ -151,7 +166,7 @@ impl Grants {
         &self,
         entry: &Entry<Grant>,
         refresh: &Refresh,
-        scope: Scope,
+        wanted: (Scope, Option<Possession>),
         opened: &Opened,
     ) -> Result<Option<Issued>, GrantError> {
         let grant = &entry.value;
@@ -163,15 +178,21 @@ impl Grants {
         let after = Grant { refresh: Some(Refresh { current: next.hash(), previous, serial }), ..grant.clone() };
         let expires_at = self.grant_expires_at(&after, txn.now());
         txn.check(entry).put_until(&keys::grant(&grant.id), &after, expires_at)?;
-        let token = self.put_access_token(&mut txn, grant, &access, scope)?;
+        let token = self.put_access_token(&mut txn, grant, &access, wanted)?;
         match self.store.commit(txn).await? {
             Outcome::Committed => Ok(Some(answer(after, (access, token), &next, opened.clone()))),
             Outcome::Conflict => Ok(None),
         }
     }
 
-    /// The answer that was lost, once more: also of the scope it had then.
-    async fn repeat(&self, entry: Entry<Grant>, refresh: &Refresh, opened: Opened) -> Result<Issued, GrantError> {
+    /// The answer that was lost, once more: also of the scope it had then, and to whoever has the key it was bound to.
+    async fn repeat(
+        &self,
+        entry: Entry<Grant>,
+        refresh: &Refresh,
+        opened: Opened,
+        possession: Option<Possession>,
+    ) -> Result<Issued, GrantError> {
         let grant = entry.value;
         let replaced = || GrantError::invalid("the refresh token was replaced; sign in again");
         let given = |kind| self.derived(kind, &grant, refresh.serial);
@@ -179,6 +200,9 @@ impl Grants {
         let mut pairs = given(TokenKind::AccessToken).into_iter().zip(given(TokenKind::RefreshToken));
         let (access, current) = pairs.find(|(_, token)| token.hash() == refresh.current).ok_or_else(replaced)?;
         match self.store.read(&keys::access_token(&grant.id, &access.hash())).await? {
+            Some(still) if still.value.key != possession.map(Possession::key) => Err(GrantError::invalid(
+                "the refresh token was replaced a moment ago, with another DPoP key or without one",
+            )),
             Some(still) => Ok(answer(grant, (access, still.value), &current, opened)),
             None => Err(replaced()),
         }

@@ -13,6 +13,7 @@ fn presets_of_clients() {
     let standard = client("");
     assert_eq!((standard.token_auth, standard.algorithm), (TokenAuth::ClientSecretBasic, SigningAlgorithm::Rs256));
     assert!(standard.require_pkce && standard.require_openid && !standard.require_par);
+    assert!(!standard.dpop_bound_access_tokens);
     assert!(!standard.claims_in_id_token && !standard.always_refresh_token && !standard.denials_on_own_page);
     assert_eq!(standard.subject, Subject::UserId);
     assert!(standard.machine_scopes.is_empty());
@@ -117,6 +118,7 @@ fn an_option_is_there_for_every_setting_and_says_the_same() {
         ("access_token_audience", "\"https://api.example.com\"", "https://api.example.com"),
         ("require_pkce", "true", "true"),
         ("require_par", "true", "true"),
+        ("dpop_bound_access_tokens", "true", "true"),
         ("require_openid", "true", "true"),
         ("claims_in_id_token", "true", "true"),
         ("always_refresh_token", "false", "false"),

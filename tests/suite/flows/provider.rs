@@ -74,6 +74,7 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
         grants: Arc::clone(&grants),
         signing: Arc::clone(&here.signing),
         pushed: Arc::clone(&here.token.pushed),
+        dpop: Arc::clone(&here.dpop),
     };
     routes::router(&App { token: Arc::new(token), grants, ..here.clone() })
 }

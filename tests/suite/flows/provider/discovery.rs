@@ -61,6 +61,7 @@ async fn the_document_under_both_forms() {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": algorithms,
         "authorization_response_iss_parameter_supported": true,
     });
     for path in BOTH {
@@ -197,7 +198,7 @@ async fn a_browser_may_ask_userinfo_from_another_origin() {
     let answer = send(&app.router, asked.body(Body::empty()).unwrap()).await;
     assert_eq!((answer.status.as_u16(), answer.header("access-control-allow-origin")), (204, "*"));
     assert_eq!(answer.header("access-control-allow-methods"), "GET, POST");
-    assert_eq!(answer.header("access-control-allow-headers"), "authorization, content-type");
+    assert_eq!(answer.header("access-control-allow-headers"), "authorization, content-type, dpop");
     let long = Request::post("/oauth/userinfo").body(Body::from("x".repeat(100_000))).unwrap();
     let long = send(&app.router, long).await;
     assert_eq!((long.status.as_u16(), long.header("access-control-allow-origin")), (413, "*"));
