@@ -1,11 +1,17 @@
-//! What is good once, on every backend: requests that were handed over, and assertions.
+//! What is good once, on every backend: requests that were handed over, assertions, and proofs of a key.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use flybridge::domain::assertion::{Assertion, AssertionRefused};
 use flybridge::domain::authorize::AuthorizationRequest;
 use flybridge::domain::client::Client;
+use flybridge::domain::dpop::{Asked, ProofRefused};
 use flybridge::domain::parameters::Parameters;
 use flybridge::domain::pushed::{LIFETIME, PushedRequest};
+use flybridge::random::SystemRandom;
 use flybridge::services::client_assertions::ClientAssertions;
+use flybridge::services::dpop_proofs::DpopProofs;
 use flybridge::services::pushed::PushedRequests;
 use futures_util::future::join_all;
 use serde_json::json;
@@ -32,6 +38,7 @@ on_every_backend! {
     of_those_who_take_a_request_at_once_one_gets_it,
     a_request_is_nobody_elses_and_lives_its_time,
     of_those_who_use_an_assertion_at_once_one_proves_anything,
+    of_those_who_show_a_proof_at_several_nodes_one_has_the_key,
 }
 
 async fn of_those_who_take_a_request_at_once_one_gets_it(bench: Bench) {
@@ -78,4 +85,26 @@ async fn of_those_who_use_an_assertion_at_once_one_proves_anything(bench: Bench)
     // Another client's names are its own.
     assert_eq!(assertions.check(&grafana, &second, &[ISSUER]).await.unwrap(), Err(AssertionRefused::Client));
     assert_eq!(assertions.check(&twin, &second, &[ISSUER]).await.unwrap(), Ok(()));
+}
+
+async fn of_those_who_show_a_proof_at_several_nodes_one_has_the_key(bench: Bench) {
+    const TOKEN: &str = "https://login.test/oauth/token";
+    let (key, twin) = (ClientKey::p256("1"), ClientKey::p256("1"));
+    let nodes = [0, 1, 2].map(|_| DpopProofs::new(bench.node(Arc::new(SystemRandom::default()))));
+    let sign = |key: &ClientKey, name: &str| {
+        let claims = json!({"jti": name, "htm": "POST", "htu": TOKEN, "iat": bench.store.now().as_seconds()});
+        key.sign(&json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": key.jwk()}), &claims)
+    };
+    let asked = Asked { method: "POST", address: TOKEN, token: None };
+    for name in ["one", "two", "three"] {
+        let proof = sign(&key, name);
+        let checked = join_all((0..6).map(|number| nodes[number % 3].check(&proof, &asked))).await;
+        let (good, bad): (Vec<_>, Vec<_>) = checked.into_iter().map(Result::unwrap).partition(Result::is_ok);
+        assert_eq!((good.len(), bad), (1, vec![Err(ProofRefused::Used); 5]));
+        // Another key's names are its own.
+        let other = nodes[0].check(&sign(&twin, name), &asked).await.unwrap().unwrap();
+        assert_ne!(other.key(), good[0].unwrap().key());
+    }
+    bench.advance(Duration::from_mins(1));
+    assert_eq!(nodes[1].check(&sign(&key, "one"), &asked).await.unwrap().map(|_| ()), Ok(()), "it is forgotten");
 }

@@ -10,6 +10,7 @@ pub(crate) mod client_key;
 pub(crate) mod counted;
 pub(crate) mod cut_off;
 pub(crate) mod demo;
+pub(crate) mod dpop;
 pub(crate) mod dump;
 pub(crate) mod interrupted;
 pub(crate) mod letter;

@@ -95,7 +95,7 @@ fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
 }
 
 /// Members that the crate does not know: RFC 8414 (PKCE, introspection, revocation), RFC 9126 (pushed requests), RFC 9207
-/// (`iss` in answers), RFC 9449 (bound tokens), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
+/// (`iss` in answers), RFC 9449 (DPoP), RP-Initiated Logout 1.0 and Back-Channel Logout 1.0.
 fn add_members(document: &mut Value, issuer: &Issuer) {
     if let Some(members) = document.as_object_mut() {
         let auth = ["auth_methods_supported", "auth_signing_alg_values_supported"];

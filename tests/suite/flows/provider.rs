@@ -14,6 +14,10 @@ mod claims;
 mod client_auth;
 #[path = "provider/discovery.rs"]
 mod discovery;
+#[path = "provider/dpop.rs"]
+mod dpop;
+#[path = "provider/dpop_proofs.rs"]
+mod dpop_proofs;
 #[path = "provider/form_post.rs"]
 mod form_post;
 #[path = "provider/id_token.rs"]
