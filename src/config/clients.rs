@@ -203,7 +203,7 @@ fn read_keys(section: &mut Section<'_>, method: Option<TokenAuth>) -> Option<Opt
         return (!signs).then_some(None);
     };
     let text = if named == "jwks" { parse::raw_text(&entry).cloned() } else { parse::file_text(&entry) };
-    let remedy = "Give the public keys of the client as a JWK set: RSA from 2048 bits, or EC on P-256";
+    let remedy = "Give the public keys of the client as a JWK set: RSA from 2048 bits, EC on P-256, or Ed25519";
     let keys = text.and_then(|text| ClientKeys::parse(&text).map_err(|error| Wrong::new(error.to_string(), remedy)));
     let keys = keys.and_then(|keys| {
         let without = "Remove it, or write token_auth = \"private_key_jwt\"";

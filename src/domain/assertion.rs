@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_mins(10);
 pub enum AssertionRefused {
     #[error("it is no signed JWT")]
     Malformed,
-    #[error("its alg is none of RS256, PS256 and ES256")]
+    #[error("its alg is none of RS256, PS256, ES256 and EdDSA")]
     Algorithm,
     #[error("it wants something understood that is not (crit)")]
     Critical,

@@ -2,7 +2,7 @@
 //! sends along to have tokens bound to (RFC 9449).
 
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
+    ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256,
     RsaPublicKeyComponents, UnparsedPublicKey,
 };
 use base64::Engine as _;
@@ -21,16 +21,18 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
 /// Members of a JWK that belong to its owner alone (RFC 7518, sections 6.2.2, 6.3.2 and 6.4.1).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// How a client may sign (RFC 7518, section 3.1).
+/// How a client may sign (RFC 7518, section 3.1; RFC 8037, section 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientAlgorithm {
     Rs256,
     Ps256,
     Es256,
+    /// Ed25519 alone.
+    EdDsa,
 }
 
 impl ClientAlgorithm {
-    pub const ALL: [Self; 3] = [Self::Rs256, Self::Ps256, Self::Es256];
+    pub const ALL: [Self; 4] = [Self::Rs256, Self::Ps256, Self::Es256, Self::EdDsa];
 
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl ClientAlgorithm {
             Self::Rs256 => "RS256",
             Self::Ps256 => "PS256",
             Self::Es256 => "ES256",
+            Self::EdDsa => "EdDSA",
         }
     }
 
@@ -62,7 +65,7 @@ pub enum KeysError {
 pub enum KeyError {
     #[error("is private, since it has the member \"{0}\": leave its public part alone in the set")]
     Private(&'static str),
-    #[error("is neither an RSA key nor an EC key on P-256")]
+    #[error("is no RSA key, no EC key on P-256 and no Ed25519 key")]
     Kind,
     #[error("has numbers that cannot be read")]
     Unreadable,
@@ -70,7 +73,7 @@ pub enum KeyError {
     Size(usize),
     #[error("is not for signatures, says its member \"use\"")]
     Use,
-    #[error("has an \"alg\" that is not RS256 or PS256 (RSA), or ES256 (EC)")]
+    #[error("has an \"alg\" that is not RS256 or PS256 (RSA), ES256 (EC), or EdDSA (OKP)")]
     Algorithm,
 }
 
@@ -114,6 +117,8 @@ enum PublicKey {
     },
     /// Uncompressed: 0x04, x, y (SEC 1, section 2.3.3).
     P256([u8; 65]),
+    /// RFC 8032, section 5.1.5.
+    Ed25519([u8; 32]),
 }
 
 impl ClientKeys {
@@ -179,6 +184,7 @@ impl ClientKey {
         let public = match (text("kty"), text("crv")) {
             (Some("RSA"), None) => PublicKey::rsa(&number("n")?, &number("e")?)?,
             (Some("EC"), Some("P-256")) => PublicKey::p256(&number("x")?, &number("y")?)?,
+            (Some("OKP"), Some("Ed25519")) => PublicKey::ed25519(&number("x")?)?,
             _ => return Err(KeyError::Kind),
         };
         let algorithm = match jwk.get("alg") {
@@ -206,6 +212,9 @@ impl ClientKey {
                 let (x, y) = (number(&point[1..33]), number(&point[33..]));
                 format!("{{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"{x}\",\"y\":\"{y}\"}}")
             }
+            PublicKey::Ed25519(point) => {
+                format!("{{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"{}\"}}", number(point))
+            }
         };
         Thumbprint(TokenHash::of(members.as_bytes()))
     }
@@ -216,6 +225,7 @@ impl ClientKey {
             PublicKey::P256(point) => {
                 json!({ "kty": "EC", "crv": "P-256", "x": number(&point[1..33]), "y": number(&point[33..]) })
             }
+            PublicKey::Ed25519(point) => json!({ "kty": "OKP", "crv": "Ed25519", "x": number(point) }),
         };
         if let Some(kid) = &self.kid {
             jwk["kid"] = json!(kid);
@@ -256,8 +266,18 @@ impl PublicKey {
         Ok(Self::P256(point))
     }
 
+    fn ed25519(x: &[u8]) -> Result<Self, KeyError> {
+        let point = <[u8; 32]>::try_from(x).map_err(|_| KeyError::Unreadable)?;
+        ParsedPublicKey::new(&ED25519, point).map_err(|_| KeyError::Unreadable)?;
+        Ok(Self::Ed25519(point))
+    }
+
     fn fits(&self, algorithm: ClientAlgorithm) -> bool {
-        matches!(self, Self::P256(_)) == (algorithm == ClientAlgorithm::Es256)
+        match self {
+            Self::Rsa { .. } => matches!(algorithm, ClientAlgorithm::Rs256 | ClientAlgorithm::Ps256),
+            Self::P256(_) => algorithm == ClientAlgorithm::Es256,
+            Self::Ed25519(_) => algorithm == ClientAlgorithm::EdDsa,
+        }
     }
 
     fn verify(&self, algorithm: ClientAlgorithm, message: &[u8], signature: &[u8]) -> bool {
@@ -271,97 +291,13 @@ impl PublicKey {
             (Self::P256(point), ClientAlgorithm::Es256) => {
                 UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, signature).is_ok()
             }
-            (Self::Rsa { .. }, ClientAlgorithm::Es256)
-            | (Self::P256(_), ClientAlgorithm::Rs256 | ClientAlgorithm::Ps256) => false,
+            (Self::Ed25519(point), ClientAlgorithm::EdDsa) => {
+                UnparsedPublicKey::new(&ED25519, point).verify(message, signature).is_ok()
+            }
+            (Self::Rsa { .. } | Self::P256(_) | Self::Ed25519(_), _) => false,
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// RFC 7517, appendix A.1.
-    const EC: &str = r#"{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
-        "y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","use":"sig","kid":"1"}"#;
-    const RSA: &str = r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
-        "e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#;
-
-    fn set(keys: &[&str]) -> String {
-        format!("{{\"keys\":[{}]}}", keys.join(","))
-    }
-
-    fn wrong(key: &str) -> KeyError {
-        match ClientKeys::parse(&set(&[EC, key])) {
-            Err(KeysError::Key { place: 2, wrong }) => wrong,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn public_keys_read_and_read_back() {
-        let keys = ClientKeys::parse(&set(&[EC, RSA])).expect("a set");
-        let written = serde_json::to_value(&keys).expect("JSON");
-        assert_eq!(written["keys"][0]["kid"], "1");
-        assert_eq!(written["keys"][1]["alg"], "RS256");
-        assert_eq!(serde_json::from_value::<ClientKeys>(written).expect("a set"), keys);
-    }
-
-    /// RFC 7638, section 3.1, of the RSA key; and with what a thumbprint leaves out.
-    #[test]
-    fn a_thumbprint_is_of_the_key_alone() {
-        let thumbprint = |jwk: &str| {
-            let jwk: Map<String, Value> = serde_json::from_str(jwk).expect("JSON");
-            ClientKey::read(&jwk).expect("a key").thumbprint().to_text()
-        };
-        let rsa = "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs";
-        assert_eq!(thumbprint(RSA), rsa);
-        assert_eq!(thumbprint(&RSA.replace("\"alg\":\"RS256\",\"kid\":\"2011-04-29\"", "\"use\":\"sig\"")), rsa);
-        assert_ne!(thumbprint(EC), rsa);
-        assert_eq!(thumbprint(EC), thumbprint(&EC.replace("\"kid\":\"1\"", "\"kid\":\"2\"")));
-        assert_eq!(Thumbprint::parse(rsa).map(|thumbprint| thumbprint.to_text()).as_deref(), Some(rsa));
-        for text in ["", &rsa[1..], &format!("{rsa}="), &rsa.replace('_', "/"), &rsa.replace("9Xs", "9Xt")] {
-            assert_eq!(Thumbprint::parse(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_is_no_set_of_public_keys_is_refused() {
-        for text in ["", "[]", "{}", "{\"keys\":1}", "{\"keys\":[1]}", EC] {
-            assert_eq!(ClientKeys::parse(text), Err(KeysError::NoSet), "{text}");
-        }
-        assert_eq!(ClientKeys::parse(&set(&[])), Err(KeysError::Count(0)));
-        assert_eq!(ClientKeys::parse(&set(&[EC; 9])), Err(KeysError::Count(9)));
-        ClientKeys::parse(&set(&[EC; 8])).expect("a set");
-        for name in PRIVATE {
-            let private = EC.replacen('{', &format!("{{\"{name}\":\"c2VjcmV0\","), 1);
-            assert_eq!(wrong(&private), KeyError::Private(name));
-            assert!(!KeyError::Private(name).to_string().contains("c2VjcmV0"));
-        }
-        assert_eq!(wrong(r#"{"kty":"oct","k":"c2VjcmV0"}"#), KeyError::Private("k"));
-        let cases = [
-            (EC.replace("P-256", "P-384"), KeyError::Kind),
-            (EC.replace("\"EC\"", "\"OKP\""), KeyError::Kind),
-            (EC.replace("\"sig\"", "\"enc\""), KeyError::Use),
-            // Not on the curve, too short, no base64url.
-            (EC.replace("MKBC", "MKBD"), KeyError::Unreadable),
-            (EC.replace("MKBC", ""), KeyError::Unreadable),
-            (EC.replace("MKBC", "=+=/"), KeyError::Unreadable),
-            (EC.replace("\"kid\":\"1\"", "\"alg\":\"RS256\""), KeyError::Algorithm),
-            (RSA.replace("RS256", "ES256"), KeyError::Algorithm),
-            (RSA.replace("RS256", "HS256"), KeyError::Algorithm),
-            (RSA.replace("RS256", "none"), KeyError::Algorithm),
-            (RSA.replace("0vx7agoebGcQSuuP", ""), KeyError::Size(1_951)),
-            (RSA.replace("AQAB", "AQAA"), KeyError::Unreadable),
-            (RSA.replace("AQAB", "AQ"), KeyError::Unreadable),
-            (RSA.replace("AQAB", ""), KeyError::Unreadable),
-        ];
-        for (key, expected) in cases {
-            let found = wrong(&key);
-            match (found, expected) {
-                (KeyError::Size(bits), KeyError::Size(_)) => assert!((1_900..2_048).contains(&bits), "{bits}"),
-                (found, expected) => assert_eq!(found, expected, "{key}"),
-            }
-        }
-    }
-}
+mod tests;

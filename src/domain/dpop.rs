@@ -34,13 +34,13 @@ pub enum ProofRefused {
     Malformed,
     #[error("the typ of the DPoP proof is not {TYP}")]
     Type,
-    #[error("the alg of the DPoP proof is none of RS256, PS256 and ES256")]
+    #[error("the alg of the DPoP proof is none of RS256, PS256, ES256 and EdDSA")]
     Algorithm,
     #[error("the DPoP proof wants something understood that is not (crit)")]
     Critical,
     #[error("the jwk of the DPoP proof is not a public key alone")]
     Private,
-    #[error("the jwk of the DPoP proof is no RSA key from 2048 to 8192 bits, and no EC key on P-256")]
+    #[error("the jwk of the DPoP proof is no RSA key from 2048 to 8192 bits, no EC key on P-256 and no Ed25519 key")]
     Key,
     #[error("the DPoP proof was not signed by its jwk")]
     Signature,

@@ -134,7 +134,7 @@ pub enum Refusal {
 /// A challenge to whoever used the scheme, or might have used either.
 macro_rules! challenge {
     (Bearer $($what:literal)?) => { concat!("Bearer realm=\"flybridge\"", $(", ", $what)?) };
-    (DPoP $($what:literal)?) => { concat!("DPoP ", $($what, ", ",)? "algs=\"RS256 PS256 ES256\"") };
+    (DPoP $($what:literal)?) => { concat!("DPoP ", $($what, ", ",)? "algs=\"RS256 PS256 ES256 EdDSA\"") };
     (Either $($what:literal)?) => { concat!(challenge!(Bearer $($what)?), ", ", challenge!(DPoP)) };
 }
 

@@ -3,8 +3,8 @@
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding,
-    RsaPublicKeyComponents,
+    ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256,
+    RsaEncoding, RsaPublicKeyComponents,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,6 +19,7 @@ pub(crate) struct ClientKey {
 enum Pair {
     P256(EcdsaKeyPair),
     Rsa(RsaKeyPair),
+    Ed25519(Ed25519KeyPair),
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -34,12 +35,19 @@ impl ClientKey {
         Self { kid, pair: Pair::Rsa(RsaKeyPair::generate(KeySize::Rsa2048).unwrap()) }
     }
 
+    pub(crate) fn ed25519(kid: &'static str) -> Self {
+        Self { kid, pair: Pair::Ed25519(Ed25519KeyPair::generate().unwrap()) }
+    }
+
     /// The public key.
     pub(crate) fn jwk(&self) -> Value {
         match &self.pair {
             Pair::P256(pair) => {
                 let point = pair.public_key().as_ref();
                 json!({"kty": "EC", "crv": "P-256", "kid": self.kid, "x": text(&point[1..33]), "y": text(&point[33..])})
+            }
+            Pair::Ed25519(pair) => {
+                json!({"kty": "OKP", "crv": "Ed25519", "kid": self.kid, "x": text(pair.public_key().as_ref())})
             }
             Pair::Rsa(pair) => {
                 let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
@@ -53,6 +61,7 @@ impl ClientKey {
         match self.pair {
             Pair::P256(_) => "ES256",
             Pair::Rsa(_) => "RS256",
+            Pair::Ed25519(_) => "EdDSA",
         }
     }
 
@@ -62,6 +71,7 @@ impl ClientKey {
         let random = SystemRandom::new();
         let signature = match &self.pair {
             Pair::P256(pair) => pair.sign(&random, message.as_bytes()).unwrap().as_ref().to_vec(),
+            Pair::Ed25519(pair) => pair.sign(message.as_bytes()).as_ref().to_vec(),
             Pair::Rsa(pair) => {
                 let mut signature = vec![0; pair.public_modulus_len()];
                 let padding: &'static dyn RsaEncoding =

@@ -26,7 +26,7 @@ async fn get(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Answer {
 async fn the_document_under_both_forms() {
     let app = TestApp::new().await;
     let methods = ["client_secret_basic", "client_secret_post", "private_key_jwt"];
-    let algorithms = ["RS256", "PS256", "ES256"];
+    let algorithms = ["RS256", "PS256", "ES256", "EdDSA"];
     let expected = json!({
         "issuer": ISSUER,
         "authorization_endpoint": format!("{ISSUER}/oauth/authorize"),

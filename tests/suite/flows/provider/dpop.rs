@@ -110,7 +110,7 @@ fn refused_as(answer: &Answer, error: &str) {
     refused(answer, 401, error);
     let challenge = answer.header("www-authenticate");
     assert!(challenge.starts_with("DPoP ") && challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
-    assert!(challenge.ends_with(", algs=\"RS256 PS256 ES256\""), "{challenge}");
+    assert!(challenge.ends_with(", algs=\"RS256 PS256 ES256 EdDSA\""), "{challenge}");
 }
 
 #[tokio::test]
@@ -146,7 +146,7 @@ async fn a_bound_token_is_not_taken_from_whoever_holds_it_nor_the_other_way_roun
             refused(&answer, 401, "invalid_token");
             let challenge = answer.header("www-authenticate");
             assert!(challenge.starts_with("Bearer ") && challenge.contains("error=\"invalid_token\""), "{challenge}");
-            assert!(challenge.ends_with(", DPoP algs=\"RS256 PS256 ES256\""), "{challenge}");
+            assert!(challenge.ends_with(", DPoP algs=\"RS256 PS256 ES256 EdDSA\""), "{challenge}");
         }
         refused_as(&show(&app, path, &free, &holder).await, "invalid_token");
         refused_as(&ask(&app, "GET", path, &[("authorization", "DPoP x"), ("dpop", &proof)]).await, "invalid_token");
@@ -173,7 +173,7 @@ async fn one_token_in_one_request_and_without_one_both_schemes_are_named() {
     assert_eq!(ask(&app, "POST", "/oauth/userinfo", &[twice[0], twice[2]]).await.status, 200);
     for path in ["/oauth/userinfo", "/oauth/token/info"] {
         let none = ask(&app, "GET", path, &[("dpop", &proof)]).await;
-        let challenge = "Bearer realm=\"flybridge\", DPoP algs=\"RS256 PS256 ES256\"";
+        let challenge = "Bearer realm=\"flybridge\", DPoP algs=\"RS256 PS256 ES256 EdDSA\"";
         assert_eq!((none.status.as_u16(), none.header("www-authenticate")), (401, challenge));
     }
 }

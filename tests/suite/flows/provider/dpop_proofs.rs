@@ -51,9 +51,9 @@ fn badly_signed(holder: &Holder, claims: &Value) -> Vec<(String, &'static str)> 
     let other = ClientKey::p256("1");
     let no_jwt = "the DPoP proof is no signed JWT";
     let typ = "the typ of the DPoP proof is not dpop+jwt";
-    let alg = "the alg of the DPoP proof is none of RS256, PS256 and ES256";
+    let alg = "the alg of the DPoP proof is none of RS256, PS256, ES256 and EdDSA";
     let private = "the jwk of the DPoP proof is not a public key alone";
-    let key = "the jwk of the DPoP proof is no RSA key from 2048 to 8192 bits, and no EC key on P-256";
+    let key = "the jwk of the DPoP proof is no RSA key from 2048 to 8192 bits, no EC key on P-256 and no Ed25519 key";
     let signed = "the DPoP proof was not signed by its jwk";
     vec![
         (sign("typ", json!("JWT")), typ),
@@ -79,6 +79,7 @@ fn badly_signed(holder: &Holder, claims: &Value) -> Vec<(String, &'static str)> 
         (sign("jwk", other.jwk()), signed),
         (other.sign(&header, claims), signed),
         (sign("alg", json!("RS256")), signed),
+        (sign("alg", json!("EdDSA")), signed),
         (format!("{message}."), signed),
         (format!("{message}.{}", &signature[..84]), signed),
         (format!("{}.{}.{signature}", part(&header), part(&changed(claims, "jti", json!("another")))), signed),
@@ -175,7 +176,7 @@ async fn beside_a_token_a_proof_that_is_not_right_is_refused_by_name_and_uses_no
         headers.extend(proofs.iter().map(|proof| ("dpop", *proof)));
         let answer = ask(&app, "GET", USERINFO, &headers).await;
         if answer.status != 200 {
-            let challenge = "DPoP error=\"invalid_dpop_proof\", algs=\"RS256 PS256 ES256\"";
+            let challenge = "DPoP error=\"invalid_dpop_proof\", algs=\"RS256 PS256 ES256 EdDSA\"";
             assert_eq!(answer.header("www-authenticate"), challenge);
             assert_eq!(answer.header("access-control-allow-origin"), "*");
         }
@@ -233,8 +234,8 @@ async fn what_may_be_otherwise_in_a_good_one() {
         let answer = token(&client, &form, &holder.key.sign(&holder.header(), &claims)).await;
         assert_eq!(answer.status, 200, "{name} {member}: {}", answer.said());
     }
-    let rsa = Holder::of(ClientKey::rsa("2"));
-    for (holder, algorithm) in [(&holder, "ES256"), (&rsa, "RS256"), (&rsa, "PS256")] {
+    let (rsa, ed) = (Holder::of(ClientKey::rsa("2")), Holder::of(ClientKey::ed25519("3")));
+    for (holder, algorithm) in [(&holder, "ES256"), (&rsa, "RS256"), (&rsa, "PS256"), (&ed, "EdDSA")] {
         let mut header = changed(&holder.header(), "alg", json!(algorithm));
         (header["jwk"]["use"], header["jwk"]["alg"], header["kid"]) = (json!("sig"), json!(algorithm), json!("x"));
         let answer = token(&client, &form, &holder.key.sign(&header, &holder.claims(&app, "POST", TOKEN))).await;

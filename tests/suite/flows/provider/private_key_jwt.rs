@@ -22,18 +22,19 @@ struct Signer {
     rp: Rp,
     ec: ClientKey,
     rsa: ClientKey,
+    ed: ClientKey,
 }
 
 impl Signer {
     async fn new() -> Self {
-        let (ec, rsa) = (ClientKey::p256("ec"), ClientKey::rsa("rsa"));
+        let (ec, rsa, ed) = (ClientKey::p256("ec"), ClientKey::rsa("rsa"), ClientKey::ed25519("ed"));
         let config = format!(
             "[[clients]]\nid = \"signer\"\nname = \"Grafana\"\ntoken_auth = \"private_key_jwt\"\njwks = '{}'\n\
              redirect_uris = [\"https://rp.test/cb\"]",
-            set(&[&ec, &rsa])
+            set(&[&ec, &rsa, &ed])
         );
         let app = TestApp::with(Options { config, ..Options::default() }).await;
-        Self { rp: Rp::new(&app, "signer"), app, ec, rsa }
+        Self { rp: Rp::new(&app, "signer"), app, ec, rsa, ed }
     }
 
     fn now(&self) -> i64 {
@@ -102,7 +103,8 @@ async fn a_client_signs_its_way_through_every_endpoint() {
 #[tokio::test]
 async fn every_algorithm_and_every_way_to_name_the_key() {
     let signer = Signer::new().await;
-    let keys = [(&signer.ec, "ES256"), (&signer.rsa, "RS256"), (&signer.rsa, "PS256")];
+    let (rsa, ed) = (&signer.rsa, &signer.ed);
+    let keys = [(&signer.ec, "ES256"), (rsa, "RS256"), (rsa, "PS256"), (ed, "EdDSA")];
     for (key, algorithm) in keys {
         let headers = [
             json!({"alg": algorithm, "kid": key.kid}),
@@ -212,6 +214,8 @@ async fn a_signature_that_is_not_the_clients_proves_nothing_and_uses_nothing_up(
         other.sign(&header, &claims),
         signer.ec.sign(&with("kid", json!("rsa")), &claims),
         signer.rsa.sign(&with("alg", json!("RS256")), &claims),
+        signer.ed.sign(&json!({"alg": "EdDSA", "kid": "ec"}), &claims),
+        signer.ed.sign(&json!({"alg": "ES256", "kid": "ed"}), &claims),
         signer.rsa.sign(&json!({"alg": "RS512", "kid": "rsa"}), &claims),
         signer.ec.sign(&with("alg", json!("none")), &claims),
         signer.ec.sign(&with("alg", json!("HS256")), &claims),
