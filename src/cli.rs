@@ -64,7 +64,7 @@ enum Command {
         #[command(flatten)]
         config: ConfigArgs,
     },
-    /// Register applications that people sign in to, give them new secrets, and look at them.
+    /// Register applications that people sign in to, change them, give them new secrets, and look at them.
     Client {
         #[command(flatten)]
         config: ConfigArgs,

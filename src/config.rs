@@ -21,7 +21,7 @@ mod store;
 use std::path::Path;
 
 pub use certificates::Certificates;
-pub use clients::{SETTINGS, Setting, client_from_options};
+pub use clients::{SETTINGS, Setting, client_from_options, client_with_options};
 pub use fly::Fly;
 pub use keys::Keys;
 pub use lifetimes::{Sessions, SetupLinks, Tokens};

@@ -1,6 +1,7 @@
 //! `flybridge client`: the applications that people sign in to.
 
 mod options;
+mod set;
 mod show;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use clap::Subcommand;
 
 use self::options::Settings;
+use self::set::Changes;
 use self::show::Shown;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock, Timestamp};
@@ -18,7 +20,7 @@ use crate::config::{Config, duration_argument};
 use crate::domain::client::Client;
 use crate::domain::ids::ClientId;
 use crate::domain::organization::Actor;
-use crate::domain::registration::{LONGEST_OVERLAP, Registration};
+use crate::domain::registration::{Ending, LONGEST_OVERLAP, SettingChange, differences, endings};
 use crate::domain::secret::Secret;
 use crate::random::SystemRandom;
 use crate::services::clients::{REFRESH_EVERY, RegistrationError, Registrations};
@@ -46,6 +48,17 @@ pub enum ClientCommand {
         /// As JSON.
         #[arg(long)]
         json: bool,
+    },
+    /// Change settings of a registered client. Those that are not named stay as they are; so do its secrets, and what people
+    /// allowed it, unless the change makes them wrong (`--help` says when, for each setting).
+    Set {
+        /// Its id; `client list` shows all.
+        id: ClientId,
+        /// Without asking, where something ends that works now.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        changes: Changes,
     },
     /// Give a registered client a new secret, which is shown once, here.
     RotateSecret {
@@ -80,7 +93,8 @@ impl From<RegistrationError> for StartError {
             RegistrationError::Store(_) => "",
             RegistrationError::Exists(_) => "; choose another id, or remove it first",
             RegistrationError::Unknown(_) => "; `client list` shows all",
-            RegistrationError::NoSecret(_) => "; to give it other keys, remove it and register it anew",
+            RegistrationError::NoSecret(_) => "; `client set` gives it other keys",
+            RegistrationError::ChangedMeanwhile(_) => ". Look at it with `client show`, and say it again",
             RegistrationError::TooManySecrets(_) => {
                 "; wait until one of them ends, or end all of them at once with `--overlap 0s`"
             }
@@ -99,6 +113,10 @@ pub async fn run(file: Option<&Path>, command: ClientCommand) -> Result<(), Star
         }
         ClientCommand::List { json } => Desk::open(config).await?.list(json).await,
         ClientCommand::Show { id, json } => Desk::open(config).await?.show(&id, json).await,
+        ClientCommand::Set { id, yes, changes } => {
+            changes.check()?;
+            Desk::open(config).await?.set(&id, &changes, yes).await
+        }
         ClientCommand::RotateSecret { id, overlap } => Desk::open(config).await?.rotate_secret(&id, overlap).await,
         ClientCommand::Remove { id, yes } => Desk::open(config).await?.remove(&id, yes).await,
     }
@@ -138,11 +156,10 @@ impl Desk {
             )));
         }
         let (registration, secret) = self.registrations.add(settings, &self.by).await?;
-        if let Some(secret) = secret {
-            tell_secret(&registration, &secret);
-        } else {
-            println!("{}", Shown::registered(&registration, None).line());
-            println!("It proves itself by its own key; there is no secret.");
+        println!("{}", Shown::registered(&registration, None).line());
+        match secret {
+            Some(secret) => tell_secret(&secret),
+            None => println!("It proves itself by its own key; there is no secret."),
         }
         println!("Nodes that run know the client within {} seconds.", REFRESH_EVERY.as_secs());
         Ok(())
@@ -196,7 +213,39 @@ impl Desk {
         }
         for event in &history {
             println!("{}", show::told(event));
+            set::lines(&event.settings).for_each(|line| println!("{line}"));
         }
+        Ok(())
+    }
+
+    async fn set(&self, id: &ClientId, wanted: &Changes, yes: bool) -> Result<(), StartError> {
+        if self.configured(id).is_some() {
+            return Err(StartError::plain(format!(
+                "the client {id} stands in the configuration: change its settings there, in its [[clients]] entry (or \
+                 its variables FLYBRIDGE_CLIENTS__...), and start the nodes again"
+            )));
+        }
+        let found = self.registrations.find(id).await?.ok_or_else(|| RegistrationError::Unknown(id.clone()))?;
+        let before = &found.value.settings;
+        let after = wanted.apply(before)?;
+        let (changed, endings) = (differences(before, &after), endings(before, &after));
+        if changed.is_empty() {
+            println!("Nothing is changed: {id} has these settings already.");
+            return Ok(());
+        }
+        if !yes && !endings.is_empty() {
+            confirm_change(id, &changed, &endings)?;
+        }
+        let (registration, secret) = self.registrations.change(&found, after, &self.by).await?;
+        println!("{}", Shown::registered(&registration, None).line());
+        set::lines(&changed).for_each(|line| println!("{line}"));
+        for ending in &endings {
+            println!("From now on {}.", ending.words());
+        }
+        if let Some(secret) = secret {
+            tell_secret(&secret);
+        }
+        println!("Nodes that run take this over within {} seconds.", REFRESH_EVERY.as_secs());
         Ok(())
     }
 
@@ -207,7 +256,8 @@ impl Desk {
             )));
         }
         let (registration, secret) = self.registrations.rotate_secret(id, overlap, &self.by).await?;
-        tell_secret(&registration, &secret);
+        println!("{}", Shown::registered(&registration, None).line());
+        tell_secret(&secret);
         match registration.secrets.iter().filter_map(|secret| secret.accepted_until).max() {
             Some(until) => println!("What it had before is accepted until {}.", until.to_jiff()),
             None => println!("What it had before is no longer accepted."),
@@ -243,24 +293,39 @@ impl Desk {
 
 /// The one place where a secret is shown.
 #[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
-fn tell_secret(registration: &Registration, secret: &Secret) {
-    println!("{}", Shown::registered(registration, None).line());
+fn tell_secret(secret: &Secret) {
     println!("secret: {}", secret.expose());
     println!("Keep it now: it is not shown again, since only its SHA-256 is kept.");
 }
 
-#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
 fn confirm(id: &ClientId) -> Result<(), StartError> {
+    let question = format!("Remove {id}? Nobody signs in at it any more, and the tokens it was given are dead.");
+    let unasked = "nobody can be asked here; to remove the client all the same, say --yes";
+    if ask(&question, || unasked.to_owned())? { Ok(()) } else { Err(StartError::plain("nothing was removed")) }
+}
+
+/// Whoever changes something that works now knows what ends.
+fn confirm_change(id: &ClientId, changed: &[SettingChange], endings: &[Ending]) -> Result<(), StartError> {
+    let plan: Vec<String> = set::lines(changed).collect();
+    let ends: Vec<String> = endings.iter().map(|ending| format!("- {}", ending.words())).collect();
+    let (plan, ends) = (plan.join("\n"), ends.join("\n"));
+    let question = format!("{plan}\nThen:\n{ends}\nChange {id}?");
+    let unasked = || format!("nobody can be asked here; to change {id} all the same, say --yes. Then:\n{ends}");
+    if ask(&question, unasked)? { Ok(()) } else { Err(StartError::plain("nothing was changed")) }
+}
+
+#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
+fn ask(question: &str, unasked: impl FnOnce() -> String) -> Result<bool, StartError> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        return Err(StartError::arguments("nobody can be asked here; to remove the client all the same, say --yes"));
+        return Err(StartError::arguments(unasked()));
     }
-    print!("Remove {id}? Nobody signs in at it any more, and the tokens it was given are dead. [y/N] ");
+    print!("{question} [y/N] ");
     let cannot = |error| StartError::new("the answer cannot be read", error);
     std::io::stdout().flush().map_err(cannot)?;
     let mut answer = String::new();
     input.read_line(&mut answer).map_err(cannot)?;
-    if is_yes(&answer) { Ok(()) } else { Err(StartError::plain("nothing was removed")) }
+    Ok(is_yes(&answer))
 }
 
 fn is_yes(answer: &str) -> bool {
@@ -272,7 +337,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_plain_yes_removes() {
+    fn only_a_plain_yes_is_one() {
         for (answer, yes) in
             [("y\n", true), ("Yes\r\n", true), ("", false), ("\n", false), ("n\n", false), ("yy", false)]
         {

@@ -4,7 +4,7 @@ mod options;
 
 use std::collections::BTreeSet;
 
-pub use options::{SETTINGS, Setting, client_from_options};
+pub use options::{SETTINGS, Setting, client_from_options, client_with_options};
 use url::Url;
 
 use super::parse;

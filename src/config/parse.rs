@@ -47,7 +47,7 @@ fn is_from_environment(entry: &Entry) -> bool {
 
 /// Where a value stands that cannot be written in any other way.
 fn is_always_text(entry: &Entry) -> bool {
-    matches!(entry.origin, Origin::Environment { .. } | Origin::CommandLine { .. })
+    matches!(entry.origin, Origin::Environment { .. } | Origin::Registered | Origin::CommandLine { .. })
 }
 
 /// A whole number within `range`.

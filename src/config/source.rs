@@ -24,6 +24,8 @@ pub enum Origin {
     Environment {
         variable: String,
     },
+    /// What a registered client has already, where a command changes others of its settings.
+    Registered,
     /// An option of a command that takes the same settings.
     CommandLine {
         option: String,
@@ -36,7 +38,8 @@ impl Origin {
             Self::Default => 0,
             Self::File { .. } => 1,
             Self::Environment { .. } => 2,
-            Self::CommandLine { .. } => 3,
+            Self::Registered => 3,
+            Self::CommandLine { .. } => 4,
         }
     }
 }
@@ -47,6 +50,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("built-in default"),
             Self::File { name, line } => write!(f, "{name}, line {line}"),
             Self::Environment { variable } => write!(f, "environment variable {variable}"),
+            Self::Registered => f.write_str("as it is registered"),
             Self::CommandLine { option } => f.write_str(option),
         }
     }

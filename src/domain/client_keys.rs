@@ -143,6 +143,12 @@ impl ClientKeys {
         };
         self.0.iter().filter(may_be).any(|key| key.verify(algorithm, message, signature))
     }
+
+    /// Whether a key of one set is in the other too, whatever it is called there.
+    #[must_use]
+    pub fn shares_one_with(&self, other: &Self) -> bool {
+        self.0.iter().any(|key| other.0.iter().any(|theirs| theirs.public == key.public))
+    }
 }
 
 impl TryFrom<Value> for ClientKeys {

@@ -45,6 +45,10 @@ impl MachineScopes {
         self.0.is_empty()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = MachineScope> {
+        self.0.iter().copied()
+    }
+
     /// What both allow.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {

@@ -1,6 +1,10 @@
 //! A client that an operator registered by command, as the store keeps it.
 
+mod change;
+
 use std::time::Duration;
+
+pub use change::{Ending, SettingChange, differences, endings};
 
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +67,28 @@ impl Registration {
         }
         Ok(Self { secrets, changed_at: now, ..self.clone() })
     }
+
+    /// With other settings, and with the secret that `mint` makes where they ask for one and there was none. Secrets that
+    /// mean nothing any more leave at once; and where everything ends that people gave the client ([`Ending::Grants`]), it
+    /// goes on as another registration, named by `id`.
+    #[must_use]
+    pub fn with_settings(
+        &self,
+        settings: Client,
+        id: RegistrationId,
+        mint: impl FnOnce() -> ClientSecret,
+        now: Timestamp,
+    ) -> Self {
+        let (before, after) = (self.settings.token_auth.takes_secret(), settings.token_auth.takes_secret());
+        let secrets = match (before, after) {
+            (_, false) => Vec::new(),
+            (true, true) => self.secrets.iter().filter(|secret| secret.is_accepted(now)).cloned().collect(),
+            (false, true) => vec![mint()],
+        };
+        let ends = endings(&self.settings, &settings).contains(&Ending::Grants);
+        let id = if ends { id } else { self.id.clone() };
+        Self { id, settings, secrets, created_at: self.created_at, changed_at: now }
+    }
 }
 
 /// Something that was done to a client.
@@ -71,12 +97,16 @@ pub struct ClientEvent {
     pub at: Timestamp,
     pub what: ClientChange,
     pub who: Actor,
+    /// Of [`ClientChange::Changed`]: which settings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settings: Vec<SettingChange>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ClientChange {
     Added,
+    Changed,
     SecretRotated,
     Removed,
 }
@@ -87,6 +117,7 @@ impl ClientChange {
     pub fn words(self) -> &'static str {
         match self {
             Self::Added => "was added",
+            Self::Changed => "was changed",
             Self::SecretRotated => "got a new secret",
             Self::Removed => "was removed",
         }

@@ -13,8 +13,8 @@ pub use registrations::{RegistrationError, Registrations};
 
 use crate::clock::Timestamp;
 use crate::domain::client::Client;
-use crate::domain::ids::{ClientId, RegistrationId};
-use crate::domain::registration::Registration;
+use crate::domain::ids::ClientId;
+use crate::domain::registration::{Registration, differences};
 use crate::store::{Store, StoreError};
 
 /// How often a node reads the registered clients: as long as a client that was removed may go on at a node. One small
@@ -55,13 +55,7 @@ impl Clients {
         let now = self.read().await?;
         let before =
             std::mem::replace(&mut *self.registered.write().unwrap_or_else(PoisonError::into_inner), Arc::new(now));
-        let (before, after) = (acts(&before), acts(&self.snapshot()));
-        for (client, _) in after.difference(&before) {
-            tracing::info!(%client, "a client is registered");
-        }
-        for (client, _) in before.difference(&after) {
-            tracing::info!(%client, "a client is no longer registered, or cannot be read");
-        }
+        tell(&before, &self.snapshot());
         Ok(())
     }
 
@@ -119,6 +113,23 @@ fn by_id(clients: impl Iterator<Item = Client>) -> ById {
     clients.map(|client| (client.id.clone(), Arc::new(client))).collect()
 }
 
-fn acts(clients: &ById) -> BTreeSet<(ClientId, Option<RegistrationId>)> {
-    clients.values().map(|client| (client.id.clone(), client.registration.clone())).collect()
+/// Has the log say what became of the registered clients.
+fn tell(before: &ById, after: &ById) {
+    for (client, new) in after {
+        let Some(old) = before.get(client) else {
+            tracing::info!(%client, "a client is registered");
+            continue;
+        };
+        if old.registration != new.registration {
+            tracing::info!(%client, "a client is registered anew; what it was given before is dead");
+        }
+        let changed = differences(old, new);
+        if !changed.is_empty() {
+            let settings: Vec<&str> = changed.iter().map(|change| change.setting.as_str()).collect();
+            tracing::info!(%client, settings = settings.join(" "), "a client has other settings");
+        }
+    }
+    for client in before.keys().filter(|client| !after.contains_key(*client)) {
+        tracing::info!(%client, "a client is no longer registered, or cannot be read");
+    }
 }

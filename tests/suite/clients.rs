@@ -10,6 +10,7 @@ use flybridge::domain::organization::Actor;
 use flybridge::domain::registration::ClientChange;
 use flybridge::services::clients::{Clients, RegistrationError, Registrations};
 use flybridge::store::{MAX_SCAN, Outcome, Store, keys};
+use serde_json::{Value, json};
 
 use crate::store::{Bench, on_every_backend};
 use crate::support::cut_off::CutOff;
@@ -44,6 +45,8 @@ on_every_backend! {
     a_node_knows_a_client_from_its_start_or_its_next_look_until_the_one_after_it_is_gone,
     of_those_who_register_one_id_at_once_one_gets_it,
     secrets_rotated_at_the_same_moment_are_all_good,
+    settings_are_changed_as_they_were_seen_or_not_at_all,
+    what_was_changed_is_told_with_what_it_was_before,
     a_replaced_secret_ends_by_the_clock_without_another_look,
     what_became_of_a_client_is_told_latest_first,
     more_clients_than_one_answer_of_the_store_holds,
@@ -105,6 +108,58 @@ async fn secrets_rotated_at_the_same_moment_are_all_good(bench: Bench) {
         assert!(held.knows(secret, clients.now()));
     }
     assert_eq!(held.secrets.len(), 3);
+}
+
+async fn settings_are_changed_as_they_were_seen_or_not_at_all(bench: Bench) {
+    let secret = add(&bench.store, "grafana").await;
+    let registrations = Registrations::new(bench.store.clone());
+    let (client, by) = (id("grafana"), operator());
+    let seen = registrations.find(&client).await.unwrap().unwrap();
+    let named = |name: &'static str| settings("grafana", &[("name", name)]);
+    let (one, two) =
+        tokio::join!(registrations.change(&seen, named("One"), &by), registrations.change(&seen, named("Two"), &by),);
+    let winner = match (&one, &two) {
+        (Ok(won), Err(RegistrationError::ChangedMeanwhile(_)))
+        | (Err(RegistrationError::ChangedMeanwhile(_)), Ok(won)) => &won.0,
+        _ => panic!("{:?} and {:?}", one.is_ok(), two.is_ok()),
+    };
+    let kept = registrations.find(&client).await.unwrap().unwrap();
+    assert_eq!(&kept.value, winner);
+    assert_eq!(kept.value.id, seen.value.id, "it is the same registration");
+    assert!(kept.value.client().knows(&secret, bench.store.now()));
+    assert_eq!(registrations.history(&client).await.unwrap().len(), 2, "only what happened is told");
+
+    // Another change than one of settings, and one that is gone.
+    registrations.rotate_secret(&client, Duration::ZERO, &by).await.unwrap();
+    let meanwhile = |error: RegistrationError| matches!(error, RegistrationError::ChangedMeanwhile(_));
+    assert!(registrations.change(&kept, named("Three"), &by).await.is_err_and(meanwhile));
+    let kept = registrations.find(&client).await.unwrap().unwrap();
+    registrations.remove(&client, &by).await.unwrap();
+    assert!(registrations.change(&kept, named("Three"), &by).await.is_err_and(meanwhile));
+    add(&bench.store, "grafana").await;
+    assert!(registrations.change(&kept, named("Three"), &by).await.is_err_and(meanwhile), "that is another one");
+}
+
+async fn what_was_changed_is_told_with_what_it_was_before(bench: Bench) {
+    add(&bench.store, "grafana").await;
+    let nodes = [node(&bench.store).await, node(&bench.store).await];
+    let registrations = Registrations::new(bench.store.clone());
+    let seen = registrations.find(&id("grafana")).await.unwrap().unwrap();
+    bench.advance(Duration::from_secs(1));
+    let after = settings("grafana", &[("home", "https://rp.test/"), ("require_pkce", "false")]);
+    registrations.change(&seen, after, &operator()).await.unwrap();
+    let history = registrations.history(&id("grafana")).await.unwrap();
+    let told: Vec<(&str, Value, Value)> =
+        history[0].settings.iter().map(|c| (c.setting.as_str(), c.before.clone(), c.after.clone())).collect();
+    let home = ("home", Value::Null, json!("https://rp.test/"));
+    assert_eq!(told, [home, ("require_pkce", json!(true), json!(false))]);
+    assert_eq!((history[0].what, history[1].what), (ClientChange::Changed, ClientChange::Added));
+    assert_eq!(history[1].settings, []);
+    for node in &nodes {
+        assert!(node.get("grafana").unwrap().require_pkce, "it has not looked yet");
+        node.refresh().await.unwrap();
+        assert!(!node.get("grafana").unwrap().require_pkce);
+    }
 }
 
 async fn a_replaced_secret_ends_by_the_clock_without_another_look(bench: Bench) {

@@ -1,4 +1,4 @@
-//! The options of `client add`: one for each setting of the configuration.
+//! The options of `client add` and `client set`: one for each setting of the configuration.
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 
@@ -7,7 +7,7 @@ use crate::config::{SETTINGS, Setting, client_from_options};
 use crate::domain::client::Client;
 
 /// The settings as they were typed.
-pub struct Settings(Vec<(Setting, Vec<String>)>);
+pub struct Settings(pub(super) Vec<(Setting, Vec<String>)>);
 
 impl Settings {
     /// The client they describe; without a secret.
@@ -19,7 +19,7 @@ impl Settings {
     }
 }
 
-fn argument(setting: &Setting) -> Arg {
+pub(super) fn argument(setting: &Setting) -> Arg {
     let many = setting.takes.many();
     Arg::new(setting.key)
         .long(setting.option)

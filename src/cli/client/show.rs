@@ -93,8 +93,13 @@ impl<'a> Shown<'a> {
     /// [`Shown::json`] with what became of it, the latest first.
     pub(super) fn with_history(&self, now: Timestamp, history: &[ClientEvent]) -> Value {
         let mut told = self.json(now);
-        let event =
-            |event: &ClientEvent| json!({ "at": time(Some(event.at)), "what": event.what, "by": event.who.name });
+        let event = |event: &ClientEvent| {
+            let mut told = json!({ "at": time(Some(event.at)), "what": event.what, "by": event.who.name });
+            if !event.settings.is_empty() {
+                told["settings"] = json!(event.settings);
+            }
+            told
+        };
         told["history"] = history.iter().map(event).collect();
         told
     }
@@ -121,7 +126,7 @@ fn time(at: Option<Timestamp>) -> Value {
 }
 
 /// Nothing for what is not set.
-fn texts(value: &Value) -> Vec<String> {
+pub(super) fn texts(value: &Value) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),
         Value::String(text) => vec![text.clone()],

@@ -161,6 +161,24 @@ pub const SETTINGS: &[Setting] = &[
     ),
 ];
 
+/// The settings that a preset decides.
+const OF_PRESETS: &[&str] = &[
+    "token_auth",
+    "algorithm",
+    "require_pkce",
+    "require_par",
+    "require_openid",
+    "claims_in_id_token",
+    "always_refresh_token",
+    "denials_on_own_page",
+    "subject",
+    "first_party",
+];
+
+/// Settings that mean something only as long as another one has this value, and leave with it unless they are given.
+const DEPENDENT: &[(&str, &str, &str)] =
+    &[("jwks", "token_auth", "private_key_jwt"), ("access_token_audience", "access_token_format", "jwt")];
+
 /// The client that `options` describe, each as a setting with its values. It has no secret yet.
 ///
 /// # Errors
@@ -169,21 +187,70 @@ pub fn client_from_options(
     id: &str,
     options: impl IntoIterator<Item = (Setting, Vec<String>)>,
 ) -> Result<Client, ConfigError> {
-    let text = |value: &str, option: &str| Entry {
-        value: Value::Text(Zeroizing::new(value.to_owned())),
-        origin: Origin::CommandLine { option: option.to_owned() },
-    };
-    let mut table = Table::from([("id".to_owned(), text(id, "ID"))]);
-    for (setting, values) in options {
-        let option = format!("--{}", setting.option);
-        let items: Vec<Entry> = values.iter().map(|value| text(value, &option)).collect();
-        let entry = if setting.takes.many() {
-            Some(Entry { value: Value::List(items), origin: Origin::CommandLine { option } })
-        } else {
-            items.into_iter().next_back()
-        };
-        table.extend(entry.map(|entry| (setting.key.to_owned(), entry)));
+    let mut table = Table::from([("id".to_owned(), text(id, Origin::CommandLine { option: "ID".to_owned() }))]);
+    table.extend(options.into_iter().filter_map(|(setting, values)| typed(&setting, &values)));
+    read(table)
+}
+
+/// The settings of `client` with those of `given` in place of its own, and the defaults in place of those of `unset`. A
+/// preset among them counts for all that it decides, as if the client were described anew. Nothing else of the client but
+/// its id and its settings is in the result.
+///
+/// # Errors
+/// Everything that is wrong with the settings then: whatever could not be registered so.
+pub fn client_with_options(
+    client: &Client,
+    given: &[(Setting, Vec<String>)],
+    unset: &[Setting],
+) -> Result<Client, ConfigError> {
+    let is_given = |key: &str| given.iter().any(|(setting, _)| setting.key == key);
+    let mut table = registered(client);
+    table.retain(|key, _| !unset.iter().any(|setting| setting.key == key));
+    if is_given("preset") {
+        table.retain(|key, _| !OF_PRESETS.contains(&key.as_str()));
     }
+    table.extend(given.iter().filter_map(|(setting, values)| typed(setting, values)));
+    for (dependent, on, value) in DEPENDENT {
+        let means = |entry: &Entry| matches!(&entry.value, Value::Text(text) if text.as_str() == *value);
+        if !is_given(dependent) && !table.get(*on).is_some_and(means) {
+            table.remove(*dependent);
+        }
+    }
+    read(table)
+}
+
+fn text(value: &str, origin: Origin) -> Entry {
+    Entry { value: Value::Text(Zeroizing::new(value.to_owned())), origin }
+}
+
+/// What was typed for a setting, under its name.
+fn typed(setting: &Setting, values: &[String]) -> Option<(String, Entry)> {
+    let origin = Origin::CommandLine { option: format!("--{}", setting.option) };
+    let mut items: Vec<Entry> = values.iter().map(|value| text(value, origin.clone())).collect();
+    let entry = if setting.takes.many() { Entry { value: Value::List(items), origin } } else { items.pop()? };
+    Some((setting.key.to_owned(), entry))
+}
+
+/// What a client has, as if it had been typed. Its id and its settings are written under the same names as in the
+/// configuration; what is not set has no entry, as an empty list has none.
+fn registered(client: &Client) -> Table {
+    let Ok(serde_json::Value::Object(written)) = serde_json::to_value(client) else { return Table::new() };
+    let one = |value: &serde_json::Value| {
+        let words = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text(&words, Origin::Registered)
+    };
+    let entry = |value: &serde_json::Value| match value {
+        serde_json::Value::Null => None,
+        serde_json::Value::Array(items) if items.is_empty() => None,
+        serde_json::Value::Array(items) => {
+            Some(Entry { value: Value::List(items.iter().map(one).collect()), origin: Origin::Registered })
+        }
+        other => Some(one(other)),
+    };
+    written.iter().filter_map(|(key, value)| Some((key.clone(), entry(value)?))).collect()
+}
+
+fn read(table: Table) -> Result<Client, ConfigError> {
     let problems = Problems::default();
     let mut section = Section::root(table, &problems);
     let client = super::settings(&mut section);

@@ -1,14 +1,17 @@
-//! Registering clients, giving them new secrets, and removing them: what an operator does by command.
+//! Registering clients, changing their settings, giving them new secrets, and removing them: what an operator does by
+//! command.
 
 use std::time::Duration;
 
 use crate::domain::client::{Client, ClientSecret};
 use crate::domain::ids::{ClientId, RegistrationId, random_text};
 use crate::domain::organization::Actor;
-use crate::domain::registration::{ClientChange, ClientEvent, Registration, TooManySecrets};
+use crate::domain::registration::{
+    ClientChange, ClientEvent, Registration, SettingChange, TooManySecrets, differences,
+};
 use crate::domain::secret::Secret;
 use crate::store::records::{Entry, decode};
-use crate::store::{Attempt, MAX_SCAN, Store, StoreError, Txn, keys};
+use crate::store::{Attempt, MAX_SCAN, Outcome, Store, StoreError, Txn, keys};
 
 /// Why nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -21,6 +24,8 @@ pub enum RegistrationError {
     Unknown(ClientId),
     #[error("the client {0} proves itself by a key of its own, and has no secret")]
     NoSecret(ClientId),
+    #[error("the client {0} was changed or removed by somebody else at the same moment; nothing was changed now")]
+    ChangedMeanwhile(ClientId),
     #[error(transparent)]
     TooManySecrets(#[from] TooManySecrets),
 }
@@ -59,10 +64,40 @@ impl Registrations {
                 let id = RegistrationId::mint(self.store.random());
                 let registration = Registration::new(id, settings.clone(), kept, txn.now());
                 txn.check_absent(key.key().clone()).put(&key, &registration)?;
-                self.note(&mut txn, &settings.id, ClientChange::Added, by)?;
+                self.note(&mut txn, &settings.id, (ClientChange::Added, Vec::new()), by)?;
                 Ok(Attempt::Commit(txn, (registration, secret)))
             })
             .await
+    }
+
+    /// Gives a client other settings, if it is still the one that was read: whoever decided on the change saw that one. A
+    /// secret that it gets now, since it proved itself by a key before, is given out here and never again.
+    ///
+    /// # Errors
+    /// [`RegistrationError::ChangedMeanwhile`], and when the store gives no answer.
+    pub async fn change(
+        &self,
+        read: &Entry<Registration>,
+        settings: Client,
+        by: &Actor,
+    ) -> Result<(Registration, Option<Secret>), RegistrationError> {
+        let id = &read.value.settings.id;
+        let mut txn = self.store.txn(read.key.partition().clone());
+        let mut secret = None;
+        let mint = || {
+            let (made, kept) = ClientSecret::mint(txn.now(), self.store.random());
+            secret = Some(made);
+            kept
+        };
+        let changed = differences(&read.value.settings, &settings);
+        let fresh = RegistrationId::mint(self.store.random());
+        let after = read.value.with_settings(settings, fresh, mint, txn.now());
+        txn.check(read).put(&keys::client(id), &after)?;
+        self.note(&mut txn, id, (ClientChange::Changed, changed), by)?;
+        match self.store.commit(txn).await? {
+            Outcome::Committed => Ok((after, secret)),
+            Outcome::Conflict => Err(RegistrationError::ChangedMeanwhile(id.clone())),
+        }
     }
 
     /// Gives a client a new secret. Those it has are accepted for `overlap` more.
@@ -86,7 +121,7 @@ impl Registrations {
                 let (secret, kept) = ClientSecret::mint(txn.now(), self.store.random());
                 let after = entry.value.with_secret(kept, overlap, txn.now())?;
                 txn.check(&entry).put(&keys::client(id), &after)?;
-                self.note(&mut txn, id, ClientChange::SecretRotated, by)?;
+                self.note(&mut txn, id, (ClientChange::SecretRotated, Vec::new()), by)?;
                 Ok(Attempt::Commit(txn, (after, secret)))
             })
             .await
@@ -106,7 +141,7 @@ impl Registrations {
                 let found = found.ok_or_else(|| RegistrationError::Unknown(id.clone()))?;
                 let mut txn = self.store.txn(key.partition().clone());
                 txn.check_version(key.clone(), found.version).delete(key);
-                self.note(&mut txn, id, ClientChange::Removed, by)?;
+                self.note(&mut txn, id, (ClientChange::Removed, Vec::new()), by)?;
                 Ok(Attempt::Commit(txn, ()))
             })
             .await
@@ -134,8 +169,14 @@ impl Registrations {
     }
 
     /// Written together with what it tells of.
-    fn note(&self, txn: &mut Txn, id: &ClientId, what: ClientChange, by: &Actor) -> Result<(), StoreError> {
-        let event = ClientEvent { at: txn.now(), what, who: by.clone() };
+    fn note(
+        &self,
+        txn: &mut Txn,
+        id: &ClientId,
+        (what, settings): (ClientChange, Vec<SettingChange>),
+        by: &Actor,
+    ) -> Result<(), StoreError> {
+        let event = ClientEvent { at: txn.now(), what, who: by.clone(), settings };
         txn.put(&keys::client_event(id, txn.now(), &random_text(self.store.random())), &event)?;
         Ok(())
     }

@@ -36,7 +36,7 @@ impl Grants {
         if grant.value.client != client.id || grant.value.code.hash != code.hash() {
             return Err(unknown());
         }
-        check_redirect(&grant.value, sent.redirect_uri)?;
+        check_redirect(client, &grant.value, sent.redirect_uri)?;
         check_verifier(&grant.value, sent.code_verifier)?;
         check_key(&grant.value, sent.possession)?;
         if grant.value.code.used {
@@ -98,8 +98,12 @@ impl Grants {
     }
 }
 
-fn check_redirect(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
+/// A code that was sent to an address which the client has given up since is in the wrong hands, perhaps.
+fn check_redirect(client: &Client, grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
     match sent {
+        Some(sent) if sent == grant.redirect_uri && client.verify_redirect(sent).is_none() => {
+            Err(GrantError::invalid("redirect_uri is no longer registered for this client; sign in again"))
+        }
         Some(sent) if sent == grant.redirect_uri => Ok(()),
         Some(_) => Err(GrantError::invalid("redirect_uri is not the one of the authorization request")),
         None => Err(OAuthError::new(OAuthCode::InvalidRequest, "redirect_uri is missing").into()),

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use flybridge::config::{SETTINGS, client_from_options};
-use flybridge::domain::client::{SigningAlgorithm, Subject, TokenAuth};
+use flybridge::config::{SETTINGS, Setting, client_from_options, client_with_options};
+use flybridge::domain::client::{AccessTokenFormat, Client, SigningAlgorithm, Subject, TokenAuth};
 
 use super::{CLIENT, LEAST, load, problem};
 
@@ -196,4 +196,132 @@ fn keys_that_prove_nothing_are_refused() {
         assert!(shown.starts_with(key) && shown.contains(part), "{lines}: {shown}");
         assert!(!shown.contains("870MB6gf"), "{shown}");
     }
+}
+
+fn given(options: &[(&str, &str)]) -> Vec<(Setting, Vec<String>)> {
+    let setting = |key: &str| SETTINGS.iter().find(|setting| setting.key == key).copied().unwrap();
+    let mut given: Vec<(Setting, Vec<String>)> = Vec::new();
+    for (key, value) in options {
+        match given.iter_mut().find(|(known, _)| known.key == *key) {
+            Some((_, values)) => values.push((*value).to_owned()),
+            None => given.push((setting(key), vec![(*value).to_owned()])),
+        }
+    }
+    given
+}
+
+fn registered(options: &[(&str, &str)]) -> Client {
+    let least = [("name", "Grafana"), ("redirect_uris", "https://rp.test/cb")];
+    client_from_options("grafana", given(&[&least, options].concat())).unwrap()
+}
+
+/// With other settings, where that is possible, or what is wrong with them.
+fn changed(client: &Client, options: &[(&str, &str)], unset: &[&str]) -> Result<Client, String> {
+    let unset: Vec<Setting> = SETTINGS.iter().filter(|setting| unset.contains(&setting.key)).copied().collect();
+    client_with_options(client, &given(options), &unset).map_err(|error| error.problems[0].to_string())
+}
+
+const ALL_SET: &[(&str, &str)] = &[
+    ("redirect_uris", "https://rp.test/cb2?keep=a%20b"),
+    ("post_logout_redirect_uris", "https://rp.test/bye"),
+    ("backchannel_logout_uri", "https://rp.test/out?from=login"),
+    ("home", "https://rp.test"),
+    ("preset", "sentry-fly"),
+    ("token_auth", "private_key_jwt"),
+    ("jwks", KEYS),
+    ("algorithm", "ES256"),
+    ("access_token_format", "jwt"),
+    ("access_token_audience", "https://api.example.com"),
+    ("first_party", "false"),
+    ("machine_scopes", "organizations:read"),
+    ("machine_scopes", "organizations:disable"),
+];
+
+#[test]
+fn what_is_not_changed_of_a_client_stays_as_it_is() {
+    for options in [&[][..], ALL_SET, &[("preset", "sentry-oidc")]] {
+        let client = registered(options);
+        assert_eq!(changed(&client, &[], &[]).unwrap(), client, "{options:?}");
+        let named = Client { name: "Tideline".to_owned(), ..client.clone() };
+        assert_eq!(changed(&client, &[("name", "Tideline")], &[]).unwrap(), named, "{options:?}");
+        // As an older version wrote it, without what came later.
+        let mut written = serde_json::to_value(&client).unwrap();
+        written.as_object_mut().unwrap().retain(|key, _| key != "machine_scopes" && key != "require_par");
+        let older: Client = serde_json::from_value(written).unwrap();
+        assert_eq!(changed(&older, &[], &[]).unwrap(), older, "{options:?}");
+    }
+}
+
+#[test]
+fn a_list_that_is_given_takes_the_place_of_the_one_before() {
+    let client = registered(ALL_SET);
+    let uris = [("redirect_uris", "https://rp.test/a"), ("redirect_uris", "https://rp.test/b")];
+    assert_eq!(changed(&client, &uris, &[]).unwrap().redirect_uris, ["https://rp.test/a", "https://rp.test/b"]);
+}
+
+#[test]
+fn a_preset_counts_for_all_that_it_decides_and_for_nothing_else() {
+    let presets = ["standard", "sentry-oidc", "sentry-fly"];
+    for before in presets {
+        let client = registered(&[("preset", before), ("home", "https://rp.test/"), ("algorithm", "ES256")]);
+        for after in presets {
+            let fresh = registered(&[("preset", after), ("home", "https://rp.test/")]);
+            assert_eq!(changed(&client, &[("preset", after)], &[]).unwrap(), fresh, "{before} to {after}");
+            let beside = Client { require_pkce: true, subject: Subject::FlyUserId, ..fresh };
+            let given = [("preset", after), ("require_pkce", "true"), ("subject", "fly_user_id")];
+            assert_eq!(changed(&client, &given, &[]).unwrap(), beside, "{before} to {after}");
+        }
+    }
+}
+
+#[test]
+fn what_is_unset_is_as_if_it_had_never_been_given() {
+    let client = registered(ALL_SET);
+    let all: Vec<&str> = SETTINGS.iter().filter(|setting| !setting.takes.required()).map(|s| s.key).collect();
+    let bare = changed(&client, &[], &all).unwrap();
+    assert_eq!(bare, Client { redirect_uris: client.redirect_uris.clone(), ..registered(&[]) });
+    for required in ["name", "redirect_uris"] {
+        let shown = changed(&client, &[], &[required]).unwrap_err();
+        assert!(shown.contains("this key is required and missing"), "{shown}");
+    }
+}
+
+#[test]
+fn what_means_nothing_any_more_goes_with_what_it_belongs_to() {
+    let client = registered(ALL_SET);
+    let secret = changed(&client, &[("token_auth", "client_secret_post")], &[]).unwrap();
+    assert_eq!((secret.token_auth, &secret.jwks), (TokenAuth::ClientSecretPost, &None));
+    for unset in [changed(&client, &[], &["token_auth"]), changed(&client, &[("preset", "standard")], &[])] {
+        let client = unset.unwrap();
+        assert_eq!((client.token_auth, client.jwks), (TokenAuth::ClientSecretBasic, None));
+    }
+    let opaque = changed(&client, &[("access_token_format", "opaque")], &[]).unwrap();
+    assert_eq!((opaque.access_token_format, opaque.access_token_audience), (AccessTokenFormat::Opaque, None));
+}
+
+/// Whatever `client add` would refuse.
+#[test]
+fn a_change_to_what_cannot_be_is_refused() {
+    let (signs, bare) = (registered(ALL_SET), registered(&[]));
+    for (client, options, unset, part) in [
+        (&bare, &[("token_auth", "private_key_jwt")][..], "", "jwks: this client has no key to prove itself by"),
+        (&signs, &[], "jwks", "jwks: this client has no key to prove itself by"),
+        (&signs, &[("jwks", "{}")], "", "jwks (--jwks): this is no JWK set"),
+        (&signs, &[("jwks_file", "/no/such/file")], "", "jwks_file (--jwks-file): the file /no/such/file cannot be"),
+        (&bare, &[("jwks", KEYS)], "", "proves itself by a secret, so keys mean nothing"),
+        (&signs, &[("token_auth", "client_secret_post"), ("jwks", KEYS)], "", "so keys mean nothing"),
+        (&bare, &[("access_token_audience", "https://api.example.com")], "", "names no audience"),
+        (&bare, &[("redirect_uris", "https://*.test/")], "", "has a wildcard"),
+        (&bare, &[("home", "http://rp.test/")], "", "clear text on the network"),
+        (&bare, &[("require_pkce", "no")], "", "require_pkce (--require-pkce): this is neither true nor false"),
+        (&bare, &[("preset", "sentry")], "", "\"sentry\" is not known here"),
+        (&bare, &[("machine_scopes", "organizations:write")], "", "\"organizations:write\" is not known here"),
+    ] {
+        let shown = changed(client, options, &[unset]).unwrap_err();
+        assert!(shown.contains(part), "{options:?}: {shown}");
+    }
+    // What was registered when less was asked of it, and is not touched.
+    let loose = Client { redirect_uris: vec!["https://*.test/".to_owned()], ..bare };
+    let shown = changed(&loose, &[("name", "Tideline")], &[]).unwrap_err();
+    assert!(shown.starts_with("redirect_uris (as it is registered): \"https://*.test/\" has a wildcard"), "{shown}");
 }

@@ -1,8 +1,9 @@
-//! Clients that were registered by command, in whole flows: they sign people in, get new secrets, are removed and come
-//! again.
+//! Clients that were registered by command, in whole flows: they sign people in, get new secrets and other settings, are
+//! removed and come again.
 
 use std::time::Duration;
 
+use flybridge::domain::client::{AccessTokenFormat, Client, Subject};
 use flybridge::services::clients::Registrations;
 
 use crate::clients::{operator, settings};
@@ -27,6 +28,14 @@ async fn rotate(app: &TestApp, overlap: Duration) -> Rp {
     let rotated = registrations(app).rotate_secret(&ID.parse().unwrap(), overlap, &operator()).await.unwrap();
     look(app).await;
     Rp::new(app, ID).knowing(rotated.1.expose())
+}
+
+/// Changes settings, and has the node look.
+async fn change(app: &TestApp, change: impl FnOnce(Client) -> Client) {
+    let entry = registrations(app).find(&ID.parse().unwrap()).await.unwrap().unwrap();
+    let settings = change(entry.value.settings.clone());
+    registrations(app).change(&entry, settings, &operator()).await.unwrap();
+    look(app).await;
 }
 
 async fn remove(app: &TestApp) {
@@ -175,3 +184,87 @@ async fn the_store_holds_no_secret() {
         }
     }
 }
+
+#[tokio::test]
+async fn other_settings_count_from_the_next_look_and_what_was_given_goes_on() {
+    let app = TestApp::new().await;
+    let client = register(&app).await;
+    let mut browser = app.browser();
+    let (code, tokens) = granted(&client, &mut browser).await;
+    change(&app, |settings| {
+        let name = "Tideline".to_owned();
+        Client { name, access_token_format: AccessTokenFormat::Jwt, require_par: true, ..settings }
+    })
+    .await;
+    assert_eq!(client.userinfo(&tokens.access).await.status, 200, "what it has stays good");
+    let after = Tokens::of(&client.refresh(tokens.refresh()).await);
+    assert!(!tokens.access.starts_with("eyJ") && after.access.starts_with("eyJ"), "{}", after.access);
+    Tokens::of(&client.redeem(&code).await);
+    assert_eq!(browser.get(&client.authorize()).await.sent_back()["error"], "invalid_request");
+    let pushed = client.pushed(&client.push(&client.request()).await);
+    let code = browser.get(&pushed.authorize()).await.sent_back()["code"].clone();
+    Tokens::of(&client.redeem(&code).await);
+}
+
+#[tokio::test]
+async fn an_address_that_is_gone_gets_nobody_back_and_no_code_for_it_is_good() {
+    let app = TestApp::new().await;
+    let client = register(&app).await;
+    let mut browser = app.browser();
+    let (code, tokens) = granted(&client, &mut browser).await;
+    let mut late = app.browser();
+    let under_way = late.begin(&client.authorize()).await;
+    let pushed = client.pushed(&client.push(&client.request()).await);
+    let moved = |uri: &'static str| move |settings| Client { redirect_uris: vec![uri.to_owned()], ..settings };
+    change(&app, moved("https://rp.test/elsewhere")).await;
+
+    refused(&client.redeem(&code).await, 400, "invalid_grant");
+    for answer in [
+        late.fly(&under_way, "leo").await,
+        browser.get(&pushed.authorize()).await,
+        browser.get(&client.authorize()).await,
+    ] {
+        assert_eq!(answer.status, 400, "{}", answer.said());
+        assert!(answer.header("location").is_empty(), "{}", answer.header("location"));
+    }
+    Tokens::of(&client.refresh(tokens.refresh()).await);
+    // Whoever took it away by mistake loses nothing.
+    change(&app, moved("https://rp.test/cb")).await;
+    Tokens::of(&client.redeem(&code).await);
+}
+
+#[tokio::test]
+async fn what_people_are_known_by_is_another_at_once_and_sub_stays() {
+    let app = TestApp::new().await;
+    let client = register(&app).await;
+    let (_, tokens) = granted(&client, &mut app.browser()).await;
+    let leo = app.user("leo").await;
+    let told = async || client.info(&tokens.access).await.json();
+    let before = told().await;
+    assert_eq!((&before["user_id"], &before["sub"]), (&leo.id.as_str().into(), &leo.id.as_str().into()));
+    change(&app, |settings| Client { subject: Subject::FlyUserId, ..settings }).await;
+    let after = told().await;
+    assert_eq!((&after["user_id"], &after["sub"]), (&leo.fly_id.to_string().into(), &leo.id.as_str().into()));
+}
+
+#[tokio::test]
+async fn a_client_goes_over_from_its_secret_to_keys_and_back_with_all_its_tokens() {
+    let app = TestApp::new().await;
+    let client = register(&app).await;
+    let (_, tokens) = granted(&client, &mut app.browser()).await;
+    let signs = settings(ID, &[("token_auth", "private_key_jwt"), ("jwks", KEYS)]);
+    change(&app, |_| signs).await;
+    refused(&client.refresh(tokens.refresh()).await, 401, "invalid_client");
+    assert_eq!(client.userinfo(&tokens.access).await.status, 200);
+
+    let entry = registrations(&app).find(&ID.parse().unwrap()).await.unwrap().unwrap();
+    assert_eq!(entry.value.secrets, [], "nothing that nobody can use is kept");
+    let (_, secret) = registrations(&app).change(&entry, settings(ID, &[]), &operator()).await.unwrap();
+    look(&app).await;
+    refused(&client.refresh(tokens.refresh()).await, 401, "invalid_client");
+    let after = client.knowing(secret.expect("it has none yet").expose());
+    Tokens::of(&after.refresh(tokens.refresh()).await);
+}
+
+/// RFC 7517, appendix A.1.
+const KEYS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;

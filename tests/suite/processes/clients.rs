@@ -1,11 +1,14 @@
 //! `flybridge client`, as an operator types it, and what nodes that run make of it.
 
+#[path = "clients/set.rs"]
+mod set;
+
 use serde_json::{Value, json};
 
 use super::fly::Reserved;
 use super::link_saltmarsh;
 use super::needles::Needles;
-use crate::support::client_key::{ClientKey, set};
+use crate::support::client_key::{ClientKey, set as key_set};
 use crate::support::ports::free_port;
 use crate::support::process::{Home, Node, OIDC_CLIENT, REDIRECT, http, program, stderr, stdout, until};
 use crate::support::redis::Server;
@@ -119,7 +122,7 @@ fn a_client_that_signs_is_registered_by_its_public_keys_and_has_no_secret() {
     std::fs::write(&file, json!({ "keys": [private] }).to_string()).unwrap();
     refused(&home, &add(ID), 2, "jwks_file (--jwks-file): key 1 is private, since it has the member \"d\"");
     assert!(!stderr(&client(&home, &add(ID))).contains("870MB6gf"));
-    std::fs::write(&file, set(&[&key])).unwrap();
+    std::fs::write(&file, key_set(&[&key])).unwrap();
 
     let added = done(&home, &add(ID));
     assert!(added.contains("It proves itself by its own key; there is no secret.") && !added.contains("secret: "));
@@ -128,7 +131,7 @@ fn a_client_that_signs_is_registered_by_its_public_keys_and_has_no_secret() {
     assert_eq!(shown["token_auth"], "private_key_jwt");
     refused(&home, &["rotate-secret", ID], 1, "proves itself by a key of its own, and has no secret");
     let beside = ["--token-auth", "client_secret_post"];
-    let keys = set(&[&key]);
+    let keys = key_set(&[&key]);
     let both = [&["add", "other"][..], &words[..4], &beside, &["--jwks", &keys]].concat();
     refused(&home, &both, 2, "jwks (--jwks): this client proves itself by a secret, so keys mean nothing");
     let none = [&["add", "other"][..], &words].concat();
@@ -326,6 +329,16 @@ async fn whole_life(home: Home) -> (Home, [String; 3]) {
         way.no_longer_accepts(old, &tokens).await;
     }
 
+    // What it was given stays when its settings change.
+    done(&home, &["set", ID, "--yes", "--redirect-uri", "https://rp.test/cb"]);
+    until("the node refuses the old address", async || {
+        (way.visitor.get(&Way::start()).await.status == 400).then_some(())
+    })
+    .await;
+    let tokens = way.accepts(&third, &tokens).await;
+    done(&home, &["set", ID, "--redirect-uri", REDIRECT, "--redirect-uri", "https://rp.test/cb"]);
+    way.code().await;
+
     done(&home, &["remove", ID, "--yes"]);
     way.no_longer_accepts(&third, &tokens).await;
     assert_eq!(way.userinfo(&tokens).await, 401);
@@ -347,6 +360,7 @@ fn search(home: &Home, secrets: &[String], heap: &[u8]) {
     assert_eq!(needles.found_in(heap), Vec::<String>::new(), "secrets in the store");
     let log = home.log();
     assert!(log.contains("a client is registered client=newcomer"), "{log}");
+    assert!(log.contains("a client has other settings client=newcomer settings=\"redirect_uris\""), "{log}");
     assert!(log.contains("a client is no longer registered, or cannot be read client=newcomer"), "{log}");
     assert_eq!(needles.found_in(log.as_bytes()), Vec::<String>::new(), "secrets in the log");
 }

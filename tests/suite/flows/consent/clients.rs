@@ -2,9 +2,7 @@
 //! doors.
 
 use flybridge::domain::client::{Client, Subject};
-use flybridge::domain::registration::Registration;
 use flybridge::services::clients::Registrations;
-use flybridge::store::{Outcome, keys};
 
 use super::{LEAST, Outside, allow, asked, asked_at_once, at_once, path, redeemed};
 use crate::clients::{operator, settings};
@@ -31,16 +29,14 @@ async fn unregister(app: &TestApp) {
 
 /// The operator makes the client their own, or says that it is not.
 async fn change(app: &TestApp, first_party: bool) {
-    change_settings(app, |settings| Client { first_party, ..settings }).await;
+    change_to(app, |settings| Client { first_party, ..settings }).await;
 }
 
-async fn change_settings(app: &TestApp, change: impl FnOnce(Client) -> Client) {
-    let key = keys::client(&ID.parse().unwrap());
-    let entry = app.store.read(&key).await.unwrap().unwrap();
+async fn change_to(app: &TestApp, change: impl FnOnce(Client) -> Client) {
+    let registrations = Registrations::new(app.store.clone());
+    let entry = registrations.find(&ID.parse().unwrap()).await.unwrap().unwrap();
     let settings = change(entry.value.settings.clone());
-    let mut txn = app.store.txn(entry.key.partition().clone());
-    txn.check(&entry).put(&key, &Registration { settings, ..entry.value.clone() }).unwrap();
-    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    registrations.change(&entry, settings, &operator()).await.unwrap();
     app.program.app.clients.refresh().await.unwrap();
 }
 
@@ -98,7 +94,7 @@ async fn a_setting_that_gives_more_than_was_allowed_ends_what_was_given() {
     let mut browser = app.browser();
     let tx = asked(&mut browser, &request, "ines").await;
     let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
-    let told = |subject| change_settings(app, move |settings| Client { subject, ..settings });
+    let told = |subject| change_to(app, move |settings| Client { subject, ..settings });
     assert_eq!(client.info(&tokens.access).await.status, 200);
     told(Subject::FlyUserId).await;
     assert_eq!(client.info(&tokens.access).await.status, 401);
@@ -160,6 +156,44 @@ async fn what_was_given_to_the_operators_own_ends_when_it_no_longer_is() {
     assert_eq!(client.userinfo(&allowed.access).await.status, 401, "taken back is taken back");
     refused(&client.refresh(allowed.refresh()).await, 400, "invalid_grant");
     Tokens::of(&client.refresh(own.refresh()).await);
+}
+
+#[tokio::test]
+async fn what_was_given_to_the_operators_own_does_not_come_to_life_again() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let client = register(app, "true").await;
+    let unasked = client.tokens(&mut app.browser(), "ines").await;
+    change(app, false).await;
+    change(app, true).await;
+    assert_eq!(client.userinfo(&unasked.access).await.status, 401);
+    refused(&client.refresh(unasked.refresh()).await, 400, "invalid_grant");
+}
+
+#[tokio::test]
+async fn the_id_at_fly_io_is_told_to_nobody_who_was_not_allowed_it() {
+    let outside = Outside::new().await;
+    let app = &outside.app;
+    let client = register(app, "false").await;
+    change_to(app, |settings| Client { require_openid: false, ..settings }).await;
+    let mut browser = app.browser();
+    let request = client.request().with("scope", "read offline_access");
+    let tx = asked(&mut browser, &request, "ines").await;
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    let before = outside.kept("ines", &client).await.unwrap();
+    assert_eq!(client.info(&tokens.access).await.json()["user_id"], app.user("ines").await.id.as_str());
+
+    change_to(app, |settings| Client { subject: Subject::FlyUserId, ..settings }).await;
+    assert_eq!(client.info(&tokens.access).await.status, 401);
+    refused(&client.refresh(tokens.refresh()).await, 400, "invalid_grant");
+    let tx = asked_at_once(&mut browser, &request).await;
+    let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
+    assert_ne!(outside.kept("ines", &client).await.unwrap().id, before.id);
+    assert_eq!(client.info(&tokens.access).await.json()["user_id"], app.user("ines").await.fly_id.to_string());
+
+    // Less is told from here on, which nobody has to be asked about.
+    change_to(app, |settings| Client { subject: Subject::UserId, ..settings }).await;
+    assert_eq!(client.info(&tokens.access).await.json()["user_id"], app.user("ines").await.id.as_str());
 }
 
 #[tokio::test]
