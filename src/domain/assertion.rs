@@ -14,8 +14,9 @@ use crate::clock::Timestamp;
 /// The one `client_assertion_type` there is (RFC 7523, section 2.2).
 pub const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// How far ahead an assertion may expire: as long as its `jti` has to be remembered.
-const LONGEST: Duration = Duration::from_mins(10);
+/// How far ahead an assertion may expire: as long as its `jti` has to be remembered. An hour is what some libraries write
+/// unless they are told otherwise (Authlib does); that it is good once does not depend on it.
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// Why an assertion proves nothing. For the log: who sent it learns only that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +39,7 @@ pub enum AssertionRefused {
     Audience,
     #[error("it has expired")]
     Expired,
-    #[error("it expires more than 10 minutes from now")]
+    #[error("it expires more than an hour from now")]
     TooLong,
     #[error("its {0} is in the future")]
     Early(&'static str),
