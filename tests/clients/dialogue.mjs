@@ -6,7 +6,14 @@ const input = createInterface({ input: process.stdin })
 const lines = input[Symbol.asyncIterator]()
 
 export const { ISSUER, CLIENT_ID, CLIENT_SECRET, TOKEN_AUTH, ALGORITHM, SCOPE } = process.env
-export const { REDIRECT_URI, POST_LOGOUT_REDIRECT_URI } = process.env
+export const { REDIRECT_URI, POST_LOGOUT_REDIRECT_URI, CLIENT_KEY, SERVICE } = process.env
+
+const used = new Set(process.env.USES.split(' '))
+
+/** Whether the client is registered for `part`: `par`, `jwt`. */
+export function uses(part) {
+  return used.has(part)
+}
 
 /** Has `url` opened in a browser, and gives the address that the browser was sent back to. */
 export async function open(url) {

@@ -1,13 +1,21 @@
-// openid-client: discovery, sign-in, userinfo, refresh, introspection, revocation and logout, each checked by the library.
-import { decodeProtectedHeader } from 'jose'
+// openid-client: discovery, sign-in, userinfo, refresh, introspection, revocation and logout, each checked by the library;
+// with pushed requests and proofs by a key of its own, where the client is registered for them. Access tokens that are JWTs
+// are verified by jose, as a service would that knows nothing but the issuer.
+import { createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import * as client from 'openid-client'
 
 import * as dialogue from './dialogue.mjs'
 
-const authentication = {
-  client_secret_basic: client.ClientSecretBasic,
-  client_secret_post: client.ClientSecretPost,
-}[dialogue.TOKEN_AUTH](dialogue.CLIENT_SECRET)
+async function privateKeyJwt() {
+  const jwk = JSON.parse(dialogue.CLIENT_KEY)
+  return client.PrivateKeyJwt({ key: await importJWK(jwk, 'ES256'), kid: jwk.kid })
+}
+
+const authentication = await {
+  client_secret_basic: () => client.ClientSecretBasic(dialogue.CLIENT_SECRET),
+  client_secret_post: () => client.ClientSecretPost(dialogue.CLIENT_SECRET),
+  private_key_jwt: privateKeyJwt,
+}[dialogue.TOKEN_AUTH]()
 
 const config = await client.discovery(
   new URL(dialogue.ISSUER),
@@ -22,16 +30,19 @@ if (!config.serverMetadata().supportsPKCE()) throw new Error('discovery does not
 const pkceCodeVerifier = client.randomPKCECodeVerifier()
 const expectedState = client.randomState()
 const expectedNonce = client.randomNonce()
-const callback = await dialogue.open(
-  client.buildAuthorizationUrl(config, {
-    redirect_uri: dialogue.REDIRECT_URI,
-    scope: dialogue.SCOPE,
-    code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
-    code_challenge_method: 'S256',
-    state: expectedState,
-    nonce: expectedNonce,
-  }),
-)
+const request = {
+  redirect_uri: dialogue.REDIRECT_URI,
+  scope: dialogue.SCOPE,
+  code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier),
+  code_challenge_method: 'S256',
+  state: expectedState,
+  nonce: expectedNonce,
+}
+const start = dialogue.uses('par')
+  ? await client.buildAuthorizationUrlWithPAR(config, request)
+  : client.buildAuthorizationUrl(config, request)
+if (start.searchParams.has('redirect_uri') === dialogue.uses('par')) throw new Error('the request goes the wrong way')
+const callback = await dialogue.open(start)
 const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true }
 const tokens = await client.authorizationCodeGrant(config, new URL(callback), checks)
 const claims = tokens.claims()
@@ -39,6 +50,9 @@ const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.
 
 const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token)
 await client.fetchUserInfo(config, refreshed.access_token, claims.sub)
+const access_token = dialogue.uses('jwt')
+  ? [await readByAService(tokens.access_token), await readByAService(refreshed.access_token)]
+  : undefined
 const introspected = await client.tokenIntrospection(config, refreshed.access_token)
 
 await client.tokenRevocation(config, refreshed.refresh_token)
@@ -47,6 +61,19 @@ const refusal = await client.refreshTokenGrant(config, refreshed.refresh_token).
   () => 'none',
   (error) => error.error,
 )
+
+/** What an access token claims, to a service that reads it by itself (RFC 9068, section 4). */
+async function readByAService(token) {
+  const keys = createRemoteJWKSet(new URL(config.serverMetadata().jwks_uri))
+  const { payload } = await jwtVerify(token, keys, {
+    typ: 'at+jwt',
+    issuer: dialogue.ISSUER,
+    audience: dialogue.SERVICE,
+    algorithms: [dialogue.ALGORITHM],
+    requiredClaims: ['exp', 'iat', 'jti', 'sub', 'client_id'],
+  })
+  return payload
+}
 
 const logoutState = client.randomState()
 const signedOut = await dialogue.open(
@@ -63,6 +90,7 @@ dialogue.done({
   claims,
   userinfo,
   refreshed: refreshed.claims(),
+  access_token,
   rotated: refreshed.refresh_token !== tokens.refresh_token,
   introspected,
   introspected_after,

@@ -1,5 +1,6 @@
 //! Clients that other people wrote sign in at a running Flybridge, as an application would have them do it: discovery,
-//! PKCE, the `id_token` with its signature, userinfo, refresh, introspection, revocation and logout, as far as each goes.
+//! PKCE, the `id_token` with its signature, userinfo, refresh, introspection, revocation and logout, as far as each goes; and
+//! of what came later pushed requests, proofs by a key of the client, and access tokens that are JWTs.
 //!
 //! Those in Node and Python are the programs in `tests/clients`; `scripts/real-clients` installs what they need.
 
@@ -13,7 +14,7 @@ mod program;
 mod scene;
 
 use program::{Kind, Program};
-use scene::{BASIC_RS256, Method, POST_ES256, Registration, Scene};
+use scene::{BASIC_RS256, Method, POST_ES256, Registration, SIGNS_AND_PUSHES, SIGNS_RS256, Scene, Use};
 
 /// The whole way of a program: somebody signs in, the program does all it can, and signs them out.
 async fn whole_way(kind: Kind, client: &Registration, method: Method) {
@@ -25,9 +26,9 @@ async fn whole_way(kind: Kind, client: &Registration, method: Method) {
     program.came_back_at(&callback);
 
     let sign_out = program.opens().await;
-    assert!(leo.is_signed_in(&start).await);
+    assert!(leo.is_signed_in().await);
     let signed_out = leo.sign_out(&sign_out).await;
-    assert!(!leo.is_signed_in(&start).await);
+    assert!(!leo.is_signed_in().await);
     program.came_back_at(&signed_out);
     let seen = program.seen().await;
     let tried = (seen.introspected.is_some(), seen.refusal.is_some());
@@ -117,6 +118,29 @@ async fn openid_client_after_a_sign_in_with_a_password() {
 }
 
 #[tokio::test]
+async fn openid_client_with_a_key_of_its_own_pushed_requests_and_jwts_after_a_sign_in_with_fly() {
+    whole_way(Kind::OpenidClient, &SIGNS_AND_PUSHES, Method::Fly).await;
+}
+
+#[tokio::test]
+async fn openid_client_with_a_key_of_its_own_pushed_requests_and_jwts_after_a_sign_in_with_a_password() {
+    whole_way(Kind::OpenidClient, &SIGNS_AND_PUSHES, Method::Password).await;
+}
+
+#[tokio::test]
+async fn openid_client_that_has_to_push_its_requests_and_does_not_is_refused() {
+    let scene = Scene::new(Method::Fly).await;
+    let plain = Registration { uses: &[Use::Jwt], ..SIGNS_AND_PUSHES };
+    let mut program = Program::start(Kind::OpenidClient, &scene, &plain);
+    let start = program.opens().await;
+    assert!(!start.contains("request_uri") && start.contains("redirect_uri="), "{start}");
+    program.came_back_at(&scene.leo().turned_back(&start).await);
+    let complaint = program.gives_up().await;
+    assert!(complaint.contains("invalid_request"), "{complaint}");
+    assert!(complaint.contains("hand over its requests"), "it is told why: {complaint}");
+}
+
+#[tokio::test]
 async fn openid_client_refuses_what_is_not_for_it() {
     let wrongs = [
         (Wrong::State, "unexpected \"state\" response parameter value"),
@@ -161,6 +185,11 @@ async fn authlib_after_a_sign_in_with_fly() {
 #[tokio::test]
 async fn authlib_after_a_sign_in_with_a_password() {
     whole_way(Kind::Authlib, &POST_ES256, Method::Password).await;
+}
+
+#[tokio::test]
+async fn authlib_with_a_key_of_its_own_and_jwts_after_a_sign_in_with_fly() {
+    whole_way(Kind::Authlib, &SIGNS_RS256, Method::Fly).await;
 }
 
 /// It looks at no `iss` either.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-use super::scene::{POST_LOGOUT, REDIRECT, Registration, SCOPE, Scene};
+use super::scene::{POST_LOGOUT, REDIRECT, Registration, SCOPE, SERVICE, Scene};
 
 /// For one step of a program, such as all that it does between two visits of the browser.
 const PATIENCE: Duration = Duration::from_mins(2);
@@ -65,6 +65,8 @@ pub(super) struct Seen {
     pub(super) userinfo: Value,
     /// Those of the `id_token` that came with the refresh.
     pub(super) refreshed: Value,
+    /// What access tokens claim that are JWTs: the first, and the one that came with the refresh.
+    pub(super) access_token: Option<[Value; 2]>,
     /// Whether the refresh brought another refresh token.
     pub(super) rotated: bool,
     pub(super) introspected: Option<Value>,
@@ -78,7 +80,7 @@ pub(super) struct Seen {
 #[serde(rename_all = "snake_case")]
 enum Said {
     Open(String),
-    Seen(Seen),
+    Seen(Box<Seen>),
 }
 
 pub(super) struct Program {
@@ -99,9 +101,12 @@ impl Program {
             .env("PATH", std::env::var_os("PATH").unwrap())
             .env("ISSUER", scene.issuer())
             .env("CLIENT_ID", client.id)
-            .env("CLIENT_SECRET", client.secret)
+            .env("CLIENT_SECRET", client.secret.unwrap_or_default())
+            .env("CLIENT_KEY", if client.secret.is_none() { scene.key() } else { String::new() })
             .env("TOKEN_AUTH", client.token_auth)
             .env("ALGORITHM", client.algorithm)
+            .env("USES", client.uses.iter().map(|part| part.name()).collect::<Vec<_>>().join(" "))
+            .env("SERVICE", SERVICE)
             .env("SCOPE", SCOPE)
             .env("REDIRECT_URI", REDIRECT)
             .env("POST_LOGOUT_REDIRECT_URI", POST_LOGOUT)
@@ -134,7 +139,7 @@ impl Program {
     /// What it saw, once it has ended well, without a word of warning.
     pub(super) async fn seen(mut self) -> Seen {
         let seen = match self.next().await {
-            Some(Said::Seen(seen)) => seen,
+            Some(Said::Seen(seen)) => *seen,
             other => panic!("{:?} saw nothing but says {other:?}\n{}", self.kind, self.complaint()),
         };
         let (status, complaint) = (self.ends().await, self.complaint());

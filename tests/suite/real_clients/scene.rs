@@ -11,6 +11,7 @@ use super::front::{Front, Place};
 use super::program::Seen;
 use crate::processes::fly::{Fly, Reserved};
 use crate::processes::{Letters, link_saltmarsh};
+use crate::support::client_key::{ClientKey, set};
 use crate::support::process::{Home, Node, until};
 use crate::support::smtp::SmtpSink;
 use crate::support::visitor::Visitor;
@@ -22,33 +23,90 @@ pub(super) const SCOPE: &str = "openid profile email offline_access";
 
 const PASSWORD: &str = "heron sluice anvil 72 marsh";
 
+/// The service that access tokens are meant for, where they are JWTs.
+pub(super) const SERVICE: &str = "https://api.example.com/";
+
+/// What a client does beside the plain way, and is registered for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    /// It hands over its requests (RFC 9126), and has to.
+    Par,
+    /// It gets its access tokens as JWTs (RFC 9068).
+    Jwt,
+}
+
+impl Use {
+    /// What programs know it by.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Par => "par",
+            Self::Jwt => "jwt",
+        }
+    }
+
+    fn settings(self) -> String {
+        match self {
+            Self::Par => "require_par = true\n".to_owned(),
+            Self::Jwt => format!("access_token_format = \"jwt\"\naccess_token_audience = \"{SERVICE}\"\n"),
+        }
+    }
+}
+
 /// A client as it is registered.
+#[derive(Clone, Copy)]
 pub(super) struct Registration {
     pub(super) id: &'static str,
-    pub(super) secret: &'static str,
+    /// None of a client that signs, with the key of the scene.
+    pub(super) secret: Option<&'static str>,
     pub(super) token_auth: &'static str,
     pub(super) algorithm: &'static str,
+    pub(super) uses: &'static [Use],
 }
 
 /// The secret has the characters of base64, and a percent sign for good measure: in the `Authorization` header some
 /// clients encode them, as RFC 6749 (section 2.3.1) wants it, and some do not.
 pub(super) const BASIC_RS256: Registration = Registration {
     id: "basic-rs256",
-    secret: "6tqN+Uz/3f%2BpLover=wReN:4c81e7f0==",
+    secret: Some("6tqN+Uz/3f%2BpLover=wReN:4c81e7f0=="),
     token_auth: "client_secret_basic",
     algorithm: "RS256",
+    uses: &[],
 };
 
 pub(super) const POST_ES256: Registration = Registration {
     id: "post-es256",
-    secret: "Kn0t+Rd/9a%2FgAnnEt=tErN:b26e94d8==",
+    secret: Some("Kn0t+Rd/9a%2FgAnnEt=tErN:b26e94d8=="),
     token_auth: "client_secret_post",
     algorithm: "ES256",
+    uses: &[],
 };
 
+pub(super) const SIGNS_RS256: Registration = Registration {
+    id: "signs-rs256",
+    secret: None,
+    token_auth: "private_key_jwt",
+    algorithm: "RS256",
+    uses: &[Use::Jwt],
+};
+
+pub(super) const SIGNS_AND_PUSHES: Registration = Registration {
+    id: "signs-and-pushes",
+    secret: None,
+    token_auth: "private_key_jwt",
+    algorithm: "ES256",
+    uses: &[Use::Par, Use::Jwt],
+};
+
+const ALL: [Registration; 4] = [BASIC_RS256, POST_ES256, SIGNS_RS256, SIGNS_AND_PUSHES];
+
 impl Registration {
-    fn configuration(&self) -> String {
-        let Self { id, secret, token_auth, algorithm } = self;
+    fn configuration(&self, key: &ClientKey) -> String {
+        let Self { id, token_auth, algorithm, .. } = self;
+        let proof = match self.secret {
+            Some(secret) => format!("secret = \"{secret}\""),
+            None => format!("jwks = '{}'", set(&[key])),
+        };
+        let uses: String = self.uses.iter().map(|part| part.settings()).collect();
         format!(
             r#"
 [[clients]]
@@ -56,11 +114,15 @@ id = "{id}"
 name = "Grafana"
 token_auth = "{token_auth}"
 algorithm = "{algorithm}"
-secret = "{secret}"
+{proof}
 redirect_uris = ["{REDIRECT}"]
 post_logout_redirect_uris = ["{POST_LOGOUT}"]
-"#
+{uses}"#
         )
+    }
+
+    pub(super) fn uses(&self, part: Use) -> bool {
+        self.uses.contains(&part)
     }
 }
 
@@ -74,6 +136,7 @@ pub(super) enum Method {
 
 pub(super) struct Scene {
     home: Home,
+    key: ClientKey,
     issuer: String,
     _running: (Node, Option<Front>, Fly),
     method: Method,
@@ -94,10 +157,11 @@ impl Scene {
 
     async fn behind(place: Option<Place>, method: Method) -> Self {
         let (sink, reserved) = (SmtpSink::start().await, Reserved::new().await);
-        let mut home = Home::new(sink.address())
-            .fly(&reserved.url())
-            .line("clients", BASIC_RS256.configuration())
-            .line("clients", POST_ES256.configuration());
+        let key = ClientKey::p256("2026-11");
+        let mut home = Home::new(sink.address()).fly(&reserved.url());
+        for client in ALL {
+            home = home.line("clients", client.configuration(&key));
+        }
         if let Some(place) = &place {
             home = home.issuer(place.url());
         }
@@ -115,7 +179,7 @@ impl Scene {
         if method == Method::Password {
             leave(&issuer, &sink, &address).await;
         }
-        Self { home, issuer, _running: (node, front, fly), method, address, sub, files: AtomicU32::new(0) }
+        Self { home, key, issuer, _running: (node, front, fly), method, address, sub, files: AtomicU32::new(0) }
     }
 
     pub(super) fn issuer(&self) -> String {
@@ -125,6 +189,11 @@ impl Scene {
     /// A path where no file is yet.
     pub(super) fn fresh_file(&self) -> PathBuf {
         self.home.path(&format!("file-{}", self.files.fetch_add(1, Ordering::SeqCst)))
+    }
+
+    /// What clients that sign do it with, as a private JWK.
+    pub(super) fn key(&self) -> String {
+        self.key.private_jwk().to_string()
     }
 
     pub(super) fn leo(&self) -> Leo<'_> {
@@ -140,6 +209,13 @@ impl Scene {
         assert!([json!(client.id), json!([client.id])].contains(&claims["aud"]), "{claims}");
         assert_eq!(claims["sub"], self.sub, "the same, whichever way he signs in");
         assert!(claims["nonce"].is_string(), "the client asked for one: {claims}");
+
+        assert_eq!(seen.access_token.is_some(), client.uses(Use::Jwt));
+        for token in seen.access_token.iter().flatten() {
+            assert_eq!(token["sub"], self.sub, "{token}");
+            assert_eq!(token["client_id"], client.id, "{token}");
+            assert_eq!(token["aud"], json!([SERVICE, self.issuer]), "{token}");
+        }
 
         let userinfo = &seen.userinfo;
         assert_eq!(userinfo["sub"], self.sub);
@@ -204,8 +280,21 @@ impl Leo<'_> {
     }
 
     /// Whether a request for a sign-in leads back to the client without asking him.
-    pub(super) async fn is_signed_in(&mut self, start: &str) -> bool {
-        self.visitor.get(start).await.location().starts_with(REDIRECT)
+    pub(super) async fn is_signed_in(&mut self) -> bool {
+        let mut start = url::Url::parse(&format!("{}/oauth/authorize", self.scene.issuer)).unwrap();
+        start
+            .query_pairs_mut()
+            .extend_pairs([("client_id", BASIC_RS256.id), ("redirect_uri", REDIRECT), ("response_type", "code")])
+            .extend_pairs([("scope", "openid"), ("code_challenge_method", "S256")])
+            .append_pair("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        self.visitor.get(start.as_str()).await.location().starts_with(REDIRECT)
+    }
+
+    /// Opens the address where a sign-in starts that is refused before it begins; where he is sent back to.
+    pub(super) async fn turned_back(&mut self, start: &str) -> String {
+        let answer = self.visitor.get(start).await;
+        assert!(answer.location().starts_with(&format!("{REDIRECT}?error=")), "{}", answer.location());
+        answer.location().to_owned()
     }
 
     /// Opens the address where a logout starts; gives the one of the client that he ends at.

@@ -1,5 +1,6 @@
 //! Keys by which a client proves itself (`private_key_jwt`).
 
+use aws_lc_rs::encoding::{AsBigEndian as _, EcPrivateKeyBin};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
 use aws_lc_rs::signature::{
@@ -54,6 +55,15 @@ impl ClientKey {
                 json!({"kty": "RSA", "kid": self.kid, "n": text(&public.n), "e": text(&public.e)})
             }
         }
+    }
+
+    /// The whole key, for a program that signs with it.
+    pub(crate) fn private_jwk(&self) -> Value {
+        let Pair::P256(pair) = &self.pair else { panic!("{} is no EC key", self.kid) };
+        let secret: EcPrivateKeyBin<'_> = pair.private_key().as_be_bytes().unwrap();
+        let mut jwk = self.jwk();
+        jwk["d"] = text(secret.as_ref()).into();
+        jwk
     }
 
     /// The algorithm that it usually signs with.
