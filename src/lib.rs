@@ -54,7 +54,9 @@
 //!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
 //! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session and grant
 //!    ended in one commit; the rest follows by the queue.
-//! 6. [`domain::disable`] is the state machine that all of this drives.
+//! 6. Turned on again, Fly.io Auth ends what a password proved in the same way: one commit ([`services::disable::click`]),
+//!    then word to the members' clients ([`services::disable::came_back`]).
+//! 7. [`domain::disable`] is the state machine that all of this drives.
 
 pub mod cli;
 pub mod clock;

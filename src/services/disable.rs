@@ -1,11 +1,13 @@
 //! "Disable Fly.io Auth": the services around the pure state machine of [`crate::domain::disable`].
 //!
+//! - [`came_back`]: word to clients that a password opens an organization no more
 //! - [`click`]: the one commit that switches an organization, and the one that switches it back
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
 //! - [`preview`]: who would be affected
 //! - [`resend`]: a mail once more, for one member or, a chunk a commit, for many
 
+pub mod came_back;
 pub mod click;
 pub mod fan_out;
 pub mod ledger;

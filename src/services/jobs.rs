@@ -63,6 +63,9 @@ pub enum Work {
     Resend(Resend),
     /// End a run when all its mail is settled.
     Finish { organization: OrganizationId, run: RunId },
+    /// Fly.io Auth was turned on again: tell the clients of the next members, after `cursor`, who had signed in with a
+    /// password.
+    CameBack { organization: OrganizationId, cursor: Option<UserId> },
     /// Tell the person's organizations that they have a password.
     PasswordSet { user: UserId, from: Option<String> },
     /// Seal the tokens of the next people with a new master key.

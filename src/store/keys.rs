@@ -61,6 +61,8 @@
 //! - Leaving Fly.io: the fan-out does the same in the `user/<id>` of each member, then writes the members' rows in
 //!   `org/<id>`. Dying in between repeats it for members who have no such places any more, so no client is told twice; but
 //!   one where a member has signed in through Fly.io meanwhile, for another organization, signs them out once for nothing.
+//! - Turning Fly.io Auth on again: the walk does the same for those who had signed in with a password, then goes on in
+//!   `org/<id>`. Dying in between repeats it likewise.
 //! - Client removed: one commit in `clients/all`. Its grants stay and are dead, since each names the registration that it
 //!   was given under.
 //! - Master key replaced: what is sealed in `user/<id>` is sealed anew person by person, then the walk goes on in

@@ -120,12 +120,21 @@ impl Disable {
         self.directory.audit(txn, &after.id, AuditEvent { kind: AuditKind::LoginMethodChanged, who, from, detail })
     }
 
-    /// Turns Fly.io Auth on again. Mail that waits is cancelled as workers come to it; links open nothing any more.
+    /// Turns Fly.io Auth on again. Mail that waits is cancelled as workers come to it; links open nothing any more. Clients
+    /// are told of the members who had signed in with a password.
     pub async fn enable(&self, id: &OrganizationId, clicked: &Clicked) -> Result<(), ClickError> {
-        self.store.transact(|| self.attempt_enable(id, clicked)).await
+        let announced = self.jobs.work.announce(&keys::org(id), self.store.now()).await?;
+        self.store.transact(|| self.attempt_enable(id, clicked, &announced)).await?;
+        self.jobs.work.wake();
+        Ok(())
     }
 
-    async fn attempt_enable(&self, id: &OrganizationId, clicked: &Clicked) -> Result<Attempt<()>, ClickError> {
+    async fn attempt_enable(
+        &self,
+        id: &OrganizationId,
+        clicked: &Clicked,
+        announced: &Announced,
+    ) -> Result<Attempt<()>, ClickError> {
         let entry = self.directory.organization(id).await?.ok_or(ClickError::NoOrganization)?;
         if entry.value.login_method == LoginMethod::Fly {
             return Err(ClickError::OnFlyAlready);
@@ -142,6 +151,8 @@ impl Disable {
             let after = Run { state, ..run.value.clone() };
             txn.check(&run).put(&keys::run(id, &after.id), &after)?;
         }
+        let told = Work::CameBack { organization: id.clone(), cursor: None };
+        self.jobs.put_work(&mut txn, announced, told, now)?;
         Ok(Attempt::Commit(txn, ()))
     }
 }

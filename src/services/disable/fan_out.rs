@@ -48,7 +48,7 @@ impl Disable {
             _ => return self.store.commit(end()).await,
         };
         let members = self.directory.members(id, cursor.as_ref().map(UserId::as_str), CHUNK).await?;
-        self.end_places(&members).await?;
+        self.end_places(&members, through_fly).await?;
         // Begun after what may take a while: a change that is old is not committed.
         let mut txn = end();
         let mail = self.jobs.mail.announce(&place, txn.now()).await?;
@@ -57,9 +57,13 @@ impl Disable {
         self.store.commit(txn).await
     }
 
-    /// Has clients told that members whom they signed in through Fly.io are signed out: what Fly.io proved opens the
-    /// organization no more. One read for the whole chunk; a member who is signed in nowhere costs nothing else.
-    async fn end_places(&self, members: &[Entry<Member>]) -> Result<(), StoreError> {
+    /// Has clients told that members are signed out whom they signed in in the way that `over` picks out: what was proven so
+    /// opens the organization no more. One read for the whole chunk; a member who is signed in nowhere costs nothing else.
+    pub(super) async fn end_places(
+        &self,
+        members: &[Entry<Member>],
+        over: fn(&Place) -> bool,
+    ) -> Result<(), StoreError> {
         let wanted: Vec<Key> =
             members.iter().map(|member| keys::whereabouts(&member.value.user).into_key()).collect();
         let found = self.store.get(&wanted).await?;
@@ -67,23 +71,23 @@ impl Disable {
         for ((member, key), record) in members.iter().zip(&wanted).zip(found) {
             let Some(record) = record else { continue };
             match decode::<Whereabouts>(key, &record) {
-                Ok(entry) if entry.value.places.iter().any(through_fly) => concerned.push(&member.value.user),
+                Ok(entry) if entry.value.places.iter().any(over) => concerned.push(&member.value.user),
                 Ok(_) => {}
                 // Perhaps of a newer program. It keeps nobody's mail back.
                 Err(error) => tracing::error!(%error, "a member's clients are not told"),
             }
         }
         for some in concerned.chunks(AT_ONCE) {
-            try_join_all(some.iter().map(|user| self.end_places_of(user))).await?;
+            try_join_all(some.iter().map(|user| self.end_places_of(user, over))).await?;
         }
         Ok(())
     }
 
-    async fn end_places_of(&self, user: &UserId) -> Result<(), StoreError> {
+    async fn end_places_of(&self, user: &UserId, over: fn(&Place) -> bool) -> Result<(), StoreError> {
         self.store
             .transact(|| async {
                 let mut txn = self.store.txn(keys::user_partition(user));
-                let ended = self.jobs.end_places(&mut txn, user, through_fly).await?;
+                let ended = self.jobs.end_places(&mut txn, user, over).await?;
                 Ok::<_, StoreError>(if ended == 0 { Attempt::Done(()) } else { Attempt::Commit(txn, ()) })
             })
             .await?;

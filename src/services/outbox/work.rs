@@ -18,6 +18,9 @@ impl Outbox {
     pub(super) async fn perform(&self, job: &Leased<Work>) -> Result<(), StoreError> {
         match job.payload() {
             Work::FanOut { organization, run } => self.disable.fan_out(organization, run, job).await,
+            Work::CameBack { organization, cursor } => {
+                self.disable.tell_of_return(organization, cursor.as_ref(), job).await
+            }
             Work::Resend(walk) => self.disable.resend_chunk(walk, job).await,
             Work::Finish { organization, run } => {
                 let over = self.disable.finish_if_settled(organization, run).await?;
