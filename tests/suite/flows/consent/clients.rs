@@ -1,7 +1,7 @@
 //! Clients that change: registered anew under the same id, no longer the operator's own, gone; and what they learn by other
 //! doors.
 
-use flybridge::domain::client::{Client, Subject};
+use flybridge::domain::client::Client;
 use flybridge::services::clients::Registrations;
 
 use super::{LEAST, Outside, allow, asked, asked_at_once, at_once, path, redeemed};
@@ -90,21 +90,19 @@ async fn a_setting_that_gives_more_than_was_allowed_ends_what_was_given() {
     let outside = Outside::new().await;
     let app = &outside.app;
     let client = register(app, "false").await;
-    let request = client.request().with("scope", "openid read offline_access");
+    let request = client.request().with("scope", LEAST);
     let mut browser = app.browser();
     let tx = asked(&mut browser, &request, "ines").await;
     let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
-    let told = |subject| change_to(app, move |settings| Client { subject, ..settings });
-    assert_eq!(client.info(&tokens.access).await.status, 200);
-    told(Subject::FlyUserId).await;
-    assert_eq!(client.info(&tokens.access).await.status, 401);
-    refused(&client.refresh(tokens.refresh()).await, 400, "invalid_grant");
+    assert_eq!(client.userinfo(&tokens.access).await.status, 200);
+    change_to(app, |settings| Client { always_refresh_token: true, ..settings }).await;
+    assert_eq!(client.userinfo(&tokens.access).await.status, 401);
 
     let tx = asked_at_once(&mut browser, &request).await;
-    let page = browser.get(&path(&tx)).await.element("consent-items").unwrap();
-    assert!(page.contains("your id at Fly.io (new)"), "{page}");
+    let away = browser.get(&path(&tx)).await.element("consent-while-away").unwrap();
+    assert!(away.contains("(new)"), "{away}");
     let tokens = redeemed(&client, &allow(&mut browser, &tx).await).await;
-    assert_eq!(client.info(&tokens.access).await.status, 200);
+    assert_eq!(client.userinfo(&tokens.access).await.status, 200);
 }
 
 #[tokio::test]
