@@ -54,7 +54,10 @@ impl Discovery {
 
 fn metadata(issuer: &Issuer) -> Result<CoreProviderMetadata, url::ParseError> {
     let algorithms = vec![CoreJwsSigningAlgorithm::EcdsaP256Sha256, CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256];
-    let scopes = ScopeValue::ALL.into_iter().map(|scope| Scope::new(scope.as_str().to_owned())).collect();
+    // `profile` works but is not listed, which OIDC Discovery, section 3, allows: it gives one of the fourteen claims of
+    // OIDC Core, section 5.4, and whoever sees it listed expects the others.
+    let listed = ScopeValue::ALL.into_iter().filter(|scope| *scope != ScopeValue::Profile);
+    let scopes = listed.map(|scope| Scope::new(scope.as_str().to_owned())).collect();
     let claims = ["sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "amr", "acr", "at_hash", "sid"];
     let claims = claims.into_iter().chain(["name", "email", "email_verified", "organizations"]);
     let claims = claims.map(|name| CoreClaimName::new(name.to_owned())).collect();

@@ -33,7 +33,7 @@ async fn the_document_under_both_forms() {
         "token_endpoint": format!("{ISSUER}/oauth/token"),
         "userinfo_endpoint": format!("{ISSUER}/oauth/userinfo"),
         "jwks_uri": format!("{ISSUER}/oauth/jwks"),
-        "scopes_supported": ["openid", "profile", "email", "offline_access", "organizations", "read"],
+        "scopes_supported": ["openid", "email", "offline_access", "organizations", "read"],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
