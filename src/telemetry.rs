@@ -106,3 +106,8 @@ impl fmt::Display for RequestId {
         f.write_str(&self.0)
     }
 }
+
+/// Names the client that the request under way is from or about, in every line of it that is still to be written.
+pub fn name_client(id: &str) {
+    tracing::Span::current().record("client", id);
+}

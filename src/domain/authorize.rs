@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::error::{OAuthCode, OAuthError};
+pub use self::error::{Cause, OAuthCode, OAuthError, Received};
 pub use self::scope::{Scope, ScopeValue};
 use super::client::Client;
 use super::client_keys::Thumbprint;
@@ -31,15 +31,18 @@ impl ResponseMode {
     /// leaves no way to answer.
     ///
     /// # Errors
-    /// One sentence about the mode for the person at our own page.
-    pub fn check(parameters: &Parameters) -> Result<Self, &'static str> {
+    /// For the log and for a client that asked at the back: nobody can be sent back with it.
+    pub fn check(parameters: &Parameters) -> Result<Self, OAuthError> {
         let in_object = matches!(parameters.one("request"), Ok(Some(object)) if wants_form_post(object));
         match parameters.one("response_mode") {
             Ok(Some("form_post")) => Ok(Self::FormPost),
             Ok(None) if in_object => Ok(Self::FormPost),
             // A repeated one is answered as any other repeated parameter, in the mode that is the default.
             Ok(None | Some("query")) | Err(_) => Ok(Self::Query),
-            Ok(Some(_)) => Err("It wants its answer in a form we do not support."),
+            Ok(Some(other)) => {
+                let error = OAuthError::new(OAuthCode::InvalidRequest, "response_mode is not supported");
+                Err(error.about("response_mode").received(other))
+            }
         }
     }
 }
@@ -139,18 +142,21 @@ fn check_nonce(parameters: &Parameters) -> Result<Option<String>, OAuthError> {
     const MOST: usize = 512;
     match parameters.one("nonce")? {
         Some(nonce) if nonce.len() > MOST => {
-            Err(OAuthError::new(OAuthCode::InvalidRequest, "nonce is longer than 512 bytes"))
+            Err(OAuthError::new(OAuthCode::InvalidRequest, "nonce is longer than 512 bytes").about("nonce"))
         }
         nonce => Ok(nonce.map(str::to_owned)),
     }
 }
 
 fn check_response_type(parameters: &Parameters) -> Result<(), OAuthError> {
-    match parameters.one("response_type")? {
-        Some("code") => Ok(()),
-        Some(_) => Err(OAuthError::new(OAuthCode::UnsupportedResponseType, "response_type must be code")),
-        None => Err(OAuthError::new(OAuthCode::InvalidRequest, "response_type is missing")),
-    }
+    let error = match parameters.one("response_type")? {
+        Some("code") => return Ok(()),
+        Some(other) => {
+            OAuthError::new(OAuthCode::UnsupportedResponseType, "response_type must be code").received(other)
+        }
+        None => OAuthError::new(OAuthCode::InvalidRequest, "response_type is missing"),
+    };
+    Err(error.about("response_type"))
 }
 
 fn check_request_objects(parameters: &Parameters) -> Result<(), OAuthError> {
@@ -161,40 +167,50 @@ fn check_request_objects(parameters: &Parameters) -> Result<(), OAuthError> {
     ];
     for (name, code) in refused {
         if parameters.one(name)?.is_some() {
-            return Err(OAuthError::new(code, format!("the parameter {name} is not supported")));
+            return Err(OAuthError::new(code, format!("the parameter {name} is not supported")).about(name));
         }
     }
     Ok(())
 }
 
 fn check_scope(parameters: &Parameters, client: &Client) -> Result<Scope, OAuthError> {
-    let scope = Scope::from(parameters.one("scope")?.unwrap_or_default());
+    let sent = parameters.one("scope")?.unwrap_or_default();
+    let refuse = |why: &str| Err(OAuthError::new(OAuthCode::InvalidScope, why).about("scope").received(sent));
+    let scope = Scope::from(sent);
     if client.require_openid && !scope.contains(ScopeValue::OpenId) {
-        return Err(OAuthError::new(OAuthCode::InvalidScope, "scope must contain openid"));
+        return refuse("scope must contain openid");
     }
     if scope.is_empty() {
-        return Err(OAuthError::new(OAuthCode::InvalidScope, "scope names nothing that is known here"));
+        return refuse("scope names nothing that is known here");
     }
     Ok(scope)
 }
 
 /// RFC 7636, sections 4.2 to 4.4; `plain` is refused as RFC 9700, section 2.1.1 asks.
 fn check_challenge(parameters: &Parameters, client: &Client) -> Result<Option<String>, OAuthError> {
-    let refuse = |why: &str| Err(OAuthError::new(OAuthCode::InvalidRequest, why));
+    let refuse = |why: &str| OAuthError::new(OAuthCode::InvalidRequest, why).about("code_challenge");
     let method = parameters.one("code_challenge_method")?;
     let Some(challenge) = parameters.one("code_challenge")? else {
         return match method {
             None if !client.require_pkce => Ok(None),
-            None => refuse("code_challenge is missing"),
-            Some(_) => refuse("code_challenge_method without code_challenge"),
+            None => Err(refuse("code_challenge is missing").because("the client is registered with require_pkce")),
+            Some(_) => Err(refuse("code_challenge_method without code_challenge")),
         };
     };
     if method != Some("S256") {
-        return refuse("code_challenge_method must be S256");
+        let error = refuse("code_challenge_method must be S256").about("code_challenge_method");
+        // Left out, it means plain (RFC 7636, section 4.3).
+        return Err(match method {
+            Some(method) => error.received(method),
+            None => error.because("it is missing, which means plain"),
+        });
     }
     let base64url = challenge.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
     if !(43..=128).contains(&challenge.len()) || !base64url {
-        return refuse("code_challenge must be 43 to 128 characters of base64url");
+        // Its value may be the verifier, sent by mistake.
+        let what = if base64url { "all of base64url" } else { "not all of base64url" };
+        let error = refuse("code_challenge must be 43 to 128 characters of base64url");
+        return Err(error.because(format!("it has {} bytes, {what}", challenge.len())));
     }
     Ok(Some(challenge.to_owned()))
 }
@@ -208,12 +224,14 @@ fn check_jkt(parameters: &Parameters) -> Result<Option<Thumbprint>, OAuthError> 
 
 /// And whether `consent` is among the words, which goes with `login` as well.
 fn check_prompt(parameters: &Parameters) -> Result<(Prompt, bool), OAuthError> {
-    let words: Vec<&str> = parameters.one("prompt")?.unwrap_or_default().split_whitespace().collect();
+    let sent = parameters.one("prompt")?.unwrap_or_default();
+    let words: Vec<&str> = sent.split_whitespace().collect();
     if words.contains(&"none") {
         return if words.len() == 1 {
             Ok((Prompt::None, false))
         } else {
-            Err(OAuthError::new(OAuthCode::InvalidRequest, "prompt none stands alone"))
+            let error = OAuthError::new(OAuthCode::InvalidRequest, "prompt none stands alone");
+            Err(error.about("prompt").received(sent))
         };
     }
     let prompt = if words.contains(&"login") { Prompt::Login } else { Prompt::Any };
@@ -222,8 +240,9 @@ fn check_prompt(parameters: &Parameters) -> Result<(Prompt, bool), OAuthError> {
 
 fn check_max_age(parameters: &Parameters) -> Result<Option<Duration>, OAuthError> {
     let Some(text) = parameters.one("max_age")? else { return Ok(None) };
-    let seconds: u32 = (text.parse())
-        .map_err(|_| OAuthError::new(OAuthCode::InvalidRequest, "max_age must be a number of seconds, 0 or more"))?;
+    let why = "max_age must be a number of seconds, 0 or more";
+    let refuse = || OAuthError::new(OAuthCode::InvalidRequest, why).about("max_age");
+    let seconds: u32 = text.parse().map_err(|_| refuse())?;
     Ok(Some(Duration::from_secs(u64::from(seconds))))
 }
 

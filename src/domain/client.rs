@@ -1,5 +1,7 @@
 //! A registered relying party (OIDC Core, section 1; RFC 6749, section 2) and the settings each has of its own.
 
+mod unregistered;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -175,6 +177,13 @@ impl Client {
         self.secrets.iter().any(|known| known.hash == hash && known.is_accepted(now))
     }
 
+    /// Whether `secret` was one of this client's, and is no longer accepted at `now`.
+    #[must_use]
+    pub fn has_retired(&self, secret: &str, now: Timestamp) -> bool {
+        let hash = TokenHash::of(secret.as_bytes());
+        self.secrets.iter().any(|known| known.hash == hash && !known.is_accepted(now))
+    }
+
     /// Whether a grant that was given under `registration` is still one of this client. Whoever writes a client into the
     /// configuration has taken over what its id was given before.
     #[must_use]
@@ -199,6 +208,18 @@ impl Client {
     pub fn verify_post_logout(&self, uri: &str) -> Option<VerifiedRedirect> {
         let mut registered = self.post_logout_redirect_uris.iter();
         registered.find(|known| known.as_str() == uri).map(|known| VerifiedRedirect(known.clone()))
+    }
+
+    /// For the log: in what an address differs from those that [`Self::verify_redirect`] takes.
+    #[must_use]
+    pub fn why_no_redirect(&self, uri: &str) -> String {
+        unregistered::difference(&self.redirect_uris, uri)
+    }
+
+    /// The same for [`Self::verify_post_logout`].
+    #[must_use]
+    pub fn why_no_post_logout(&self, uri: &str) -> String {
+        unregistered::difference(&self.post_logout_redirect_uris, uri)
     }
 }
 

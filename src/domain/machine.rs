@@ -62,7 +62,8 @@ impl MachineScopes {
     pub fn narrowed(&self, asked: Option<&str>) -> Result<Self, OAuthError> {
         if self.is_empty() {
             let why = "this client is not registered to do anything in its own name";
-            return Err(OAuthError::new(OAuthCode::UnauthorizedClient, why));
+            let error = OAuthError::new(OAuthCode::UnauthorizedClient, why).about("grant_type");
+            return Err(error.because("the client has no machine_scopes"));
         }
         let Some(asked) = asked else { return Ok(self.clone()) };
         let one = |word: &str| self.0.iter().find(|scope| scope.as_str() == word).copied();
@@ -70,7 +71,10 @@ impl MachineScopes {
         let found: Option<BTreeSet<MachineScope>> = words.map(one).collect();
         match found {
             Some(found) if !found.is_empty() => Ok(Self(found)),
-            _ => Err(OAuthError::new(OAuthCode::InvalidScope, "scope names something this client may not do")),
+            _ => {
+                let error = OAuthError::new(OAuthCode::InvalidScope, "scope names something this client may not do");
+                Err(error.about("scope").received(asked).because(format!("its machine_scopes are {self}")))
+            }
         }
     }
 }

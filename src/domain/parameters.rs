@@ -9,8 +9,8 @@ use super::authorize::{OAuthCode, OAuthError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameters {
     pairs: Vec<(String, String)>,
-    /// Everything decoded to UTF-8.
-    is_text: bool,
+    /// The name of the first that does not decode to UTF-8.
+    no_text: Option<String>,
 }
 
 /// A parameter that stands more than once, where each may stand once (RFC 6749, section 3.1).
@@ -22,22 +22,23 @@ impl Parameters {
     #[must_use]
     pub fn parse(text: &str) -> Self {
         let pairs = url::form_urlencoded::parse(text.as_bytes()).into_owned();
-        Self { pairs: pairs.filter(|(_, value)| !value.is_empty()).collect(), is_text: is_text(text) }
+        Self { pairs: pairs.filter(|(_, value)| !value.is_empty()).collect(), no_text: no_text(text) }
     }
 
     /// A form's text as the query of an address, with the same parameters in the same order. None when it is not UTF-8.
     #[must_use]
     pub fn as_query(form: &str) -> Option<String> {
         let pairs = url::form_urlencoded::parse(form.as_bytes());
-        is_text(form).then(|| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
+        no_text(form)
+            .is_none()
+            .then(|| url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish())
     }
 
     /// Whether everything decodes to UTF-8. What does not could not be given back byte for byte.
     pub fn check_text(&self) -> Result<(), OAuthError> {
-        if self.is_text {
-            return Ok(());
-        }
-        Err(OAuthError::new(OAuthCode::InvalidRequest, "a parameter is not UTF-8"))
+        let Some(name) = &self.no_text else { return Ok(()) };
+        let name = plain(name);
+        Err(OAuthError::new(OAuthCode::InvalidRequest, format!("the parameter {name} is not UTF-8")).about(&name))
     }
 
     pub fn one(&self, name: &str) -> Result<Option<&str>, Repeated> {
@@ -58,14 +59,21 @@ impl Parameters {
     }
 }
 
-fn is_text(form: &str) -> bool {
-    form.split(['&', '=']).all(|part| percent_encoding::percent_decode_str(part).decode_utf8().is_ok())
+/// The name, as far as it can be read, of the first parameter that is not UTF-8.
+fn no_text(form: &str) -> Option<String> {
+    let decoded = |part: &str| percent_encoding::percent_decode_str(part).decode_utf8().is_ok();
+    let pair = form.split('&').find(|pair| !pair.split('=').all(decoded))?;
+    Some(url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default())
+}
+
+/// The name comes from outside; only what is plain is repeated to the client and to the log.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
 }
 
 impl From<Repeated> for OAuthError {
     fn from(repeated: Repeated) -> Self {
-        // The name comes from outside; only what is plain is repeated to the client.
-        let name: String = repeated.0.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
-        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once"))
+        let name = plain(&repeated.0);
+        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once")).about(&name)
     }
 }

@@ -1,7 +1,10 @@
 //! The only mapping from what went wrong to an answer over HTTP.
 //!
 //! A handler fails with a [`PageError`] (a page for a person) or an [`OAuthFailure`] (JSON for a client). The page is
-//! rendered by [`render_errors`], which knows the id of the request and the time.
+//! rendered by [`render_errors`], which knows the id of the request and the time. Each leaves one [line](line) in the log.
+
+pub mod line;
+mod trouble;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use self::line::{Line, Way};
 use super::pages::error::{ErrorPage, Side};
 use super::pages::when::Stamp;
 use super::pages::{Action, Frame, Page};
@@ -21,8 +25,6 @@ use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::Client;
 use crate::domain::parameters::Repeated;
 use crate::services::grants::GrantError;
-use crate::services::upstream::UpstreamError;
-use crate::services::upstream_tokens::AskError;
 use crate::store::StoreError;
 use crate::telemetry::RequestId;
 
@@ -39,7 +41,9 @@ struct Details {
     actions: Vec<Action>,
     retry_after: Option<Duration>,
     /// For the log, beside the id of the request.
-    detail: String,
+    detail: Option<String>,
+    /// What the client did wrong, or is not told because the person stays here.
+    error: Option<OAuthError>,
 }
 
 impl PageError {
@@ -52,7 +56,8 @@ impl PageError {
             side: Side::Request,
             actions: vec![],
             retry_after: None,
-            detail: String::new(),
+            detail: None,
+            error: None,
         }))
     }
 
@@ -70,7 +75,14 @@ impl PageError {
 
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.0.detail = detail.into();
+        self.0.detail = Some(detail.into());
+        self
+    }
+
+    /// The same as a client would be told it.
+    #[must_use]
+    pub fn error(mut self, error: OAuthError) -> Self {
+        self.0.error = Some(error);
         self
     }
 
@@ -131,96 +143,23 @@ impl PageError {
     /// A client's mistake for which it must not be redirected to (RFC 6749, section 4.1.2.1). Where it is known, the way
     /// back leads to its home.
     #[must_use]
-    pub fn client(client: Option<&Client>, message: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn client(client: Option<&Client>, message: impl Into<String>, error: OAuthError) -> Self {
         let title = "The application asked in a way we cannot answer";
         let page = Self::new(StatusCode::BAD_REQUEST, title, message)
             .side(Side::Application(client.map(|client| client.name.clone())))
-            .detail(detail);
+            .error(error);
         match client.and_then(|client| Some((&client.name, client.home.as_ref()?))) {
             Some((name, home)) => page.action(&format!("Back to {name}"), home.as_str()),
             None => page,
         }
     }
 
-    /// The same for a client, if it is trouble upstream or our own (RFC 6749, section 4.1.2.1).
-    #[must_use]
-    pub fn as_trouble(&self) -> Option<OAuthError> {
-        match self.0.status {
-            StatusCode::SERVICE_UNAVAILABLE => {
-                let what = "the person cannot be signed in at the moment, try again";
-                Some(OAuthError::new(OAuthCode::TemporarilyUnavailable, what))
-            }
-            status if status.is_server_error() => {
-                Some(OAuthError::new(OAuthCode::ServerError, "the person could not be signed in"))
-            }
-            _ => None,
-        }
-    }
-
-    /// For the log, in place of the page or beside it.
-    pub fn note(&self) {
-        let Details { status, title, detail, .. } = &*self.0;
-        if status.is_server_error() {
-            tracing::error!(title, detail, "failed");
-        } else {
-            tracing::info!(title, detail, "refused");
-        }
-    }
-
-    #[must_use]
-    pub fn fly_unavailable(detail: impl Into<String>) -> Self {
-        let message = "Fly.io did not answer in time, or not as agreed, so we could not go on. Nothing has changed. \
-                       Wait a minute and start again.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "We could not ask Fly.io", message)
-            .side(Side::Upstream("Fly.io".to_owned()))
-            .detail(detail)
-            .retry_after(Duration::from_mins(1))
-    }
-}
-
-impl From<StoreError> for PageError {
-    fn from(error: StoreError) -> Self {
-        let (status, message) = match &error {
-            StoreError::Unavailable(_) | StoreError::Unfit(_) | StoreError::Contention(_) => (
-                StatusCode::SERVICE_UNAVAILABLE,
-                "We cannot reach our own records at the moment. What you sent may have been saved or not. Wait a \
-                 minute, look again, and repeat it if needed: nothing happens twice.",
-            ),
-            StoreError::Full(_) => (
-                StatusCode::INSUFFICIENT_STORAGE,
-                "We cannot save anything at the moment. Nothing has changed. Tell whoever runs this service.",
-            ),
-            StoreError::Corrupt(_) | StoreError::Misuse(_) => (
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "Something is wrong with our own records. Nothing has changed. Tell whoever runs this service.",
-            ),
-        };
-        let mut page = Self::new(status, "Our records cannot be used", message).side(Side::Ours);
-        page.0.detail = error.to_string();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            page.0.retry_after = Some(Duration::from_secs(5));
-        }
-        page
-    }
-}
-
-impl From<AskError> for PageError {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::SignInAgain => {
-                let message = "Fly.io wants you to sign in there again before it answers us. Nothing has changed.";
-                Self::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
-                    .action("Sign in again", "/sign-in")
-            }
-            AskError::Upstream(error) => error.into(),
-            AskError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<UpstreamError> for PageError {
-    fn from(error: UpstreamError) -> Self {
-        Self::fly_unavailable(error.to_string())
+    /// For the log.
+    fn note(&self) {
+        let Details { status, title, detail, error, .. } = &*self.0;
+        let (error, detail) = (error.as_ref(), detail.as_deref());
+        let failed = status.is_server_error();
+        Line { way: Way::Page, title: Some(title), error, detail, failed }.write();
     }
 }
 
@@ -297,8 +236,20 @@ impl OAuthFailure {
         OAuthError::new(code, description).into()
     }
 
-    fn unavailable(description: &str) -> Self {
-        let error = OAuthError::new(OAuthCode::TemporarilyUnavailable, description);
+    /// Which parameter it is about, for the log.
+    #[must_use]
+    pub fn about(self, parameter: &str) -> Self {
+        Self { error: self.error.about(parameter), ..self }
+    }
+
+    /// Why, for the log alone.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self { error: self.error.because(reason), ..self }
+    }
+
+    fn unavailable(description: &str, reason: String) -> Self {
+        let error = OAuthError::new(OAuthCode::TemporarilyUnavailable, description).because(reason);
         let retry_after = Some(Duration::from_secs(5));
         Self { status: StatusCode::SERVICE_UNAVAILABLE, error, challenge: None, retry_after }
     }
@@ -325,8 +276,7 @@ impl From<Repeated> for OAuthFailure {
 
 impl From<StoreError> for OAuthFailure {
     fn from(error: StoreError) -> Self {
-        tracing::error!(%error, "the store gave no answer");
-        Self::unavailable("our records cannot be reached, try again")
+        Self::unavailable("our records cannot be reached, try again", error.to_string())
     }
 }
 
@@ -334,10 +284,7 @@ impl From<GrantError> for OAuthFailure {
     fn from(error: GrantError) -> Self {
         match error {
             GrantError::OAuth(error) => error.into(),
-            GrantError::CannotAsk(detail) => {
-                tracing::warn!(detail, "a refresh could not be confirmed with Fly.io");
-                Self::unavailable("Fly.io cannot be asked at the moment, try again")
-            }
+            GrantError::CannotAsk(why) => Self::unavailable("Fly.io cannot be asked at the moment, try again", why),
             GrantError::Store(error) => error.into(),
         }
     }
@@ -356,11 +303,7 @@ impl OAuthFailure {
     /// finds the line in the log.
     fn render(self, id: &str) -> Response {
         let (code, description) = (self.error.code.as_str(), &self.error.description);
-        if self.status.is_server_error() {
-            tracing::warn!(code, description, "could not answer a client");
-        } else {
-            tracing::info!(code, description, "refused a client");
-        }
+        Line { failed: self.status.is_server_error(), ..Line::of(Way::Json, &self.error) }.write();
         let body = json!({ "error": code, "error_description": description, "request_id": id });
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();

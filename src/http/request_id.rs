@@ -33,7 +33,9 @@ pub async fn layer(State(ids): State<RequestIds>, mut request: Request, next: Ne
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("none", MatchedPath::as_str);
     // Of the highest level, so that the id stands in every line whatever the filter leaves out.
-    let span = tracing::error_span!("request", id = %id, method = method_name(request.method()), route);
+    let method = method_name(request.method());
+    // Whoever finds out names the client (`telemetry::name_client`).
+    let span = tracing::error_span!("request", id = %id, method, route, client = tracing::field::Empty);
     request.extensions_mut().insert(id.clone());
     let start = ids.clock.now();
     let mut response =

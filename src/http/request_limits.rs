@@ -82,19 +82,22 @@ fn refusal(status: StatusCode, for_programs: bool) -> Response {
 }
 
 fn in_json(status: StatusCode) -> Response {
-    let what = match status {
-        StatusCode::INTERNAL_SERVER_ERROR => "something went wrong on our side, try again",
-        StatusCode::METHOD_NOT_ALLOWED => "this address takes another method, see the Allow header",
-        StatusCode::PAYLOAD_TOO_LARGE => "the body is longer than any request to this address",
+    let (part, what) = match status {
+        StatusCode::INTERNAL_SERVER_ERROR => (None, "something went wrong on our side, try again"),
+        StatusCode::METHOD_NOT_ALLOWED => (Some("method"), "this address takes another method, see the Allow header"),
+        StatusCode::PAYLOAD_TOO_LARGE => (Some("body"), "the body is longer than any request to this address"),
         StatusCode::URI_TOO_LONG => {
-            "the address is longer than any of ours; send the parameters in the body of a POST"
+            (Some("query"), "the address is longer than any of ours; send the parameters in the body of a POST")
         }
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "the header fields are longer than any request needs",
-        StatusCode::REQUEST_TIMEOUT => "the body did not arrive in time, send the request again",
-        _ => "the request cannot be read",
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+            (Some("header"), "the header fields are longer than any request needs")
+        }
+        StatusCode::REQUEST_TIMEOUT => (Some("body"), "the body did not arrive in time, send the request again"),
+        _ => (Some("body"), "the request cannot be read"),
     };
     let ours = status.is_server_error();
     let error = OAuthError::new(if ours { OAuthCode::ServerError } else { OAuthCode::InvalidRequest }, what);
+    let error = part.into_iter().fold(error, OAuthError::about);
     OAuthFailure { status, ..OAuthFailure::from(error) }.into_response()
 }
 

@@ -81,6 +81,11 @@ impl Clients {
         self.configured.get(&id).or(self.snapshot().get(&id)).cloned()
     }
 
+    /// Whether there is a client of which this holds.
+    pub fn any(&self, holds: impl Fn(&Client) -> bool) -> bool {
+        self.first(holds).is_some()
+    }
+
     /// The time by which secrets are accepted, whenever they were read.
     #[must_use]
     pub fn now(&self) -> Timestamp {

@@ -57,12 +57,49 @@ pub enum GrantError {
 }
 
 impl GrantError {
-    fn invalid(description: &str) -> Self {
-        Self::OAuth(OAuthError::new(OAuthCode::InvalidGrant, description))
+    /// About the parameter that holds what is no longer good; why, for the log alone.
+    fn invalid(parameter: &str, description: &str) -> Self {
+        Self::OAuth(OAuthError::new(OAuthCode::InvalidGrant, description).about(parameter))
     }
 
     fn of_another_client() -> Self {
-        Self::invalid("the token was issued to another client")
+        Self::invalid("token", "the token was issued to another client")
+    }
+
+    /// For the log alone: whoever asks may be anybody.
+    fn because(self, reason: impl Into<String>) -> Self {
+        match self {
+            Self::OAuth(error) => Self::OAuth(error.because(reason)),
+            other => other,
+        }
+    }
+}
+
+/// What a code or a refresh token was given for is over.
+fn no_longer_counts(parameter: &str) -> GrantError {
+    let refused = GrantError::invalid(parameter, "the sign-in no longer counts; sign in again");
+    refused.because(
+        "an organization is no longer open to it, a password was set since, the consent was taken back, or the client \
+         was registered anew",
+    )
+}
+
+/// For the log: what a text is that was sent as a token, by its form alone.
+#[must_use]
+pub fn form_of(text: &str) -> &'static str {
+    let is = |kind| Token::parse(kind, text).is_some();
+    if is(TokenKind::AuthorizationCode) {
+        "has the form of a code"
+    } else if is(TokenKind::AccessToken) {
+        "has the form of an access token"
+    } else if is(TokenKind::RefreshToken) {
+        "has the form of a refresh token"
+    } else if is(TokenKind::MachineToken) {
+        "has the form of a client's own access token"
+    } else if text.split('.').count() == 3 {
+        "has the form of a JWT, as an id_token has"
+    } else {
+        "has not the form of anything that is given out here"
     }
 }
 

@@ -1,4 +1,6 @@
-//! What a client is told when it gets nothing.
+//! What a client is told when it gets nothing, and what the log says of it.
+
+use std::fmt::Write as _;
 
 /// Error codes that go back to a client (RFC 6749, sections 4.1.2.1 and 5.2; OIDC Core, section 3.1.2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,11 +62,90 @@ impl OAuthCode {
 pub struct OAuthError {
     pub code: OAuthCode,
     pub description: String,
+    /// For the log alone.
+    pub cause: Box<Cause>,
+}
+
+/// What the log says of a refusal beside what the client is told, so that its developers find what to mend.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cause {
+    /// The parameter or other part of the request that is at fault.
+    pub parameter: Option<Received>,
+    /// Its value, of a parameter whose values are no secrets.
+    pub received: Option<Received>,
+    /// What the description leaves out, because whoever asks may be anybody or because it would be too long.
+    pub reason: Option<String>,
 }
 
 impl OAuthError {
     #[must_use]
     pub fn new(code: OAuthCode, description: impl Into<String>) -> Self {
-        Self { code, description: description.into() }
+        Self { code, description: description.into(), cause: Box::default() }
+    }
+
+    /// Which parameter it is about.
+    #[must_use]
+    pub fn about(mut self, parameter: &str) -> Self {
+        self.cause.parameter = Some(Received::of(parameter));
+        self
+    }
+
+    /// What came in it. Never for a code, a token, a verifier, a secret, an assertion, a state or a nonce.
+    #[must_use]
+    pub fn received(mut self, value: &str) -> Self {
+        self.cause.received = Some(Received::of(value));
+        self
+    }
+
+    /// Why, for the log alone. Nothing that was sent stands in it as it came.
+    #[must_use]
+    pub fn because(mut self, reason: impl Into<String>) -> Self {
+        self.cause.reason = Some(reason.into());
+        self
+    }
+}
+
+/// Text from outside as it may stand in a log: short, printable ASCII, on one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received(String);
+
+impl Received {
+    /// Characters that are kept.
+    const MOST: usize = 200;
+
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let mut shown = String::new();
+        for c in text.chars().take(Self::MOST) {
+            if matches!(c, ' '..='~') {
+                shown.push(c);
+            } else {
+                let _ = write!(shown, "<U+{:04X}>", u32::from(c));
+            }
+        }
+        if text.chars().nth(Self::MOST).is_some() {
+            let _ = write!(shown, "... ({} bytes in all)", text.len());
+        }
+        Self(shown)
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_received_stands_on_one_line_of_bounded_length() {
+        let shown = |text: &str| Received::of(text).as_str().to_owned();
+        assert_eq!(shown("https://rp.test/cb?a=\"b\""), "https://rp.test/cb?a=\"b\"");
+        assert_eq!(shown("a\r\nINFO forged"), "a<U+000D><U+000A>INFO forged");
+        assert_eq!(shown("\u{202e}gnp.\u{1b}[31m\u{e9}"), "<U+202E>gnp.<U+001B>[31m<U+00E9>");
+        assert_eq!(shown(&"x".repeat(200)), "x".repeat(200));
+        assert_eq!(shown(&"\u{e9}".repeat(201)), format!("{}... (402 bytes in all)", "<U+00E9>".repeat(200)));
     }
 }

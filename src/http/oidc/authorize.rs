@@ -24,6 +24,7 @@ use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
 use crate::services::pushed::PushedRequests;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
+use crate::telemetry::name_client;
 
 /// `GET /oauth/authorize`
 pub async fn get(
@@ -85,27 +86,14 @@ impl Endpoint {
             Ok(outcome) => outcome,
             Err(page) => {
                 let trouble = page.as_trouble().filter(|_| !client.denials_on_own_page);
-                let told = trouble.map(|error| {
-                    page.note();
-                    back.error(&error)
-                });
-                return told.ok_or(page);
+                return trouble.map(|error| back.error(&error)).ok_or(page);
             }
         };
         if let Some(Outcome::Code(response)) = with_session {
             return Ok(response);
         }
         if pending.request.prompt == Prompt::None {
-            let error = match with_session {
-                Some(Outcome::Choose(_)) => {
-                    OAuthError::new(OAuthCode::AccountSelectionRequired, "the person has to say which organization")
-                }
-                Some(Outcome::Ask(_)) => {
-                    OAuthError::new(OAuthCode::ConsentRequired, "the person has to be asked what they allow")
-                }
-                _ => OAuthError::new(OAuthCode::LoginRequired, "the person has to sign in"),
-            };
-            return refuse(&client, &back, &error);
+            return refuse(&client, &back, none_is_impossible(with_session.as_ref()));
         }
         let transaction = Transaction::begin(Errand::Authorize(pending), web.clock.now(), &*web.random);
         let mut response = see_other(&match with_session {
@@ -124,14 +112,15 @@ impl Endpoint {
         // From here errors go back to the client.
         let is_exact = |state: &&str| parameters.check_text().is_ok() || !state.contains(char::REPLACEMENT_CHARACTER);
         let state = parameters.one("state").ok().flatten().filter(is_exact);
-        let mode = ResponseMode::check(parameters)
-            .map_err(|error| PageError::client(Some(client), error, "response_mode"))?;
+        let mode = ResponseMode::check(parameters).map_err(|error| {
+            PageError::client(Some(client), "It wants its answer in a form we do not support.", error)
+        })?;
         let checked = check_request(parameters, client, &self.signing, web.issuer.as_str());
         let (request, hinted) = match checked.and_then(|checked| check_way(client).map(|()| checked)) {
             Ok(checked) => checked,
             Err(error) => {
                 let back = Back { redirect: &redirect, client, mode, state, web };
-                return refuse(client, &back, &error).map(Asked::Refused);
+                return refuse(client, &back, error).map(Asked::Refused);
             }
         };
         Ok(Asked::For(Box::new(Pending {
@@ -149,8 +138,8 @@ impl Endpoint {
         let Some(pushed) = self.pushed.take(uri, client).await? else {
             let message = "What it prepared for you was used before, or waited too long. Go back to where you came from \
                            and start again.";
-            let detail = "request_uri is unknown, used, expired or another client's";
-            return Err(PageError::client(Some(client), message, detail));
+            let why = "request_uri is unknown, used, expired or another client's";
+            return Err(PageError::client(Some(client), message, invalid("request_uri", why)));
         };
         Ok(Asked::For(Box::new(Pending {
             client: pushed.client,
@@ -207,7 +196,9 @@ fn hinted(parameters: &Parameters, signing: &SigningKeys, issuer: &str) -> Resul
     let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
     match signing.verify::<Hint>(hint, &expected) {
         Ok(hint) => Ok(Some(hint.sub)),
-        Err(_) => Err(OAuthError::new(OAuthCode::InvalidRequest, "id_token_hint is not an id_token of ours")),
+        Err(why) => {
+            Err(invalid("id_token_hint", "id_token_hint is not an id_token of ours").because(why.to_string()))
+        }
     }
 }
 
@@ -215,23 +206,42 @@ fn hinted(parameters: &Parameters, signing: &SigningKeys, issuer: &str) -> Resul
 fn check_way(client: &Client) -> Result<(), OAuthError> {
     if client.require_par {
         let why = "this client is registered to hand over its requests at the pushed authorization request endpoint";
-        return Err(OAuthError::new(OAuthCode::InvalidRequest, why));
+        return Err(invalid("request_uri", why).because("the client is registered with require_par"));
     }
     Ok(())
+}
+
+/// For the client and the log: a parameter that is missing or wrong.
+fn invalid(parameter: &str, why: &str) -> OAuthError {
+    OAuthError::new(OAuthCode::InvalidRequest, why).about(parameter)
+}
+
+/// What keeps somebody from going on without a page (OIDC Core, section 3.1.2.6).
+fn none_is_impossible(with_session: Option<&Outcome>) -> OAuthError {
+    let (code, why) = match with_session {
+        Some(Outcome::Choose(_)) => {
+            (OAuthCode::AccountSelectionRequired, "prompt is none, and the person has to say which organization")
+        }
+        Some(Outcome::Ask(_)) => {
+            (OAuthCode::ConsentRequired, "prompt is none, and the person has to be asked what they allow")
+        }
+        _ => (OAuthCode::LoginRequired, "prompt is none, and the person has to sign in"),
+    };
+    OAuthError::new(code, why).about("prompt").received("none")
 }
 
 /// The name of a request that was handed over. Any other address counts as a parameter that we do not support.
 fn pushed_uri<'p>(parameters: &'p Parameters, client: &Client) -> Result<Option<&'p str>, PageError> {
     match parameters.one("request_uri") {
         Ok(uri) => Ok(uri.filter(|uri| uri.starts_with(URN))),
-        Err(_) => Err(PageError::client(Some(client), "It named its request twice.", "request_uri is repeated")),
+        Err(twice) => Err(PageError::client(Some(client), "It named its request twice.", twice.into())),
     }
 }
 
 /// An error for the client; on our own page where the client would start over at it, without end.
-fn refuse(client: &Client, back: &Back<'_>, error: &OAuthError) -> Result<Response, PageError> {
+fn refuse(client: &Client, back: &Back<'_>, error: OAuthError) -> Result<Response, PageError> {
     if !client.denials_on_own_page {
-        return Ok(back.error(error));
+        return Ok(back.error(&error));
     }
     let message = format!(
         "We cannot go on with what {} sent us ({}: {}).",
@@ -239,35 +249,49 @@ fn refuse(client: &Client, back: &Back<'_>, error: &OAuthError) -> Result<Respon
         error.code.as_str(),
         error.description
     );
-    Err(PageError::client(Some(client), message, error.to_string()))
+    Err(PageError::client(Some(client), message, error))
 }
 
 fn find_client(parameters: &Parameters, clients: &Clients) -> Result<Arc<Client>, PageError> {
-    let refuse = |message: &str, detail: &str| Err(PageError::client(None, message, detail));
-    match parameters.one("client_id") {
-        Err(_) => refuse("It named itself twice.", "client_id is repeated"),
-        Ok(None) => refuse("It did not say which application it is.", "client_id is missing"),
-        Ok(Some(id)) => match clients.get(id) {
-            Some(client) => Ok(client),
-            None => refuse("It is not registered here.", "client_id is unknown"),
-        },
-    }
+    let refuse = |message: &str, error| PageError::client(None, message, error);
+    let id = match parameters.one("client_id") {
+        Err(twice) => return Err(refuse("It named itself twice.", twice.into())),
+        Ok(None) => {
+            let error = invalid("client_id", "client_id is missing");
+            return Err(refuse("It did not say which application it is.", error));
+        }
+        Ok(Some(id)) => id,
+    };
+    let Some(client) = clients.get(id) else {
+        let error = invalid("client_id", "client_id is unknown").received(id);
+        return Err(refuse("It is not registered here.", error.because("no client of this id is registered")));
+    };
+    name_client(client.id.as_str());
+    Ok(client)
 }
 
 /// Byte for byte, as registered (RFC 9700, section 2.1). The result is the proof that it may be redirected to.
 fn verify_redirect(parameters: &Parameters, client: &Client) -> Result<VerifiedRedirect, PageError> {
-    let refuse = |message: &str, detail: &str| Err(PageError::client(Some(client), message, detail));
-    match parameters.one("redirect_uri") {
-        Err(_) => refuse("It said twice where to send you back.", "redirect_uri is repeated"),
-        Ok(None) => refuse("It did not say where to send you back.", "redirect_uri is missing"),
-        Ok(Some(uri)) => match client.verify_redirect(uri) {
-            Some(redirect) => Ok(redirect),
-            None => refuse(
-                "The address it wants you back at is not one it has registered, so we do not send you there.",
-                "redirect_uri is not registered",
-            ),
-        },
-    }
+    let refuse = |message: &str, error| Err(PageError::client(Some(client), message, error));
+    let uri = match parameters.one("redirect_uri") {
+        Err(twice) => return refuse("It said twice where to send you back.", twice.into()),
+        Ok(None) => {
+            let error = invalid("redirect_uri", "redirect_uri is missing");
+            return refuse("It did not say where to send you back.", error);
+        }
+        Ok(Some(uri)) => uri,
+    };
+    client.verify_redirect(uri).map_or_else(|| refuse(UNREGISTERED, not_registered(client, uri)), Ok)
+}
+
+/// For the person whom a client wants back at an address it has not registered.
+const UNREGISTERED: &str =
+    "The address it wants you back at is not one it has registered, so we do not send you there.";
+
+/// A `redirect_uri` that is not registered, and for the log the registered one that it is nearest to.
+pub(super) fn not_registered(client: &Client, uri: &str) -> OAuthError {
+    let error = invalid("redirect_uri", "redirect_uri is not one of those that are registered");
+    error.received(uri).because(client.why_no_redirect(uri))
 }
 
 /// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3), or as near as a new one can

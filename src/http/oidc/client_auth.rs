@@ -12,11 +12,13 @@ use crate::domain::assertion::{ASSERTION_TYPE, Assertion, AssertionRefused};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, TokenAuth};
 use crate::domain::parameters::Parameters;
+use crate::domain::secret::TokenHash;
 use crate::http::error::OAuthFailure;
 use crate::services::client_assertions::ClientAssertions;
 use crate::services::clients::Clients;
 use crate::services::limits::{Limits, network};
 use crate::store::StoreError;
+use crate::telemetry::name_client;
 
 /// Where clients get tokens: an assertion for it is good at every endpoint for clients (RFC 7523, section 3).
 pub const TOKEN: &str = "/oauth/token";
@@ -43,13 +45,25 @@ pub enum Proof<'f> {
 
 enum Verdict {
     Proven,
-    NotProven,
+    /// Why, for the log: whoever sent it learns only that.
+    NotProven(String),
     /// The secret is right, but was sent in this way.
     OtherMethod(TokenAuth),
 }
 
 /// For a client that used the `Authorization` header (RFC 6749, section 5.2).
 const BASIC: &str = "Basic realm=\"flybridge\"";
+
+impl Proof<'_> {
+    /// Where it stands in the request.
+    fn parameter(&self) -> &'static str {
+        match self {
+            Self::Secrets(_, TokenAuth::ClientSecretBasic) => "Authorization",
+            Self::Secrets(..) => "client_secret",
+            Self::Assertion(_) => "client_assertion",
+        }
+    }
+}
 
 impl ClientAuth {
     /// The client that a request to the endpoint at `path` comes from.
@@ -60,47 +74,63 @@ impl ClientAuth {
         headers: &HeaderMap,
         form: &Parameters,
     ) -> Result<Arc<Client>, OAuthFailure> {
-        let presented = presented(headers, form)?;
+        let presented = presented(headers, form).inspect_err(|_| self.name_claimed(headers, form))?;
         let challenge = headers.contains_key(header::AUTHORIZATION).then_some(BASIC);
-        let refuse = |why: &str| OAuthFailure { challenge, ..OAuthFailure::new(OAuthCode::InvalidClient, why) };
+        let parameter = presented.proof.parameter();
+        let refuse = |why: &str| OAuthFailure { challenge, ..invalid_client(why).about(parameter).into() };
         let bad = || refuse("the client is unknown or did not prove itself");
         let client = self.clients.get(&presented.id);
         let known = client.as_ref().map(|_| presented.id.as_str());
         let bucket = self.limits.of_client(known, &network(address));
-        if let Some(client) = client {
+        let refused = if let Some(client) = client {
+            name_client(client.id.as_str());
             match self.verdict(&client, &presented.proof, path).await? {
                 Verdict::Proven => return Ok(client),
-                Verdict::NotProven => {}
+                Verdict::NotProven(why) => bad().because(why),
                 // Whoever knows the secret may know how to send it. It is no guess, so it is not counted as one.
                 Verdict::OtherMethod(used) => {
                     let (registered, used) = (client.token_auth.as_str(), used.as_str());
-                    tracing::info!(client = %client.id, registered, used, "a client used another method than its own");
                     let why =
                         format!("the secret is right, but this client is registered for {registered}, not {used}");
                     return Err(refuse(&why));
                 }
             }
-        } else if let Proof::Assertion(Err(refused)) = &presented.proof {
-            tracing::info!(reason = %refused, "an assertion does not say which client it is from");
-        }
+        } else {
+            OAuthFailure { error: self.unknown(bad().error, &presented), ..bad() }
+        };
         // Only failures are counted, and a right secret is always right: a busy client is no attack, and nobody keeps
         // one out by guessing.
-        if let Err(wait) = self.limits.attempt_all(&[bucket]).await? {
-            return Err(OAuthFailure { retry_after: Some(wait.rounded_up()), ..bad() });
+        match self.limits.attempt_all(&[bucket]).await? {
+            Ok(()) => Err(refused),
+            Err(wait) => Err(OAuthFailure { retry_after: Some(wait.rounded_up()), ..refused }),
         }
-        Err(bad())
+    }
+
+    /// For the log of a request that is refused before its client proves itself: the client that it says it is from.
+    pub fn name_claimed(&self, headers: &HeaderMap, form: &Parameters) {
+        let basic = headers.get(header::AUTHORIZATION).and_then(|value| read_basic(value.to_str().ok()?));
+        let id = basic.map(|basic| basic.id).or_else(|| form.one("client_id").ok()?.map(str::to_owned));
+        if let Some(client) = id.and_then(|id| self.clients.get(&id)) {
+            name_client(client.id.as_str());
+        }
+    }
+
+    /// Says of `error` which id is unknown, unless what was sent as one is a secret.
+    fn unknown(&self, error: OAuthError, presented: &Presented<'_>) -> OAuthError {
+        if let Proof::Assertion(Err(refused)) = &presented.proof {
+            return error.because(format!("an assertion does not say which client it is from: {refused}"));
+        }
+        let error = error.about("client_id");
+        let hash = TokenHash::of(presented.id.as_bytes());
+        if self.clients.any(|client| client.secrets.iter().any(|secret| secret.hash == hash)) {
+            return error.because("it is the secret of a client; id and secret may have changed places");
+        }
+        error.received(&presented.id).because("no client of this id is registered")
     }
 
     async fn verdict(&self, client: &Client, proof: &Proof<'_>, path: &str) -> Result<Verdict, StoreError> {
         let assertion = match proof {
-            Proof::Secrets(secrets, method) => {
-                let right = secrets.iter().any(|secret| client.knows(secret, self.clients.now()));
-                return Ok(match right {
-                    true if client.token_auth == *method => Verdict::Proven,
-                    true => Verdict::OtherMethod(*method),
-                    false => Verdict::NotProven,
-                });
-            }
+            Proof::Secrets(secrets, method) => return Ok(self.compared(client, secrets, *method)),
             Proof::Assertion(assertion) => assertion,
         };
         let checked = match assertion {
@@ -113,12 +143,30 @@ impl ClientAuth {
         };
         Ok(match checked {
             Ok(()) => Verdict::Proven,
-            Err(refused) => {
-                tracing::info!(client = %client.id, reason = %refused, "an assertion does not prove its client");
-                Verdict::NotProven
-            }
+            Err(refused) => Verdict::NotProven(format!("the assertion does not prove the client: {refused}")),
         })
     }
+
+    fn compared(&self, client: &Client, secrets: &[String], method: TokenAuth) -> Verdict {
+        let now = self.clients.now();
+        if secrets.iter().any(|secret| client.knows(secret, now)) {
+            return if client.token_auth == method { Verdict::Proven } else { Verdict::OtherMethod(method) };
+        }
+        let why = if !client.token_auth.takes_secret() {
+            "the client is registered for private_key_jwt and has no secret"
+        } else if secrets.iter().any(|secret| client.has_retired(secret, now)) {
+            "the secret was replaced, and the time in which both were good is over"
+        } else if secrets.iter().any(|secret| client.knows(secret.trim(), now)) {
+            "the secret would be right without the white space around it"
+        } else {
+            "the secret is not one of this client's"
+        };
+        Verdict::NotProven(why.to_owned())
+    }
+}
+
+fn invalid_client(why: &str) -> OAuthError {
+    OAuthError::new(OAuthCode::InvalidClient, why)
 }
 
 /// What the request holds for it, in one way only (RFC 6749, section 2.3).
@@ -129,18 +177,18 @@ pub fn presented<'f>(headers: &HeaderMap, form: &'f Parameters) -> Result<Presen
     let header = headers.get(header::AUTHORIZATION);
     let signs = assertion != (None, None);
     if usize::from(header.is_some()) + usize::from(secret.is_some()) + usize::from(signs) > 1 {
-        return Err(OAuthFailure::new(OAuthCode::InvalidRequest, "two ways of client authentication at once"));
+        let error = OAuthError::new(OAuthCode::InvalidRequest, "two ways of client authentication at once");
+        let second = if signs { "client_assertion" } else { "client_secret" };
+        return Err(error.about(second).into());
     }
     if let Some(value) = header {
         let basic = value.to_str().ok().and_then(read_basic).ok_or_else(|| OAuthFailure {
             challenge: Some(BASIC),
-            ..OAuthFailure::new(OAuthCode::InvalidClient, "the Authorization header is not Basic as in RFC 6749")
+            ..invalid_client("the Authorization header is not Basic as in RFC 6749").about("Authorization").into()
         })?;
         if id.is_some_and(|id| id != basic.id) {
-            return Err(OAuthFailure::new(
-                OAuthCode::InvalidRequest,
-                "client_id differs from the Authorization header",
-            ));
+            let why = "client_id differs from the Authorization header";
+            return Err(OAuthError::new(OAuthCode::InvalidRequest, why).about("client_id").into());
         }
         return Ok(basic);
     }
@@ -152,7 +200,8 @@ pub fn presented<'f>(headers: &HeaderMap, form: &'f Parameters) -> Result<Presen
             let proof = Proof::Secrets(vec![secret.to_owned()], TokenAuth::ClientSecretPost);
             Ok(Presented { id: id.to_owned(), proof })
         }
-        _ => Err(OAuthError::new(OAuthCode::InvalidClient, "client_id and client_secret are missing").into()),
+        (Some(_), None) => Err(invalid_client("the client did not prove itself").about("client_secret").into()),
+        (None, _) => Err(invalid_client("client_id is missing").about("client_id").into()),
     }
 }
 
@@ -163,10 +212,12 @@ fn signed<'f>(
 ) -> Result<Presented<'f>, OAuthFailure> {
     let (Some(text), Some(kind)) = (assertion, kind) else {
         let why = "client_assertion and client_assertion_type belong together";
-        return Err(OAuthFailure::new(OAuthCode::InvalidRequest, why));
+        let absent = if assertion.is_none() { "client_assertion" } else { "client_assertion_type" };
+        return Err(OAuthError::new(OAuthCode::InvalidRequest, why).about(absent).into());
     };
     if kind != ASSERTION_TYPE {
-        return Err(OAuthFailure::new(OAuthCode::InvalidClient, "client_assertion_type is not supported"));
+        let error = invalid_client("client_assertion_type is not supported").about("client_assertion_type");
+        return Err(error.because(format!("the one there is: {ASSERTION_TYPE}")).into());
     }
     let assertion = Assertion::parse(text).map(Box::new);
     let id = id.or_else(|| assertion.as_ref().ok()?.subject()).unwrap_or_default().to_owned();

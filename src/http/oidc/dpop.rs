@@ -57,6 +57,6 @@ pub(super) fn token_type(key: Option<Thumbprint>) -> &'static str {
 
 impl From<ProofRefused> for OAuthFailure {
     fn from(refused: ProofRefused) -> Self {
-        Self::new(OAuthCode::InvalidDpopProof, &refused.to_string())
+        Self::new(OAuthCode::InvalidDpopProof, &refused.to_string()).about("DPoP")
     }
 }

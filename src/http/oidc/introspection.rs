@@ -52,7 +52,7 @@ pub async fn post(
 ) -> Result<Response, OAuthFailure> {
     let (client, form) = endpoint.form("/oauth/introspect", &visitor, &headers, (query.as_deref(), &body)).await?;
     // A hint about the kind is not needed: the token says it (RFC 7662, section 2.1).
-    let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
+    let token = form.one("token")?.ok_or_else(|| missing("token is missing").about("token"))?;
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     if let Some(active) = endpoint.grants.introspect(&client, token).await? {
         return Ok((no_store, Json(answer(&web, &client, &active))).into_response());

@@ -11,9 +11,10 @@ use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
 
 use super::redirect::{see_other, to_client};
+use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::{ClientId, SessionId, UserId};
-use crate::domain::parameters::Parameters;
+use crate::domain::parameters::{Parameters, Repeated};
 use crate::http::error::PageError;
 use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
@@ -23,6 +24,7 @@ use crate::services::clients::Clients;
 use crate::services::sessions::Current;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 use crate::services::vault::Purpose;
+use crate::telemetry::name_client;
 
 const SEAL: &str = "logout";
 
@@ -59,15 +61,19 @@ pub async fn post(
     RawForm(body): RawForm,
 ) -> Result<Response, PageError> {
     let text = std::str::from_utf8(&body).ok();
-    let no_text = || refused(None, "What it sent is not text.", "the body is not UTF-8");
-    let query = text.and_then(Parameters::as_query).ok_or_else(no_text)?;
+    let Some(query) = text.and_then(Parameters::as_query) else {
+        let form = Parameters::parse(&String::from_utf8_lossy(&body));
+        let error = form.check_text().err().unwrap_or_else(|| invalid("body", "the body is not UTF-8"));
+        return Err(refused(None, NO_TEXT, error));
+    };
     let address = format!("/oauth/logout?{query}");
     if visitor.is_known() {
         return endpoint.sign_out(&visitor, &query).await;
     }
     if address.len() > endpoint.web.limits.max_url {
         // Without the cookies nobody can be signed out, and nothing must look as if somebody had been.
-        return Err(refused(None, "What it sent is too long.", "the parameters are too long for an address"));
+        let error = invalid("body", "the parameters are too long for an address");
+        return Err(refused(None, "What it sent is too long.", error));
     }
     Ok(see_other(&address))
 }
@@ -120,22 +126,24 @@ impl Asked {
         clients: &Clients,
         signing: &SigningKeys,
     ) -> Result<Self, PageError> {
-        let repeated = || refused(None, "It said something twice.", "a parameter is repeated");
-        parameters.check_text().map_err(|error| refused(None, "What it sent is not text.", &error.description))?;
-        parameters.check_once_each().map_err(|_| repeated())?;
-        let one = |name| parameters.one(name).map_err(|_| repeated());
-        let hint = one("id_token_hint")?.map(|text| read_hint(text, web, signing)).transpose()?;
+        // Whose fault it is, whatever else is wrong.
+        let named = parameters.one("client_id").ok().flatten().and_then(|id| clients.get(id));
+        let named = named.as_deref();
+        if let Some(client) = named {
+            name_client(client.id.as_str());
+        }
+        parameters.check_text().map_err(|error| refused(named, NO_TEXT, error))?;
+        parameters.check_once_each().map_err(|twice| repeated(named, twice))?;
+        let one = |name| parameters.one(name).map_err(|twice| repeated(named, twice));
+        let hint = one("id_token_hint")?.map(|text| read_hint(text, web, signing, named)).transpose()?;
         let client = find_client(one("client_id")?, hint.as_ref(), clients)?;
         let redirect = match (one("post_logout_redirect_uri")?, &client) {
             (None, _) => None,
-            (Some(uri), Some(client)) => Some(client.verify_post_logout(uri).ok_or_else(|| {
-                let message =
-                    "The address it wants you back at is not one it has registered, so we do not send you there.";
-                refused(Some(client), message, "post_logout_redirect_uri is not registered")
-            })?),
+            (Some(uri), Some(client)) => Some(verify_post_logout(uri, client)?),
             (Some(_), None) => {
                 let message = "It did not say which application it is, so we cannot send you back.";
-                return Err(refused(None, message, "post_logout_redirect_uri without id_token_hint or client_id"));
+                let why = "post_logout_redirect_uri without id_token_hint or client_id";
+                return Err(refused(None, message, invalid("client_id", why)));
             }
         };
         let state = one("state")?.map(str::to_owned);
@@ -192,12 +200,12 @@ fn leave(client: &Client, redirect: &VerifiedRedirect, state: Option<&str>) -> R
     to_client(client, url.as_str())
 }
 
-fn read_hint(text: &str, web: &Web, signing: &SigningKeys) -> Result<Hint, PageError> {
+fn read_hint(text: &str, web: &Web, signing: &SigningKeys, named: Option<&Client>) -> Result<Hint, PageError> {
     let issuer = web.issuer.as_str();
     let expected = Expected { typ: "JWT", issuer, audience: None, expiry: Expiry::Ignored };
-    signing.verify::<Hint>(text, &expected).map_err(|error| {
-        let message = "It showed us a sign-in that we did not give out.";
-        refused(None, message, &format!("id_token_hint: {error}"))
+    signing.verify::<Hint>(text, &expected).map_err(|why| {
+        let error = invalid("id_token_hint", "id_token_hint is not an id_token of ours").because(why.to_string());
+        refused(named, "It showed us a sign-in that we did not give out.", error)
     })
 }
 
@@ -211,17 +219,42 @@ fn find_client(
     if let (Some(named), Some(hinted)) = (named, hinted)
         && named != hinted
     {
-        let message = "It showed us a sign-in at another application.";
-        return Err(refused(None, message, "client_id is not the audience of id_token_hint"));
+        let error = invalid("client_id", "client_id is not the audience of id_token_hint").received(named);
+        let client = clients.get(named);
+        return Err(refused(client.as_deref(), "It showed us a sign-in at another application.", error));
     }
     let Some(id) = named.or(hinted) else { return Ok(None) };
-    match clients.get(id) {
-        Some(client) => Ok(Some(client)),
-        None => Err(refused(None, "It is not registered here.", "client_id is unknown")),
+    let Some(client) = clients.get(id) else {
+        let parameter = if named.is_some() { "client_id" } else { "id_token_hint" };
+        let error = invalid(parameter, "the client is unknown").received(id);
+        return Err(refused(None, "It is not registered here.", error.because("no client of this id is registered")));
+    };
+    if named.is_none() {
+        name_client(client.id.as_str());
     }
+    Ok(Some(client))
 }
 
-fn refused(client: Option<&Client>, message: &str, detail: &str) -> PageError {
-    PageError::client(client, format!("{message} You are not signed out."), detail)
+fn verify_post_logout(uri: &str, client: &Client) -> Result<VerifiedRedirect, PageError> {
+    client.verify_post_logout(uri).ok_or_else(|| {
+        let message = "The address it wants you back at is not one it has registered, so we do not send you there.";
+        let error = invalid("post_logout_redirect_uri", "post_logout_redirect_uri is not registered");
+        refused(Some(client), message, error.received(uri).because(client.why_no_post_logout(uri)))
+    })
+}
+
+/// For the person.
+const NO_TEXT: &str = "What it sent is not text.";
+
+fn invalid(parameter: &str, why: &str) -> OAuthError {
+    OAuthError::new(OAuthCode::InvalidRequest, why).about(parameter)
+}
+
+fn repeated(client: Option<&Client>, twice: Repeated) -> PageError {
+    refused(client, "It said something twice.", twice.into())
+}
+
+fn refused(client: Option<&Client>, message: &str, error: OAuthError) -> PageError {
+    PageError::client(client, format!("{message} You are not signed out."), error)
         .action("Sign out here", "/sign-out")
 }

@@ -8,9 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::authorize::check_request;
+use super::authorize::{check_request, not_registered};
 use super::token::{TokenEndpoint, missing};
-use crate::domain::authorize::{OAuthCode, ResponseMode};
+use crate::domain::authorize::ResponseMode;
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::client_keys::Thumbprint;
 use crate::domain::parameters::Parameters;
@@ -42,10 +42,10 @@ pub async fn post(
     let (client, form) = endpoint.form(PATH, &visitor, &headers, (query.as_deref(), &body)).await?;
     // RFC 9126, section 2.1: the one parameter of an authorization request that must not be there.
     if form.one("request_uri")?.is_some() {
-        return Err(missing("request_uri does not belong into a request that is handed over"));
+        return Err(missing("request_uri does not belong into a request that is handed over").about("request_uri"));
     }
     let redirect = verify_redirect(&form, &client)?;
-    ResponseMode::check(&form).map_err(|_| missing("response_mode is not supported"))?;
+    ResponseMode::check(&form)?;
     let (mut request, hinted) = check_request(&form, &client, &endpoint.signing, web.issuer.as_str())?;
     request.dpop_jkt = key_of_code(request.dpop_jkt, endpoint.dpop.of_client(&headers, PATH).await?)?;
     let pushed = PushedRequest {
@@ -57,7 +57,10 @@ pub async fn post(
         hinted,
     };
     if serde_json::to_vec(&pushed).map_or(true, |json| json.len() > LONGEST) {
-        let too_long = OAuthFailure::new(OAuthCode::InvalidRequest, "the request is too long to be kept");
+        let bytes = pushed.state.as_ref().map_or(0, String::len);
+        let too_long = missing("the request is too long to be kept").about("state");
+        let too_long =
+            too_long.because(format!("it has {bytes} bytes, and nothing else is without a bound of its own"));
         return Err(OAuthFailure { status: StatusCode::PAYLOAD_TOO_LARGE, ..too_long });
     }
     let answer = Answer { request_uri: endpoint.pushed.keep(&pushed).await?, expires_in: LIFETIME.as_secs() };
@@ -71,13 +74,15 @@ fn key_of_code(
     possession: Option<Possession>,
 ) -> Result<Option<Thumbprint>, OAuthFailure> {
     match (named, possession.map(Possession::key)) {
-        (Some(named), Some(shown)) if named != shown => Err(missing("dpop_jkt is not the key of the DPoP proof")),
+        (Some(named), Some(shown)) if named != shown => {
+            Err(missing("dpop_jkt is not the key of the DPoP proof").about("dpop_jkt"))
+        }
         (named, shown) => Ok(named.or(shown)),
     }
 }
 
 /// The same as at the authorization endpoint: who has proven itself gets no address that it did not register.
 fn verify_redirect(form: &Parameters, client: &Client) -> Result<VerifiedRedirect, OAuthFailure> {
-    let uri = form.one("redirect_uri")?.ok_or_else(|| missing("redirect_uri is missing"))?;
-    client.verify_redirect(uri).ok_or_else(|| missing("redirect_uri is not one of those that are registered"))
+    let uri = form.one("redirect_uri")?.ok_or_else(|| missing("redirect_uri is missing").about("redirect_uri"))?;
+    client.verify_redirect(uri).ok_or_else(|| not_registered(client, uri).into())
 }

@@ -6,6 +6,7 @@ use url::Url;
 
 use crate::domain::authorize::{OAuthError, ResponseMode};
 use crate::domain::client::{Client, VerifiedRedirect};
+use crate::http::error::line::{Line, Way};
 use crate::http::pages::Page;
 use crate::http::pages::form_post::FormPostPage;
 use crate::http::security_headers::OnlyFormTarget;
@@ -28,7 +29,7 @@ impl Back<'_> {
 
     #[must_use]
     pub fn error(&self, error: &OAuthError) -> Response {
-        tracing::info!(code = error.code.as_str(), description = error.description, "sent an error to the client");
+        Line::of(Way::Redirect, error).write();
         self.send(&[("error", error.code.as_str()), ("error_description", &error.description)])
     }
 

@@ -18,7 +18,7 @@ pub async fn post(
     body: String,
 ) -> Result<StatusCode, OAuthFailure> {
     let (client, form) = endpoint.form("/oauth/revoke", &visitor, &headers, (query.as_deref(), &body)).await?;
-    let token = form.one("token")?.ok_or_else(|| missing("token is missing"))?;
+    let token = form.one("token")?.ok_or_else(|| missing("token is missing").about("token"))?;
     endpoint.grants.give_back(&client, token).await?;
     Ok(StatusCode::OK)
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::client_auth::{ClientAuth, TOKEN};
 use super::dpop::{Dpop, token_type};
 use super::userinfo::person_claims;
-use crate::domain::authorize::{OAuthCode, Scope, ScopeValue};
+use crate::domain::authorize::{OAuthCode, OAuthError, Scope, ScopeValue};
 use crate::domain::claims::{IdToken, acr};
 use crate::domain::client::{AccessTokenFormat, Client};
 use crate::domain::machine::MachineToken;
@@ -78,14 +78,16 @@ pub async fn post(
     let issued = match form.one("grant_type")? {
         Some("authorization_code") => {
             endpoint.check_key(&web, &client)?;
-            let code = form.one("code")?.ok_or_else(|| missing("code is missing"))?;
+            let code = form.one("code")?.ok_or_else(|| missing("code is missing").about("code"))?;
             let redirect_uri = form.one("redirect_uri")?;
             let sent = Redemption { code, redirect_uri, code_verifier: form.one("code_verifier")?, possession };
             endpoint.grants.redeem(&client, sent).await?
         }
         Some("refresh_token") => {
             endpoint.check_key(&web, &client)?;
-            let token = form.one("refresh_token")?.ok_or_else(|| missing("refresh_token is missing"))?;
+            let token = form
+                .one("refresh_token")?
+                .ok_or_else(|| missing("refresh_token is missing").about("refresh_token"))?;
             endpoint.grants.refresh(&client, token, form.one("scope")?, possession).await?
         }
         Some("client_credentials") => {
@@ -93,8 +95,11 @@ pub async fn post(
             let (access_token, kept) = endpoint.grants.issue_machine_token(&client, scope, possession).await?;
             return Ok(own(&web, access_token, &kept));
         }
-        Some(_) => return Err(OAuthFailure::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported")),
-        None => return Err(missing("grant_type is missing")),
+        Some(other) => {
+            let error = OAuthError::new(OAuthCode::UnsupportedGrantType, "grant_type is not supported");
+            return Err(error.about("grant_type").received(other).into());
+        }
+        None => return Err(missing("grant_type is missing").about("grant_type")),
     };
     endpoint.answer(&web, &client, issued)
 }
@@ -107,10 +112,10 @@ pub(super) fn missing(what: &str) -> OAuthFailure {
 fn check_carrier(headers: &HeaderMap, query: Option<&str>) -> Result<(), OAuthFailure> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     if kind.split(';').next().unwrap_or_default().trim() != "application/x-www-form-urlencoded" {
-        return Err(missing("the content type must be application/x-www-form-urlencoded"));
+        return Err(missing("the content type must be application/x-www-form-urlencoded").about("Content-Type"));
     }
     if query.is_some_and(|query| !query.is_empty()) {
-        return Err(missing("parameters belong into the body, not into the URL"));
+        return Err(missing("parameters belong into the body, not into the URL").about("query"));
     }
     Ok(())
 }
@@ -124,9 +129,9 @@ impl TokenEndpoint {
         headers: &HeaderMap,
         (query, body): (Option<&str>, &str),
     ) -> Result<(Arc<Client>, Parameters), OAuthFailure> {
-        check_carrier(headers, query)?;
         let form = Parameters::parse(body);
-        form.check_once_each()?;
+        let checked = check_carrier(headers, query).and_then(|()| Ok(form.check_once_each()?));
+        checked.inspect_err(|_| self.auth.name_claimed(headers, &form))?;
         let client = self.auth.authenticate(path, &visitor.address, headers, &form).await?;
         Ok((client, form))
     }
@@ -151,8 +156,8 @@ impl TokenEndpoint {
         if nothing_to_sign || key() {
             return Ok(());
         }
-        tracing::error!(algorithm = algorithm.name(), "there is no key to sign tokens with");
-        Err(OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed"))
+        let failure = OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed");
+        Err(failure.because(format!("there is no key to sign tokens with for {}", algorithm.name())))
     }
 
     fn answer(&self, web: &Web, client: &Client, issued: Issued) -> Result<Response, OAuthFailure> {
@@ -226,8 +231,7 @@ fn whole_seconds(left: Duration) -> u64 {
 }
 
 fn unsigned(error: &SigningError) -> OAuthFailure {
-    tracing::error!(%error, "tokens could not be signed");
-    OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed")
+    OAuthFailure::new(OAuthCode::ServerError, "the tokens could not be signed").because(error.to_string())
 }
 
 /// Left half of the SHA-256 (OIDC Core, section 3.1.3.6); both algorithms we sign with use that hash.

@@ -19,7 +19,8 @@ use crate::domain::requested_claims::ClaimName;
 use crate::domain::user::User;
 use crate::http::error::OAuthFailure;
 use crate::services::access::Judged;
-use crate::services::grants::{Authenticated, Grants, Opened};
+use crate::services::grants::{Authenticated, Grants, Opened, form_of};
+use crate::telemetry::name_client;
 
 const PATH: &str = "/oauth/userinfo";
 
@@ -146,7 +147,8 @@ impl Refusal {
             Scheme::Bearer => self.to_bearer(),
             Scheme::Dpop => self.to_holder(),
         };
-        let failure = OAuthFailure { challenge: Some(challenge), ..self.error(scheme).into() };
+        let failure =
+            OAuthFailure { challenge: Some(challenge), ..self.error(scheme).about(self.parameter()).into() };
         match self {
             Self::Missing | Self::Proof(_) => OAuthFailure { status: StatusCode::UNAUTHORIZED, ..failure },
             _ => failure,
@@ -177,6 +179,14 @@ impl Refusal {
             }
         };
         OAuthError::new(code, description)
+    }
+
+    /// For the log: where a developer of the client looks first.
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Proof(refused) if refused != ProofRefused::OtherKey => "DPoP",
+            _ => "access_token",
+        }
     }
 
     fn to_bearer(self) -> &'static str {
@@ -212,10 +222,16 @@ pub async fn authenticate(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Resu
     let (scheme, token) = presented(sent).map_err(|refusal| refusal.to(Scheme::Bearer))?;
     let person = grants.authenticate(token).await?;
     let key = match &person {
-        Some(authenticated) => authenticated.token.key,
+        Some(authenticated) => {
+            name_client(authenticated.grant.client.as_str());
+            authenticated.token.key
+        }
         None => match grants.machine_token(token).await? {
-            Some(own) => own.key,
-            None => return Err(Refusal::Invalid.to(scheme)),
+            Some(own) => {
+                name_client(own.client.as_str());
+                own.key
+            }
+            None => return Err(Refusal::Invalid.to(scheme).because(why_invalid(token))),
         },
     };
     if scheme != Scheme::of(key) {
@@ -244,4 +260,13 @@ fn presented<'r>(sent: &Sent<'r>) -> Result<(Scheme, &'r str), Refusal> {
         }
         (Some(_), _, _) => Err(Refusal::Twice),
     }
+}
+
+/// For the log: the token itself must not stand there.
+fn why_invalid(token: &str) -> String {
+    if token.is_empty() {
+        return "the Authorization header holds neither a Bearer token nor one for DPoP".to_owned();
+    }
+    let form = form_of(token);
+    format!("what was sent {form}; it was never an access token, has expired, or its sign-in no longer counts")
 }

@@ -79,13 +79,12 @@ impl Finish {
     /// The person may not go on, and it is not because the organization left Fly.io.
     fn denied(&self, web: &Web, transaction: &Transaction, judged: &[Judged]) -> Result<Response, PageError> {
         let Explained { title, message, by_fly } = explain(judged, transaction.organization().is_some());
-        if let Some(response) =
-            self.tell(web, transaction, &OAuthError::new(OAuthCode::AccessDenied, "the person may not enter"))
-        {
+        let error = OAuthError::new(OAuthCode::AccessDenied, "the person may not enter").because(title);
+        if let Some(response) = self.tell(web, transaction, &error) {
             return Ok(response);
         }
         let query = transaction.query();
-        let page = PageError::new(StatusCode::FORBIDDEN, title, message);
+        let page = PageError::new(StatusCode::FORBIDDEN, title, message).error(error);
         let another = format!("/sign-in{query}&all=1");
         Err(if by_fly {
             // A link would set a password, which opens nothing here.
@@ -139,7 +138,9 @@ pub(super) fn check_email(client: &Client, current: &Current, tx_query: &str) ->
 
 /// Somebody else has signed in than the client asks for (OIDC Core, sections 3.1.2.1 and 3.1.2.2).
 pub(super) fn other_person(back: &Back<'_>, tx_query: &str) -> Result<Response, PageError> {
-    let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one asked for");
+    let error = OAuthError::new(OAuthCode::LoginRequired, "another person signed in than the one asked for")
+        .about("id_token_hint")
+        .because("an id_token_hint, or claims with a value for sub, names somebody else");
     if !back.client.denials_on_own_page {
         return Ok(back.error(&error));
     }
@@ -149,7 +150,7 @@ pub(super) fn other_person(back: &Back<'_>, tx_query: &str) -> Result<Response, 
         back.client.name
     );
     Err(PageError::new(StatusCode::FORBIDDEN, "Somebody else was asked for", message)
-        .detail(error.to_string())
+        .error(error)
         .action("Sign in as somebody else", format!("/sign-in{tx_query}&all=1")))
 }
 
@@ -161,18 +162,20 @@ pub(super) fn other_method(
     wanted: Option<LoginMethod>,
     tx_query: &str,
 ) -> Result<Response, PageError> {
-    let error = OAuthError::new(OAuthCode::AccessDenied, "the person did not sign in in a way that is asked for");
+    let error = OAuthError::new(OAuthCode::AccessDenied, "the person did not sign in in a way that is asked for")
+        .about("claims")
+        .because("it makes an acr essential that this sign-in does not have");
     let client = back.client;
     if !client.denials_on_own_page {
         return Ok(back.error(&error));
     }
     let Some(wanted) = wanted.map(LoginMethod::words) else {
         let message = "It insists on a way of signing in that we do not have.";
-        return Err(PageError::client(Some(client), message, error.to_string()));
+        return Err(PageError::client(Some(client), message, error));
     };
     let message = format!("You signed in with {}, and {} insists on {wanted}.", method.words(), client.name);
     Err(PageError::new(StatusCode::FORBIDDEN, "Another way of signing in is asked for", message)
-        .detail(error.to_string())
+        .error(error)
         .action(&format!("Sign in with {wanted}"), format!("/sign-in{tx_query}&all=1")))
 }
 

@@ -203,7 +203,6 @@ fn page(
 /// person said no to this, and takes that back where they see it.
 fn deny(web: &Web, finish: &Finish, transaction: &Transaction) -> Result<Response, PageError> {
     let Some(client) = finish.client_of(transaction) else { return Err(PageError::stale_transaction()) };
-    tracing::info!(client = %client.id, "a person did not allow an application what it asked for");
     let error = OAuthError::new(OAuthCode::AccessDenied, "the person did not allow it");
     if let Some(response) = finish.tell(web, transaction, &error) {
         return Ok(response);
@@ -211,7 +210,7 @@ fn deny(web: &Web, finish: &Finish, transaction: &Transaction) -> Result<Respons
     let name = &client.name;
     let message = format!("So we told {name} nothing this time. If that was a slip, look at it again.");
     let page = PageError::new(StatusCode::FORBIDDEN, &format!("You did not allow {name}"), message)
-        .detail(error.to_string())
+        .error(error)
         .action("Look at it again", path(transaction));
     Err(match &client.home {
         Some(home) => page.action(&format!("Back to {name}"), home.as_str()),

@@ -219,10 +219,7 @@ impl Finish {
         page: PageError,
     ) -> Result<Response, PageError> {
         match page.as_trouble().and_then(|error| self.tell(web, transaction, &error)) {
-            Some(told) => {
-                page.note();
-                Ok(told)
-            }
+            Some(told) => Ok(told),
             None => Err(page),
         }
     }

@@ -3,13 +3,14 @@
 
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
 use super::finish::Choice;
 use crate::clock::Timestamp;
 use crate::domain::access::Proof;
-use crate::domain::authorize::{AuthorizationRequest, Prompt};
+use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prompt};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::{ClientId, UserId, random_text};
 use crate::domain::organization::LoginMethod;
@@ -18,6 +19,7 @@ use crate::http::oidc::redirect::Back;
 use crate::http::web::{Visitor, Web};
 use crate::random::Random;
 use crate::services::vault::Purpose;
+use crate::telemetry::name_client;
 
 const PREFIX: &str = "fb_tx_";
 
@@ -191,8 +193,7 @@ impl<'a> Transactions<'a> {
         let context = context(&transaction.id);
         let sealed = self.web.vault.seal_text(Purpose::CookieSeal, &context, &plain, &*self.web.random);
         if sealed.len() > 3_800 {
-            let message = "Its request is too long for us to keep while you sign in.";
-            return Err(PageError::client(None, message, "the sealed request does not fit a cookie"));
+            return Err(too_long(transaction));
         }
         self.web.cookies().set(&name(&transaction.id), &sealed, Some(LIFETIME)).apply(response);
         self.tidy(transaction, visitor, response);
@@ -221,7 +222,11 @@ impl<'a> Transactions<'a> {
             return None;
         }
         let sealed = visitor.cookies.one(&self.web.cookies().name(&name(id)))?;
-        self.open(id, sealed)
+        let found = self.open(id, sealed)?;
+        if let Some(pending) = found.pending() {
+            name_client(pending.client.as_str());
+        }
+        Some(found)
     }
 
     fn all(&self, visitor: &Visitor) -> Vec<Transaction> {
@@ -235,6 +240,19 @@ impl<'a> Transactions<'a> {
         let transaction: Transaction = serde_json::from_slice(plain.expose()).ok()?;
         (transaction.id == id && !transaction.is_over(self.web.clock.now())).then_some(transaction)
     }
+}
+
+/// Of all that travels along, only `state` has no bound of its own.
+fn too_long(transaction: &Transaction) -> PageError {
+    let Some(pending) = transaction.pending() else {
+        let message = "The address that you asked for is longer than any of ours. Nothing has changed. Start again.";
+        return PageError::new(StatusCode::URI_TOO_LONG, "This address is too long", message)
+            .action("Start again", "/sign-in");
+    };
+    let bytes = pending.state.as_ref().map_or(0, String::len);
+    let error = OAuthError::new(OAuthCode::InvalidRequest, "the request is too long to be kept").about("state");
+    let message = "Its request is too long for us to keep while you sign in.";
+    PageError::client(None, message, error.because(format!("it has {bytes} bytes, and the cookie is full")))
 }
 
 /// Stands for a cookie that does not open any more, so that it is the first to go.

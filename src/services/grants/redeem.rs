@@ -4,9 +4,9 @@ use aws_lc_rs::{constant_time, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::{GrantError, Grants, Issued, Opened};
+use super::{GrantError, Grants, Issued, Opened, form_of, no_longer_counts};
 use crate::clock::Timestamp;
-use crate::domain::authorize::{OAuthCode, OAuthError, ScopeValue};
+use crate::domain::authorize::{OAuthCode, OAuthError, Received, ScopeValue};
 use crate::domain::client::Client;
 use crate::domain::grant::{Code, Grant, Refresh};
 use crate::domain::ids::GrantId;
@@ -28,13 +28,18 @@ pub struct Redemption<'a> {
 impl Grants {
     /// Uses up a code and gives tokens for it. Exactly one of many callers wins.
     pub async fn redeem(&self, client: &Client, sent: Redemption<'_>) -> Result<Issued, GrantError> {
-        let unknown = || GrantError::invalid("the code is unknown, was used or has expired");
-        let code = Token::parse(TokenKind::AuthorizationCode, sent.code).ok_or_else(unknown)?;
+        let unknown = || GrantError::invalid("code", "the code is unknown, was used or has expired");
+        let no_code = || unknown().because(format!("what was sent {}", form_of(sent.code)));
+        let code = Token::parse(TokenKind::AuthorizationCode, sent.code).ok_or_else(no_code)?;
         let id: GrantId = code.locator().parse().map_err(|_| unknown())?;
+        let gone = || unknown().because("there is nothing of it any more, or never was");
         let (grant, along) = self.ahead.read(&self.store, &keys::grant(&id)).await?;
-        let grant = grant.ok_or_else(unknown)?;
-        if grant.value.client != client.id || grant.value.code.hash != code.hash() {
-            return Err(unknown());
+        let grant = grant.ok_or_else(gone)?;
+        if grant.value.client != client.id {
+            return Err(unknown().because(format!("it was issued to the client {}", grant.value.client)));
+        }
+        if grant.value.code.hash != code.hash() {
+            return Err(unknown().because("its last part was changed"));
         }
         check_redirect(client, &grant.value, sent.redirect_uri)?;
         check_verifier(&grant.value, sent.code_verifier)?;
@@ -42,12 +47,12 @@ impl Grants {
         if grant.value.code.used {
             // Somebody has the code who should not: what the first use gave ends too (RFC 6749, section 4.1.2).
             self.revoke(&grant).await?;
-            return Err(GrantError::invalid("the code was used before; what it gave is revoked"));
+            return Err(GrantError::invalid("code", "the code was used before; what it gave is revoked"));
         }
         check_age(&grant.value, self.store.now())?;
         let Ok(opened) = self.opened(&grant.value, along).await? else {
             self.revoke(&grant).await?;
-            return Err(GrantError::invalid("the sign-in no longer counts; sign in again"));
+            return Err(no_longer_counts("code"));
         };
         self.consume(client, grant, opened, sent.possession).await
     }
@@ -84,7 +89,7 @@ impl Grants {
             }),
             Outcome::Conflict => {
                 self.end_if_used(&entry.value.id).await?;
-                Err(GrantError::invalid("the code is being used by somebody else"))
+                Err(GrantError::invalid("code", "the code is being used by somebody else"))
             }
         }
     }
@@ -102,11 +107,21 @@ impl Grants {
 fn check_redirect(client: &Client, grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
     match sent {
         Some(sent) if sent == grant.redirect_uri && client.verify_redirect(sent).is_none() => {
-            Err(GrantError::invalid("redirect_uri is no longer registered for this client; sign in again"))
+            Err(GrantError::invalid(
+                "redirect_uri",
+                "redirect_uri is no longer registered for this client; sign in again",
+            ))
         }
         Some(sent) if sent == grant.redirect_uri => Ok(()),
-        Some(_) => Err(GrantError::invalid("redirect_uri is not the one of the authorization request")),
-        None => Err(OAuthError::new(OAuthCode::InvalidRequest, "redirect_uri is missing").into()),
+        Some(sent) => {
+            let why = "redirect_uri is not the one of the authorization request";
+            let error = OAuthError::new(OAuthCode::InvalidGrant, why).about("redirect_uri").received(sent);
+            let first = Received::of(&grant.redirect_uri);
+            Err(error.because(format!("the authorization request had {}", first.as_str())).into())
+        }
+        None => {
+            Err(OAuthError::new(OAuthCode::InvalidRequest, "redirect_uri is missing").about("redirect_uri").into())
+        }
     }
 }
 
@@ -114,14 +129,23 @@ fn check_verifier(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
     match (&grant.code_challenge, sent) {
         (None, None) => Ok(()),
         (None, Some(_)) => {
-            Err(OAuthError::new(OAuthCode::InvalidRequest, "code_verifier without code_challenge").into())
+            let error = OAuthError::new(OAuthCode::InvalidRequest, "code_verifier without code_challenge");
+            Err(error.about("code_verifier").because("the authorization request had no code_challenge").into())
         }
-        (Some(_), None) => Err(GrantError::invalid("code_verifier is missing")),
+        (Some(_), None) => Err(GrantError::invalid("code_verifier", "code_verifier is missing")),
         (Some(challenge), Some(verifier)) => {
             let digest = URL_SAFE_NO_PAD.encode(digest::digest(&digest::SHA256, verifier.as_bytes()));
             let equal = constant_time::verify_slices_are_equal(digest.as_bytes(), challenge.as_bytes()).is_ok();
             let length = (43..=128).contains(&verifier.len());
-            if equal && length { Ok(()) } else { Err(GrantError::invalid("code_verifier does not fit")) }
+            if equal && length {
+                return Ok(());
+            }
+            let refused = GrantError::invalid("code_verifier", "code_verifier does not fit");
+            Err(refused.because(if equal {
+                format!("it has {} bytes, and 43 to 128 are allowed", verifier.len())
+            } else {
+                "its SHA-256 is not the code_challenge of the authorization request".to_owned()
+            }))
         }
     }
 }
@@ -130,14 +154,16 @@ fn check_verifier(grant: &Grant, sent: Option<&str>) -> Result<(), GrantError> {
 fn check_key(grant: &Grant, possession: Option<Possession>) -> Result<(), GrantError> {
     match (grant.dpop_jkt, possession) {
         (Some(wanted), Some(possession)) if possession.key() == wanted => Ok(()),
-        (Some(_), Some(_)) => Err(GrantError::invalid("the DPoP proof is of another key than dpop_jkt named")),
+        (Some(_), Some(_)) => {
+            Err(GrantError::invalid("DPoP", "the DPoP proof is of another key than dpop_jkt named"))
+        }
         (Some(_), None) => {
-            Err(GrantError::invalid("the code was asked for with dpop_jkt, and there is no DPoP proof"))
+            Err(GrantError::invalid("DPoP", "the code was asked for with dpop_jkt, and there is no DPoP proof"))
         }
         (None, _) => Ok(()),
     }
 }
 
 fn check_age(grant: &Grant, now: Timestamp) -> Result<(), GrantError> {
-    if now < grant.code.expires_at { Ok(()) } else { Err(GrantError::invalid("the code has expired")) }
+    if now < grant.code.expires_at { Ok(()) } else { Err(GrantError::invalid("code", "the code has expired")) }
 }

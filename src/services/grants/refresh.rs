@@ -1,7 +1,7 @@
 //! The refresh token grant (RFC 6749, section 6), with rotation and revocation of the family (RFC 9700, section
 //! 4.14.2).
 
-use super::{GrantError, Grants, Issued, Opened};
+use super::{GrantError, Grants, Issued, Opened, form_of, no_longer_counts};
 use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::authorize::{OAuthCode, OAuthError, Scope};
@@ -41,21 +41,23 @@ impl Grants {
         scope: Option<&str>,
         possession: Option<Possession>,
     ) -> Result<Issued, GrantError> {
-        let unknown = || GrantError::invalid("the refresh token is unknown or has ended");
-        let token = Token::parse(TokenKind::RefreshToken, text).ok_or_else(unknown)?;
+        let unknown = || invalid("the refresh token is unknown or has ended");
+        let no_token = || unknown().because(format!("what was sent {}", form_of(text)));
+        let token = Token::parse(TokenKind::RefreshToken, text).ok_or_else(no_token)?;
         let id: GrantId = token.locator().parse().map_err(|_| unknown())?;
+        let gone = || unknown().because("there is nothing of it any more, or never was");
         let (grant, along) = self.ahead.read(&self.store, &keys::grant(&id)).await?;
-        let grant = grant.ok_or_else(unknown)?;
+        let grant = grant.ok_or_else(gone)?;
         if grant.value.client != client.id {
-            return Err(unknown());
+            return Err(unknown().because(format!("it was issued to the client {}", grant.value.client)));
         }
         let refresh = grant.value.refresh.clone().ok_or_else(unknown)?;
         let presented = self.recognize(&grant.value, &refresh, &token, self.store.now());
         match presented {
-            Presented::Unknown => return Err(unknown()),
+            Presented::Unknown => return Err(unknown().because("its grant gave out another one")),
             Presented::UsedBefore => {
                 self.revoke(&grant).await?;
-                return Err(GrantError::invalid("the refresh token was used before; the grant is revoked"));
+                return Err(invalid("the refresh token was used before; the grant is revoked"));
             }
             Presented::Current | Presented::JustReplaced => {}
         }
@@ -89,7 +91,7 @@ impl Grants {
         {
             return self.repeat(grant, &refresh, opened, possession).await;
         }
-        Err(GrantError::invalid("the refresh token is being used by somebody else"))
+        Err(invalid("the refresh token is being used by somebody else"))
     }
 
     /// What the grant opens; a grant that no longer opens them ends here.
@@ -100,7 +102,7 @@ impl Grants {
         };
         self.note_unnamed(client, &grant.value, &judged).await?;
         self.revoke(grant).await?;
-        Err(GrantError::invalid("the sign-in no longer counts; sign in again"))
+        Err(no_longer_counts("refresh_token"))
     }
 
     /// Tells the organizations that Fly.io no longer names for the person that they were refused.
@@ -151,7 +153,7 @@ impl Grants {
             Ok(person) => person,
             Err(AskError::SignInAgain) => {
                 self.revoke(grant).await?;
-                return Err(GrantError::invalid("Fly.io wants a new sign-in; sign in again"));
+                return Err(invalid("Fly.io wants a new sign-in; sign in again"));
             }
             Err(AskError::Upstream(error)) => return Err(GrantError::CannotAsk(error.to_string())),
             Err(AskError::Store(error)) => return Err(error.into()),
@@ -194,15 +196,15 @@ impl Grants {
         possession: Option<Possession>,
     ) -> Result<Issued, GrantError> {
         let grant = entry.value;
-        let replaced = || GrantError::invalid("the refresh token was replaced; sign in again");
+        let replaced = || invalid("the refresh token was replaced; sign in again");
         let given = |kind| self.derived(kind, &grant, refresh.serial);
         // Both under the master key of whoever gave the answer.
         let mut pairs = given(TokenKind::AccessToken).into_iter().zip(given(TokenKind::RefreshToken));
         let (access, current) = pairs.find(|(_, token)| token.hash() == refresh.current).ok_or_else(replaced)?;
         match self.store.read(&keys::access_token(&grant.id, &access.hash())).await? {
-            Some(still) if still.value.key != possession.map(Possession::key) => Err(GrantError::invalid(
-                "the refresh token was replaced a moment ago, with another DPoP key or without one",
-            )),
+            Some(still) if still.value.key != possession.map(Possession::key) => {
+                Err(invalid("the refresh token was replaced a moment ago, with another DPoP key or without one"))
+            }
             Some(still) => Ok(answer(grant, (access, still.value), &current, opened)),
             None => Err(replaced()),
         }
@@ -215,10 +217,15 @@ fn answer(grant: Grant, (access, token): (Token, AccessToken), refresh: &Token, 
 
 /// RFC 6749, section 6: the same scope or less.
 fn narrowed(grant: &Grant, asked: Option<&str>) -> Result<Scope, GrantError> {
-    let Some(asked) = asked else { return Ok(grant.scope.clone()) };
-    let asked = Scope::from(asked);
+    let Some(words) = asked else { return Ok(grant.scope.clone()) };
+    let asked = Scope::from(words);
     if asked.is_within(&grant.scope) && !asked.is_empty() {
         return Ok(asked);
     }
-    Err(OAuthError::new(OAuthCode::InvalidScope, "scope is wider than what was granted").into())
+    let error = OAuthError::new(OAuthCode::InvalidScope, "scope is wider than what was granted").about("scope");
+    Err(error.received(words).because(format!("granted was {}", grant.scope)).into())
+}
+
+fn invalid(description: &str) -> GrantError {
+    GrantError::invalid("refresh_token", description)
 }
