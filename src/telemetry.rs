@@ -1,7 +1,8 @@
 //! Logs. One event per line, to standard error.
 //!
 //! What must never be in an event: the query of a URL, a path as sent (set-up links are paths), cookies, the
-//! `Authorization` header, tokens, codes, passwords. Events name routes by their pattern and requests by their id.
+//! `Authorization` header, tokens, codes, passwords. Events name routes by their pattern and requests by their id. Of what a
+//! client sent, a refusal shows the values of those parameters alone that are no secret (`http::error::line`).
 
 use std::fmt;
 use std::str::FromStr;

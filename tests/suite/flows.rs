@@ -24,6 +24,8 @@ mod generations;
 mod lifetimes;
 #[path = "flows/provider.rs"]
 mod provider;
+#[path = "flows/refusals.rs"]
+mod refusals;
 #[path = "flows/set_up.rs"]
 mod set_up;
 #[path = "flows/signing_in.rs"]

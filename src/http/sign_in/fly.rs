@@ -12,7 +12,7 @@ use super::finish::Finish;
 use super::page::SignInQuery;
 use super::transaction::{FlyLeg, Transaction, Transactions};
 use crate::domain::access::{Closed, Proof};
-use crate::domain::authorize::{OAuthCode, OAuthError};
+use crate::domain::authorize::{OAuthCode, OAuthError, Received};
 use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
@@ -164,7 +164,9 @@ fn refused(
 ) -> Result<Response, PageError> {
     let transactions = Transactions::new(web);
     if error != Some("access_denied") {
-        let page = PageError::fly_unavailable(format!("error {}", error.unwrap_or("missing")))
+        // Anybody can write an address of ours with an error in it.
+        let error = Received::of(error.unwrap_or("missing"));
+        let page = PageError::fly_unavailable(format!("error {}", error.as_str()))
             .action("Start again", format!("/sign-in{}", transaction.query()));
         return finish.tell_trouble(web, transaction, page);
     }

@@ -1,0 +1,298 @@
+//! What comes through a browser: `/oauth/authorize` and `/oauth/logout`, by GET and by POST, with the answer in a query
+//! and in a form.
+
+use axum::body::Body;
+use axum::http::Request;
+use flybridge::demo::fly::{Endpoint, Fault};
+use flybridge::store::records::{Stored, TypedKey};
+use flybridge::store::{Outcome, keys};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::{HINT, NONCE, Told, Watched};
+use crate::support::answer::Answer;
+use crate::support::browser_client::send;
+use crate::support::relying_party::{Parameters, VERIFIER};
+
+const AUTHORIZE: &str = "/oauth/authorize";
+const LOGOUT: &str = "/oauth/logout";
+const NAMED: &str = "The fault is at Grafana, not with you. Go back there and start again.";
+const UNNAMED: &str = "The fault is at the application you came from, not with you. Go back there and start again.";
+const SENTRY: &str = "The fault is at Sentry, not with you.";
+
+/// Registered to hand over its requests.
+const PUSHING: &str = r#"
+[[clients]]
+id = "pushing"
+name = "Grafana"
+require_par = true
+secret = "the secret of a client that pushes"
+redirect_uris = ["https://rp.test/cb"]
+"#;
+
+/// The answers to a request by GET, and by POST from the client's own site.
+async fn both(watched: &Watched, path: &str, request: &Parameters) -> [Answer; 2] {
+    let get = Request::get(format!("{path}?{}", request.encode())).body(Body::empty()).unwrap();
+    let post = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "cross-site")
+        .body(Body::from(request.encode()))
+        .unwrap();
+    let mut posted = send(&watched.app.router, post).await;
+    if posted.header("location").starts_with(path) {
+        let again = Request::get(posted.header("location")).body(Body::empty()).unwrap();
+        posted = send(&watched.app.router, again).await;
+    }
+    [send(&watched.app.router, get).await, posted]
+}
+
+#[tokio::test]
+async fn of_authorize_where_nobody_can_be_sent_back() {
+    let watched = Watched::new("").await;
+    let good = watched.app.standard().request().with("nonce", NONCE);
+    let invalid = |parameter| Told::of("invalid_request", parameter);
+    let urn = "urn:ietf:params:oauth:request_uri:nobody-handed-this-over";
+    let rows = [
+        (good.clone().without("client_id"), UNNAMED, invalid("client_id").from(None)),
+        (good.clone().and("client_id", "standard"), UNNAMED, invalid("client_id").from(None)),
+        (
+            good.clone().with("client_id", "nob\r\nody"),
+            UNNAMED,
+            invalid("client_id").from(None).received("nob<U+000D><U+000A>ody").because("no client of this id"),
+        ),
+        (good.clone().without("redirect_uri"), NAMED, invalid("redirect_uri")),
+        (good.clone().and("redirect_uri", "https://rp.test/cb"), NAMED, invalid("redirect_uri")),
+        (good.clone().with("response_mode", "fragment"), NAMED, invalid("response_mode").received("fragment")),
+        (good.clone().and("request_uri", urn).and("request_uri", urn), NAMED, invalid("request_uri")),
+        (good.clone().with("request_uri", urn), NAMED, invalid("request_uri")),
+        (good.clone().with("state", &"s".repeat(4_000)), UNNAMED, invalid("state").because("4000 bytes")),
+    ];
+    for (request, side, told) in rows {
+        for answer in both(&watched, AUTHORIZE, &request).await {
+            watched.page(&answer, (400, side), &told, AUTHORIZE);
+        }
+    }
+    watched.nothing_leaked();
+    assert!(!watched.lines.text().contains(urn) && !watched.lines.text().contains("ssss"));
+}
+
+#[tokio::test]
+async fn of_an_address_that_is_not_registered() {
+    let watched = Watched::new("").await;
+    for (uri, reason) in [
+        ("https://rp.test/cb/", "the registered https://rp.test/cb in its trailing slash"),
+        ("https://rp.test/CB", "the registered https://rp.test/cb in the case of its path"),
+        ("https://rp.test/c%62", "the registered https://rp.test/cb in the percent-encoding of its path"),
+        ("http://rp.test/cb", "the registered https://rp.test/cb in its scheme"),
+        ("https://rp.test:8443/cb", "the registered https://rp.test/cb in its port"),
+        ("https://rp.test/cb?x=1", "the registered https://rp.test/cb in its query"),
+        ("https://rp.test/cb2", "the registered https://rp.test/cb2?keep=a%20b in its query"),
+        ("https://rp.test/cb#x", "the registered https://rp.test/cb in its fragment"),
+        ("https://rp.test@evil.test/cb", "in user information before the host, its host"),
+    ] {
+        let request = watched.app.standard().request().with("redirect_uri", uri);
+        let told = Told::of("invalid_request", "redirect_uri").received(uri).because(reason);
+        for answer in both(&watched, AUTHORIZE, &request).await {
+            watched.page(&answer, (400, NAMED), &told, AUTHORIZE);
+        }
+    }
+    let long = format!("https://rp.test/{}", "x".repeat(3_000));
+    let answer = &both(&watched, AUTHORIZE, &watched.app.standard().request().with("redirect_uri", &long)).await[0];
+    let line = watched.line(answer, AUTHORIZE);
+    assert_eq!(line["received"], format!("{}... (3016 bytes in all)", &long[..200]));
+    assert!(line.to_string().len() < 1_200, "{line}");
+    watched.nothing_leaked();
+}
+
+fn told_to_the_client(good: &Parameters) -> Vec<(Parameters, Told<'static>)> {
+    let invalid = |parameter| Told::of("invalid_request", parameter);
+    let scope = Told::of("invalid_scope", "scope");
+    let challenge = invalid("code_challenge");
+    let method = invalid("code_challenge_method");
+    let response_type = Told::of("unsupported_response_type", "response_type");
+    vec![
+        (good.clone().and("nonce", NONCE).and("nonce", NONCE), invalid("nonce")),
+        (good.clone().with("nonce", &NONCE.repeat(30)), invalid("nonce")),
+        (good.clone().without("response_type"), invalid("response_type")),
+        (good.clone().with("response_type", "token"), response_type.received("token")),
+        (good.clone().with("scope", "email"), scope.received("email")),
+        (good.clone().without("code_challenge").without("code_challenge_method"), challenge.because("require_pkce")),
+        (good.clone().without("code_challenge"), challenge),
+        (good.clone().without("code_challenge_method"), method.because("missing")),
+        (good.clone().with("code_challenge_method", "plain"), method.received("plain")),
+        (good.clone().with("code_challenge", &VERIFIER[..20]), challenge.because("20 bytes, all of base64url")),
+        (good.clone().with("request", HINT), Told::of("request_not_supported", "request")),
+        (
+            good.clone().with("request_uri", "https://rp.test/request"),
+            Told::of("request_uri_not_supported", "request_uri"),
+        ),
+        (good.clone().with("registration", "{}"), Told::of("registration_not_supported", "registration")),
+        (good.clone().with("prompt", "none login"), invalid("prompt").received("none login")),
+        (good.clone().with("prompt", "none"), Told::of("login_required", "prompt").received("none")),
+        (good.clone().with("max_age", "-1"), invalid("max_age")),
+        (good.clone().with("max_age", "soon"), invalid("max_age")),
+        (good.clone().with("id_token_hint", HINT), invalid("id_token_hint").because("not a signed token")),
+    ]
+}
+
+#[tokio::test]
+async fn of_authorize_that_go_back_to_the_client() {
+    let watched = Watched::new(PUSHING).await;
+    let good = watched.app.standard().request();
+    for (request, told) in told_to_the_client(&good) {
+        for request in [request.clone(), request.with("response_mode", "form_post")] {
+            for answer in both(&watched, AUTHORIZE, &request).await {
+                watched.redirect(&answer, &told, AUTHORIZE);
+            }
+        }
+    }
+    let pushing = good.clone().with("client_id", "pushing");
+    let told = Told::of("invalid_request", "request_uri").from(Some("pushing")).because("require_par");
+    for answer in both(&watched, AUTHORIZE, &pushing).await {
+        watched.redirect(&answer, &told, AUTHORIZE);
+    }
+    let no_text = Request::get(format!("{}&nonce=%ff", good.authorize())).body(Body::empty()).unwrap();
+    let answer = send(&watched.app.router, no_text).await;
+    watched.redirect(&answer, &Told::of("invalid_request", "nonce"), AUTHORIZE);
+    watched.nothing_leaked();
+}
+
+/// A client that would start over at an error: the same, on our own page.
+#[tokio::test]
+async fn of_authorize_that_stay_here_for_a_client_that_would_start_over() {
+    let watched = Watched::new("").await;
+    let good = watched.app.sentry().request();
+    let invalid = |parameter| Told::of("invalid_request", parameter).from(Some("sentry"));
+    let rows = [
+        (
+            good.clone().with("response_type", "token"),
+            Told::of("unsupported_response_type", "response_type").from(Some("sentry")).received("token"),
+        ),
+        (good.clone().and("scope", "read"), invalid("scope")),
+        (
+            good.clone().with("scope", "write"),
+            Told::of("invalid_scope", "scope").from(Some("sentry")).received("write"),
+        ),
+        (
+            good.clone().with("prompt", "none"),
+            Told::of("login_required", "prompt").from(Some("sentry")).received("none"),
+        ),
+    ];
+    for (request, told) in rows {
+        for answer in both(&watched, AUTHORIZE, &request).await {
+            watched.page(&answer, (400, SENTRY), &told, AUTHORIZE);
+            assert!(answer.text().contains(told.error), "{}", answer.said());
+            assert!(answer.attributes("href").contains(&"https://sentry.test/login".to_owned()));
+        }
+    }
+    watched.nothing_leaked();
+}
+
+#[tokio::test]
+async fn of_a_sign_in_that_ends_without_anybody() {
+    const CALLBACK: &str = "/connectors/fly/callback";
+    let watched = Watched::new("").await;
+    let app = &watched.app;
+    let standard = app.standard();
+    let denied = Told { parameter: None, ..Told::of("access_denied", "") };
+
+    let mut browser = app.browser();
+    let tx = browser.begin(&standard.authorize()).await;
+    let asked = browser.leave_for_fly(&tx).await;
+    let back = browser.at_fly(&asked, "leo", "deny").await;
+    watched.redirect(&browser.get(&back).await, &denied, CALLBACK);
+
+    let tx = browser.begin(&standard.authorize()).await;
+    app.fly.fault(Endpoint::Token, Fault::NotJson);
+    let trouble = Told { error: "temporarily_unavailable", ..denied.because("We could not ask Fly.io: ") };
+    watched.redirect(&browser.fly(&tx, "leo").await, &trouble, CALLBACK);
+    app.fly.heal();
+
+    let code = standard.code(&mut browser, "leo").await;
+    let asks_for_another = standard.request().with("claims", r#"{"id_token":{"sub":{"value":"somebody-else"}}}"#);
+    let silent = asks_for_another.with("prompt", "none").authorize();
+    let told = Told::of("login_required", "prompt").received("none");
+    watched.redirect(&browser.get(&silent).await, &told, AUTHORIZE);
+    let log = watched.lines.text();
+    assert!(!log.contains(&code) && !log.contains("somebody-else"));
+    watched.nothing_leaked();
+}
+
+/// What lies in the store in place of a record that somebody broke.
+#[derive(Serialize, Deserialize)]
+struct Broken {}
+
+impl Stored for Broken {}
+
+#[tokio::test]
+async fn of_an_internal_fault() {
+    let watched = Watched::new("").await;
+    let app = &watched.app;
+    let mut browser = app.browser();
+    browser.sign_in_with_fly("leo").await;
+    let key = keys::organization(&app.organization("saltmarsh-labs")).into_key();
+    let mut txn = app.store.txn(key.partition().clone());
+    txn.put(&TypedKey::<Broken>::new(key), &Broken {}).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    let told = Told { parameter: None, ..Told::of("server_error", "") }.because("Our records cannot be used: ");
+    let answer = browser.get(&app.standard().authorize()).await;
+    watched.redirect(&answer, &told, AUTHORIZE);
+    assert_eq!(watched.line(&answer, AUTHORIZE)["level"], "ERROR");
+
+    let page = browser.get(&app.sentry().authorize()).await;
+    assert_eq!(
+        (page.status.as_u16(), page.element("error-id").unwrap().as_str()),
+        (500, page.header("x-request-id"))
+    );
+    assert!(page.element("error-side").unwrap().contains("The fault is on our side"));
+    let line = watched.line(&page, AUTHORIZE);
+    assert_eq!((&line["level"], &line["span"]["client"]), (&json!("ERROR"), &json!("sentry")));
+}
+
+#[tokio::test]
+async fn of_logout() {
+    let mut watched = Watched::new("").await;
+    let tokens = watched.app.standard().tokens(&mut watched.app.browser(), "leo").await;
+    let hint = tokens.id.clone().unwrap();
+    watched.keep_secret(&hint);
+    let invalid = |parameter| Told::of("invalid_request", parameter);
+    let of = Parameters::of;
+    let back = "https://rp.test/signed-out/";
+    let rows = [
+        (of(&[("id_token_hint", HINT)]), UNNAMED, invalid("id_token_hint").from(None).because("not a signed token")),
+        (
+            of(&[("id_token_hint", HINT), ("client_id", "standard")]),
+            NAMED,
+            invalid("id_token_hint").because("not a signed token"),
+        ),
+        (
+            of(&[("client_id", "nobody")]),
+            UNNAMED,
+            invalid("client_id").from(None).received("nobody").because("no client of this id"),
+        ),
+        (
+            of(&[("id_token_hint", &hint), ("client_id", "es256")]),
+            "The fault is at Kibana",
+            invalid("client_id").from(Some("es256")).received("es256"),
+        ),
+        (of(&[("client_id", "standard"), ("state", "a"), ("state", "b")]), NAMED, invalid("state")),
+        (of(&[("post_logout_redirect_uri", back)]), UNNAMED, invalid("client_id").from(None)),
+        (
+            of(&[("id_token_hint", &hint), ("post_logout_redirect_uri", back)]),
+            NAMED,
+            invalid("post_logout_redirect_uri")
+                .received(back)
+                .because("the registered https://rp.test/signed-out in its trailing slash"),
+        ),
+    ];
+    for (request, side, told) in rows {
+        for answer in both(&watched, LOGOUT, &request).await {
+            watched.page(&answer, (400, side), &told, LOGOUT);
+            assert!(answer.attributes("href").contains(&"/sign-out".to_owned()), "{told:?}");
+        }
+    }
+    let post = Request::post(LOGOUT).header("content-type", "application/x-www-form-urlencoded");
+    let answer = send(&watched.app.router, post.body(Body::from("state=%ff")).unwrap()).await;
+    watched.page(&answer, (400, UNNAMED), &invalid("state").from(None), LOGOUT);
+    watched.nothing_leaked();
+}
