@@ -145,13 +145,20 @@ impl PageError {
     #[must_use]
     pub fn client(client: Option<&Client>, message: impl Into<String>, error: OAuthError) -> Self {
         let title = "The application asked in a way we cannot answer";
-        let page = Self::new(StatusCode::BAD_REQUEST, title, message)
-            .side(Side::Application(client.map(|client| client.name.clone())))
-            .error(error);
-        match client.and_then(|client| Some((&client.name, client.home.as_ref()?))) {
-            Some((name, home)) => page.action(&format!("Back to {name}"), home.as_str()),
-            None => page,
+        let page = Self::new(StatusCode::BAD_REQUEST, title, message).side(Side::Application(None)).error(error);
+        client.into_iter().fold(page, Self::of)
+    }
+
+    /// Names the client whose fault it is, where only its side was known.
+    #[must_use]
+    pub fn of(mut self, client: &Client) -> Self {
+        if self.0.side == Side::Application(None) {
+            self.0.side = Side::Application(Some(client.name.clone()));
+            if let Some(home) = &client.home {
+                return self.action(&format!("Back to {}", client.name), home.as_str());
+            }
         }
+        self
     }
 
     /// For the log.

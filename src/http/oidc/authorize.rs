@@ -101,7 +101,7 @@ impl Endpoint {
             Some(Outcome::Ask(_)) => consent::path(&transaction),
             _ => format!("/sign-in{}", transaction.query()),
         });
-        Transactions::new(web).keep(&transaction, visitor, &mut response)?;
+        Transactions::new(web).keep(&transaction, visitor, &mut response).map_err(|page| page.of(&client))?;
         Ok(response)
     }
 

@@ -102,7 +102,11 @@ impl ClientAuth {
         // one out by guessing.
         match self.limits.attempt_all(&[bucket]).await? {
             Ok(()) => Err(refused),
-            Err(wait) => Err(OAuthFailure { retry_after: Some(wait.rounded_up()), ..refused }),
+            Err(wait) => {
+                let why = refused.error.cause.reason.clone().unwrap_or_default();
+                let refused = refused.because(format!("{why}; and there were too many attempts lately"));
+                Err(OAuthFailure { retry_after: Some(wait.rounded_up()), ..refused })
+            }
         }
     }
 

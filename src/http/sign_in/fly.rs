@@ -17,6 +17,7 @@ use crate::domain::organization::LoginMethod;
 use crate::domain::parameters::Parameters;
 use crate::domain::secret::same;
 use crate::http::error::PageError;
+use crate::http::error::line::{Line, Way};
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::Page;
 use crate::http::pages::sign_in::DeniedPage;
@@ -170,7 +171,7 @@ fn refused(
             .action("Start again", format!("/sign-in{}", transaction.query()));
         return finish.tell_trouble(web, transaction, page);
     }
-    let error = OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io");
+    let error = said_no();
     if let Some(response) = finish.tell(web, transaction, &error) {
         return Ok(response);
     }
@@ -178,6 +179,10 @@ fn refused(
     let mut response = see_other(&format!("/sign-in/denied{}", transaction.query()));
     transactions.keep(&Transaction { fly: None, ..transaction.clone() }, visitor, &mut response)?;
     Ok(response)
+}
+
+fn said_no() -> OAuthError {
+    OAuthError::new(OAuthCode::AccessDenied, "the person said no at Fly.io")
 }
 
 /// `GET /sign-in/denied`: the person said no at Fly.io.
@@ -188,7 +193,7 @@ pub async fn denied(
     Query(query): Query<SignInQuery>,
 ) -> Result<Response, PageError> {
     let transaction = Transactions::new(&web).find(&query.tx, &visitor).ok_or_else(PageError::stale_transaction)?;
-    tracing::info!("the person said no at Fly.io");
+    Line::of(Way::Page, &said_no()).write();
     let page = DeniedPage {
         frame: web.frame(&transaction.query()),
         tx_query: transaction.query(),

@@ -148,6 +148,8 @@ async fn of_an_access_token_at_userinfo() {
     watched.json(&answer, 401, &told.because("holds no Bearer token"), USERINFO);
     let scope = Told::of("insufficient_scope", "access_token").from(Some("sentry"));
     watched.json(&sentry.userinfo(&fly_shaped.access).await, 403, &scope, USERINFO);
+    let info = "/oauth/token/info";
+    watched.json(&standard.info(&id).await, 401, &told.because("the form of a JWT"), info);
     let twice = Request::post(USERINFO)
         .header("authorization", format!("Bearer {}", tokens.access))
         .header("content-type", FORM)

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{HINT, NONCE, Told, Watched};
 use crate::support::answer::Answer;
 use crate::support::browser_client::send;
-use crate::support::relying_party::{Parameters, VERIFIER};
+use crate::support::relying_party::{Parameters, Rp, VERIFIER};
 
 const AUTHORIZE: &str = "/oauth/authorize";
 const LOGOUT: &str = "/oauth/logout";
@@ -65,7 +65,7 @@ async fn of_authorize_where_nobody_can_be_sent_back() {
         (good.clone().with("response_mode", "fragment"), NAMED, invalid("response_mode").received("fragment")),
         (good.clone().and("request_uri", urn).and("request_uri", urn), NAMED, invalid("request_uri")),
         (good.clone().with("request_uri", urn), NAMED, invalid("request_uri")),
-        (good.clone().with("state", &"s".repeat(4_000)), UNNAMED, invalid("state").because("4000 bytes")),
+        (good.clone().with("state", &"s".repeat(4_000)), NAMED, invalid("state").because("4000 bytes")),
     ];
     for (request, side, told) in rows {
         for answer in both(&watched, AUTHORIZE, &request).await {
@@ -208,13 +208,54 @@ async fn of_a_sign_in_that_ends_without_anybody() {
     watched.redirect(&browser.fly(&tx, "leo").await, &trouble, CALLBACK);
     app.fly.heal();
 
-    let code = standard.code(&mut browser, "leo").await;
-    let asks_for_another = standard.request().with("claims", r#"{"id_token":{"sub":{"value":"somebody-else"}}}"#);
-    let silent = asks_for_another.with("prompt", "none").authorize();
+    let tx = browser.begin(&app.sentry().authorize()).await;
+    let asked = browser.leave_for_fly(&tx).await;
+    let back = browser.at_fly(&asked, "leo", "deny").await;
+    let place = browser.get(&back).await.location();
+    let page = browser.get(&place).await;
+    assert_eq!(
+        (page.status.as_u16(), page.element("error-id").unwrap().as_str()),
+        (403, page.header("x-request-id"))
+    );
+    watched.check(&page, "/sign-in/denied", "page", &denied.from(Some("sentry")));
+    watched.nothing_leaked();
+}
+
+#[tokio::test]
+async fn of_a_sign_in_of_somebody_else() {
+    let mut watched = Watched::new("").await;
+    let app = &watched.app;
+    let standard = app.standard();
+    let hint = standard.tokens(&mut app.browser(), "ines").await.id.unwrap();
+    let request = standard.request().with("id_token_hint", &hint);
+    let mut browser = app.browser();
+    let tx = browser.begin(&request.authorize()).await;
+    let told = Told::of("login_required", "id_token_hint").because("names somebody else");
+    watched.redirect(&browser.fly(&tx, "leo").await, &told, "/connectors/fly/callback");
+    let silent = request.with("prompt", "none").authorize();
     let told = Told::of("login_required", "prompt").received("none");
     watched.redirect(&browser.get(&silent).await, &told, AUTHORIZE);
-    let log = watched.lines.text();
-    assert!(!log.contains(&code) && !log.contains("somebody-else"));
+    watched.keep_secret(&hint);
+    watched.nothing_leaked();
+}
+
+#[tokio::test]
+async fn of_what_the_person_was_not_asked_or_did_not_allow() {
+    const CONSENT: &str = "/sign-in/consent";
+    let outside = "[[clients]]\nid = \"outside\"\nname = \"Tideline\"\nfirst_party = false\n\
+                   secret = \"the secret of outside\"\nredirect_uris = [\"https://rp.test/cb\"]";
+    let watched = Watched::new(outside).await;
+    let request = Rp::new(&watched.app, "outside").request();
+    let mut browser = watched.app.browser();
+    browser.sign_in_with_fly("leo").await;
+    let silent = request.clone().with("prompt", "none").authorize();
+    let told = Told::of("consent_required", "prompt").from(Some("outside")).received("none");
+    watched.redirect(&browser.get(&silent).await, &told, AUTHORIZE);
+    let place = browser.get(&request.authorize()).await.location();
+    assert!(browser.get(&place).await.shows("consent-form"));
+    let answer = browser.post_form(&place, &[("answer", "deny")]).await;
+    let told = Told { parameter: None, ..Told::of("access_denied", "") }.from(Some("outside"));
+    watched.redirect(&answer, &told, CONSENT);
     watched.nothing_leaked();
 }
 
