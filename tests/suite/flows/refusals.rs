@@ -9,7 +9,6 @@ mod browser;
 #[path = "refusals/tokens.rs"]
 mod tokens;
 
-use axum::http::StatusCode;
 use flybridge::telemetry::{LogFormat, subscriber};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
@@ -146,7 +145,7 @@ impl Watched {
     /// An error that goes to the client through the browser, in a query or in a form.
     #[track_caller]
     fn redirect(&self, answer: &Answer, told: &Told<'_>, route: &str) {
-        let sent = if answer.status == StatusCode::OK { answer.posted().1 } else { answer.sent_back() };
+        let sent = if answer.shows("form-post") { answer.posted().1 } else { answer.sent_back() };
         assert_eq!(sent["error"], told.error, "{told:?} {sent:?}");
         assert!(!sent["error_description"].is_empty(), "{told:?} {sent:?}");
         self.check(answer, route, "redirect", told);
