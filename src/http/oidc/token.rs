@@ -142,7 +142,8 @@ impl TokenEndpoint {
         if possession.is_none() && client.dpop_bound_access_tokens {
             return Err(missing(
                 "the DPoP header is missing, and this client is registered to get no token without it",
-            ));
+            )
+            .about("DPoP"));
         }
         Ok(possession)
     }

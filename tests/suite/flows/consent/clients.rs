@@ -1,7 +1,7 @@
 //! Clients that change: registered anew under the same id, no longer the operator's own, gone; and what they learn by other
 //! doors.
 
-use flybridge::domain::client::Client;
+use flybridge::domain::client::{Client, Subject};
 use flybridge::services::clients::Registrations;
 
 use super::{LEAST, Outside, allow, asked, asked_at_once, at_once, path, redeemed};
