@@ -167,6 +167,7 @@ const OF_PRESETS: &[&str] = &[
     "algorithm",
     "require_pkce",
     "require_par",
+    "dpop_bound_access_tokens",
     "require_openid",
     "claims_in_id_token",
     "always_refresh_token",
