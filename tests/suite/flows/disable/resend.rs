@@ -138,6 +138,7 @@ async fn the_page_answers_what_became_of_it() {
     }
     ines.enable("saltmarsh-labs").await.location();
     assert_eq!(ines.get(&answer).await.element("notice"), None, "nothing is sent while Fly.io is on");
+    app.work().await;
 }
 
 #[tokio::test]
