@@ -10,7 +10,7 @@ export const { REDIRECT_URI, POST_LOGOUT_REDIRECT_URI, CLIENT_KEY, SERVICE } = p
 
 const used = new Set(process.env.USES.split(' '))
 
-/** Whether the client is registered for `part`: `par`, `jwt`. */
+/** Whether the client is registered for `part`: `par`, `jwt`, `dpop`. */
 export function uses(part) {
   return used.has(part)
 }

@@ -1,5 +1,5 @@
 // openid-client: discovery, sign-in, userinfo, refresh, introspection, revocation and logout, each checked by the library;
-// with pushed requests and proofs by a key of its own, where the client is registered for them. Access tokens that are JWTs
+// with pushed requests, proofs by a key of its own, and tokens bound to another, where the client is registered for them. Access tokens that are JWTs
 // are verified by jose, as a service would that knows nothing but the issuer.
 import { createRemoteJWKSet, decodeProtectedHeader, importJWK, jwtVerify } from 'jose'
 import * as client from 'openid-client'
@@ -27,6 +27,11 @@ const config = await client.discovery(
 )
 if (!config.serverMetadata().supportsPKCE()) throw new Error('discovery does not announce PKCE')
 
+const DPoP = dialogue.uses('dpop')
+  ? client.getDPoPHandle(config, await client.randomDPoPKeyPair(dialogue.ALGORITHM))
+  : undefined
+const bound = { DPoP }
+
 const pkceCodeVerifier = client.randomPKCECodeVerifier()
 const expectedState = client.randomState()
 const expectedNonce = client.randomNonce()
@@ -39,28 +44,44 @@ const request = {
   nonce: expectedNonce,
 }
 const start = dialogue.uses('par')
-  ? await client.buildAuthorizationUrlWithPAR(config, request)
+  ? await client.buildAuthorizationUrlWithPAR(config, request, bound)
   : client.buildAuthorizationUrl(config, request)
 if (start.searchParams.has('redirect_uri') === dialogue.uses('par')) throw new Error('the request goes the wrong way')
 const callback = await dialogue.open(start)
 const checks = { pkceCodeVerifier, expectedState, expectedNonce, idTokenExpected: true }
-const tokens = await client.authorizationCodeGrant(config, new URL(callback), checks)
+const tokens = await client.authorizationCodeGrant(config, new URL(callback), checks, undefined, bound)
 const claims = tokens.claims()
-const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub)
+const userinfo = await client.fetchUserInfo(config, tokens.access_token, claims.sub, bound)
 
-const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token)
-await client.fetchUserInfo(config, refreshed.access_token, claims.sub)
+const refreshed = await client.refreshTokenGrant(config, tokens.refresh_token, undefined, bound)
+await client.fetchUserInfo(config, refreshed.access_token, claims.sub, bound)
 const access_token = dialogue.uses('jwt')
   ? [await readByAService(tokens.access_token), await readByAService(refreshed.access_token)]
   : undefined
 const introspected = await client.tokenIntrospection(config, refreshed.access_token)
+if (DPoP) await holdToTheKey()
 
 await client.tokenRevocation(config, refreshed.refresh_token)
 const introspected_after = await client.tokenIntrospection(config, refreshed.access_token)
-const refusal = await client.refreshTokenGrant(config, refreshed.refresh_token).then(
+const refusal = await client.refreshTokenGrant(config, refreshed.refresh_token, undefined, bound).then(
   () => 'none',
   (error) => error.error,
 )
+
+/** The tokens are good with the key that they were given for, and with nothing else (RFC 9449). */
+async function holdToTheKey() {
+  if (tokens.token_type !== 'dpop' || refreshed.token_type !== 'dpop') throw new Error('the tokens are not bound')
+  const thumbprint = await DPoP.calculateThumbprint()
+  if (introspected.cnf?.jkt !== thumbprint) throw new Error('the token is bound to another key')
+  const other = client.getDPoPHandle(config, await client.randomDPoPKeyPair(dialogue.ALGORITHM))
+  for (const wrong of [undefined, { DPoP: other }]) {
+    const told = await client.fetchUserInfo(config, refreshed.access_token, claims.sub, wrong).then(
+      () => 'let in',
+      (error) => error.cause?.[0]?.parameters?.error ?? error.code,
+    )
+    if (told !== 'invalid_token') throw new Error(`without its key the token is ${told}`)
+  }
+}
 
 /** What an access token claims, to a service that reads it by itself (RFC 9068, section 4). */
 async function readByAService(token) {

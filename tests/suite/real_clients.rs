@@ -1,6 +1,6 @@
 //! Clients that other people wrote sign in at a running Flybridge, as an application would have them do it: discovery,
 //! PKCE, the `id_token` with its signature, userinfo, refresh, introspection, revocation and logout, as far as each goes; and
-//! of what came later pushed requests, proofs by a key of the client, and access tokens that are JWTs.
+//! of what came later pushed requests, proofs by a key of the client, access tokens that are JWTs, and such as are bound to a key.
 //!
 //! Those in Node and Python are the programs in `tests/clients`; `scripts/real-clients` installs what they need.
 
@@ -14,7 +14,9 @@ mod program;
 mod scene;
 
 use program::{Kind, Program};
-use scene::{BASIC_RS256, Method, POST_ES256, Registration, SIGNS_AND_PUSHES, SIGNS_RS256, Scene, Use};
+use scene::{
+    BASIC_RS256, BINDS, BINDS_AND_PUSHES, Method, POST_ES256, Registration, SIGNS_AND_PUSHES, SIGNS_RS256, Scene, Use,
+};
 
 /// The whole way of a program: somebody signs in, the program does all it can, and signs them out.
 async fn whole_way(kind: Kind, client: &Registration, method: Method) {
@@ -125,6 +127,16 @@ async fn openid_client_with_a_key_of_its_own_pushed_requests_and_jwts_after_a_si
 #[tokio::test]
 async fn openid_client_with_a_key_of_its_own_pushed_requests_and_jwts_after_a_sign_in_with_a_password() {
     whole_way(Kind::OpenidClient, &SIGNS_AND_PUSHES, Method::Password).await;
+}
+
+#[tokio::test]
+async fn openid_client_with_tokens_bound_to_its_key_after_a_sign_in_with_fly() {
+    whole_way(Kind::OpenidClient, &BINDS, Method::Fly).await;
+}
+
+#[tokio::test]
+async fn openid_client_with_all_of_it_after_a_sign_in_with_a_password() {
+    whole_way(Kind::OpenidClient, &BINDS_AND_PUSHES, Method::Password).await;
 }
 
 #[tokio::test]

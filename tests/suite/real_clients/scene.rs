@@ -33,6 +33,8 @@ pub(super) enum Use {
     Par,
     /// It gets its access tokens as JWTs (RFC 9068).
     Jwt,
+    /// It gets no token that is not bound to a key (RFC 9449).
+    Dpop,
 }
 
 impl Use {
@@ -41,12 +43,14 @@ impl Use {
         match self {
             Self::Par => "par",
             Self::Jwt => "jwt",
+            Self::Dpop => "dpop",
         }
     }
 
     fn settings(self) -> String {
         match self {
             Self::Par => "require_par = true\n".to_owned(),
+            Self::Dpop => "dpop_bound_access_tokens = true\n".to_owned(),
             Self::Jwt => format!("access_token_format = \"jwt\"\naccess_token_audience = \"{SERVICE}\"\n"),
         }
     }
@@ -97,7 +101,18 @@ pub(super) const SIGNS_AND_PUSHES: Registration = Registration {
     uses: &[Use::Par, Use::Jwt],
 };
 
-const ALL: [Registration; 4] = [BASIC_RS256, POST_ES256, SIGNS_RS256, SIGNS_AND_PUSHES];
+pub(super) const BINDS: Registration = Registration {
+    id: "binds",
+    secret: Some("B1tt+Rn/7e%2FsWan=hErOn:91d03c5a=="),
+    token_auth: "client_secret_basic",
+    algorithm: "ES256",
+    uses: &[Use::Dpop],
+};
+
+pub(super) const BINDS_AND_PUSHES: Registration =
+    Registration { id: "binds-and-pushes", uses: &[Use::Dpop, Use::Par, Use::Jwt], ..SIGNS_AND_PUSHES };
+
+const ALL: [Registration; 6] = [BASIC_RS256, POST_ES256, SIGNS_RS256, SIGNS_AND_PUSHES, BINDS, BINDS_AND_PUSHES];
 
 impl Registration {
     fn configuration(&self, key: &ClientKey) -> String {

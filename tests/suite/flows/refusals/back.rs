@@ -5,7 +5,8 @@ use axum::http::{Method, Request};
 
 use super::{HINT, Told, Watched};
 use crate::support::browser_client::send;
-use crate::support::relying_party::{Parameters, Rp};
+use crate::support::dpop::{Holder, ask};
+use crate::support::relying_party::{Parameters, Rp, Tokens};
 
 const TOKEN: &str = "/oauth/token";
 const USERINFO: &str = "/oauth/userinfo";
@@ -145,7 +146,7 @@ async fn of_an_access_token_at_userinfo() {
     watched.json(&standard.userinfo(&id).await, 401, &told.because("the form of a JWT"), USERINFO);
     let basic = Request::get(USERINFO).header("authorization", standard.basic_header()).body(Body::empty()).unwrap();
     let answer = send(&watched.app.router, basic).await;
-    watched.json(&answer, 401, &told.because("holds no Bearer token"), USERINFO);
+    watched.json(&answer, 401, &told.because("holds neither a Bearer token nor one for DPoP"), USERINFO);
     let scope = Told::of("insufficient_scope", "access_token").from(Some("sentry"));
     watched.json(&sentry.userinfo(&fly_shaped.access).await, 403, &scope, USERINFO);
     let info = "/oauth/token/info";
@@ -156,6 +157,42 @@ async fn of_an_access_token_at_userinfo() {
         .body(Body::from(format!("access_token={}", tokens.access)))
         .unwrap();
     watched.json(&send(&watched.app.router, twice).await, 400, &missing, USERINFO);
+    watched.nothing_leaked();
+}
+
+#[tokio::test]
+async fn of_a_proof_that_does_not_show_the_key() {
+    let bound = "[[clients]]\nid = \"bound\"\nname = \"Grafana\"\ndpop_bound_access_tokens = true\n\
+                 secret = \"the secret of bound\"\nredirect_uris = [\"https://rp.test/cb\"]";
+    let mut watched = Watched::new(bound).await;
+    let (holder, other, client) = (Holder::new(), Holder::new(), Rp::new(&watched.app, "bound"));
+    let code = client.code(&mut watched.app.browser(), "leo").await;
+    let (proof, basic) = (holder.proof(&watched.app, TOKEN), client.basic_header());
+    let redeem = async |proofs: &[&str]| {
+        let mut headers = vec![("authorization", basic.as_str())];
+        headers.extend(proofs.iter().map(|proof| ("dpop", *proof)));
+        client.form_with(TOKEN, &client.redemption(&code), &headers).await
+    };
+    let told = Told::of("invalid_dpop_proof", "DPoP").from(Some("bound"));
+    let absent = Told { error: "invalid_request", ..told };
+    watched.json(&redeem(&[]).await, 400, &absent, TOKEN);
+    watched.json(&redeem(&[&proof, &proof]).await, 400, &told, TOKEN);
+    watched.json(&redeem(&[&holder.proof(&watched.app, "/oauth/par")]).await, 400, &told, TOKEN);
+    let tokens = Tokens::of(&redeem(&[&proof]).await);
+    for secret in [&code, &proof, &tokens.access] {
+        watched.keep_secret(secret);
+    }
+
+    let show = async |token: &str, scheme: &str, proof: &str| {
+        let authorization = format!("{scheme} {token}");
+        ask(&watched.app, "GET", USERINFO, &[("authorization", authorization.as_str()), ("dpop", proof)]).await
+    };
+    let of_other = other.proof_for(&watched.app, ("GET", USERINFO), &tokens.access);
+    let elsewhere = holder.proof_for(&watched.app, ("GET", TOKEN), &tokens.access);
+    let wrong_token = Told { error: "invalid_token", parameter: Some("access_token"), ..told };
+    watched.json(&show(&tokens.access, "DPoP", &elsewhere).await, 401, &told, USERINFO);
+    watched.json(&show(&tokens.access, "DPoP", &of_other).await, 401, &wrong_token, USERINFO);
+    watched.json(&show(&tokens.access, "Bearer", &elsewhere).await, 401, &wrong_token, USERINFO);
     watched.nothing_leaked();
 }
 
