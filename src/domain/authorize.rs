@@ -219,7 +219,7 @@ fn check_challenge(parameters: &Parameters, client: &Client) -> Result<Option<St
 fn check_jkt(parameters: &Parameters) -> Result<Option<Thumbprint>, OAuthError> {
     let Some(text) = parameters.one("dpop_jkt")? else { return Ok(None) };
     let why = "dpop_jkt must be a SHA-256 thumbprint: 43 characters of base64url";
-    Thumbprint::parse(text).map(Some).ok_or_else(|| OAuthError::new(OAuthCode::InvalidRequest, why))
+    Thumbprint::parse(text).map(Some).ok_or_else(|| OAuthError::new(OAuthCode::InvalidRequest, why).about("dpop_jkt"))
 }
 
 /// And whether `consent` is among the words, which goes with `login` as well.

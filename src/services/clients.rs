@@ -12,9 +12,11 @@ use std::time::Duration;
 pub use registrations::{RegistrationError, Registrations};
 
 use crate::clock::Timestamp;
+use crate::domain::authorize::OAuthError;
 use crate::domain::client::Client;
-use crate::domain::ids::ClientId;
+use crate::domain::ids::{ClientId, is_id};
 use crate::domain::registration::{Registration, differences};
+use crate::domain::secret::TokenHash;
 use crate::store::{Store, StoreError};
 
 /// How often a node reads the registered clients: as long as a client that was removed may go on at a node. One small
@@ -81,9 +83,18 @@ impl Clients {
         self.configured.get(&id).or(self.snapshot().get(&id)).cloned()
     }
 
-    /// Whether there is a client of which this holds.
-    pub fn any(&self, holds: impl Fn(&Client) -> bool) -> bool {
-        self.first(holds).is_some()
+    /// Says of `error`, for the log, that no client has this id; and shows it, unless it is a secret that was sent in its
+    /// place or may be one.
+    #[must_use]
+    pub fn unknown(&self, error: OAuthError, id: &str) -> OAuthError {
+        let hash = TokenHash::of(id.as_bytes());
+        if self.first(|client| client.secrets.iter().any(|secret| secret.hash == hash)).is_some() {
+            return error.because("it is the secret of a client; id and secret may have changed places");
+        }
+        if !is_id(id) {
+            return error.because(format!("no client has it: of {} bytes, it has not the form of an id", id.len()));
+        }
+        error.received(id).because("no client of this id is registered")
     }
 
     /// The time by which secrets are accepted, whenever they were read.

@@ -80,7 +80,7 @@ fn no_longer_counts(parameter: &str) -> GrantError {
     let refused = GrantError::invalid(parameter, "the sign-in no longer counts; sign in again");
     refused.because(
         "an organization is no longer open to it, a password was set since, the consent was taken back, or the client \
-         was registered anew",
+         was registered anew or gives more by its settings than was allowed",
     )
 }
 

@@ -120,8 +120,11 @@ pub(super) fn meaning(key: &str) -> &'static str {
             "tokens from now on. With it, nobody signs in at this application without an e-mail address"
         }
         "always_refresh_token" => {
-            "codes that are redeemed from now on; refresh tokens that exist go on. Not your own, the application asks people \
-             about it once"
+            "codes that are redeemed from now on; refresh tokens that exist go on. Where the application is not your own, codes \
+             and tokens are dead of everybody who has not allowed it to ask while they are away; each is asked once"
+        }
+        "dpop_bound_access_tokens" => {
+            "token requests from now on, refreshes too; access tokens that exist stay as they are, and good"
         }
         "denials_on_own_page" => "denials from now on",
         "subject" => {

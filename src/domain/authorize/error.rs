@@ -97,6 +97,13 @@ impl OAuthError {
         self
     }
 
+    /// [`OAuthError::received`] for an address, which may carry anything.
+    #[must_use]
+    pub fn received_address(mut self, address: &str) -> Self {
+        self.cause.received = Some(Received::address(address));
+        self
+    }
+
     /// Why, for the log alone. Nothing that was sent stands in it as it came.
     #[must_use]
     pub fn because(mut self, reason: impl Into<String>) -> Self {
@@ -129,15 +136,61 @@ impl Received {
         Self(shown)
     }
 
+    /// An address, without who it names before an `@`, and without what in its query or fragment is long enough to be a
+    /// code, a state or a token: applications send the address that they are at, with all that came there.
+    #[must_use]
+    pub fn address(text: &str) -> Self {
+        let (place, rest) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
+        let from = place.find("//").map_or(0, |slashes| slashes + 2);
+        let end = place[from..].find('/').map_or(place.len(), |slash| from + slash);
+        let host = place[from..end].rfind('@').map_or(from, |at| from + at);
+        let name = if host > from { HIDDEN } else { "" };
+        let mut shown = [&place[..from], name, &place[host..]].concat();
+        for part in rest.split_inclusive(['?', '#', '&', ';', '=']) {
+            let separated = part.ends_with(['?', '#', '&', ';', '=']);
+            let (word, end) = part.split_at(part.len() - usize::from(separated));
+            shown.push_str(if word.len() > LONGEST_SHOWN { HIDDEN } else { word });
+            shown.push_str(end);
+        }
+        Self::of(&shown)
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
+/// What stands in a log in place of what may be a secret.
+const HIDDEN: &str = "...";
+/// Of a name or a value in an address. Secrets are longer.
+const LONGEST_SHOWN: usize = 12;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_an_address_nothing_stands_in_the_log_that_may_be_a_secret() {
+        for (address, shown) in [
+            ("https://rp.test/cb", "https://rp.test/cb"),
+            ("https://rp.test/cb?x=1&keep=a%20b#top", "https://rp.test/cb?x=1&keep=a%20b#top"),
+            (
+                "https://rp.test/cb?code=fbc_01h.SSSSSSSSSSSS&state=0f1e2d3c4b5a6978",
+                "https://rp.test/cb?code=...&state=...",
+            ),
+            ("https://rp.test/cb#access_token=fba_SSSSSSSSSSSS", "https://rp.test/cb#access_token=..."),
+            ("https://rp.test/cb?fbc_SSSSSSSSSSSSSSSS", "https://rp.test/cb?..."),
+            ("https://rp.test/cb?a=SSSSSSSSSSSSSSSS==", "https://rp.test/cb?a=...=="),
+            ("https://leo:SSSS@rp.test/cb", "https://...@rp.test/cb"),
+            ("https://leo@a:SSSS@rp.test", "https://...@rp.test"),
+            ("leo:SSSS@rp.test/cb@2", "...@rp.test/cb@2"),
+            ("", ""),
+            ("//?", "//?"),
+        ] {
+            assert_eq!(Received::address(address).as_str(), shown);
+        }
+    }
 
     #[test]
     fn what_was_received_stands_on_one_line_of_bounded_length() {

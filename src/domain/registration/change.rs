@@ -49,6 +49,10 @@ pub enum Ending {
     UserIds,
     /// Codes, tokens and consents: the client would learn what nobody allowed it, or was never asked about.
     Grants,
+    /// Of whoever has not allowed the client to ask for them while they are away, the codes and tokens.
+    NotAllowedAway,
+    /// Token requests without a DPoP proof.
+    Unproven,
     /// What it may do in its own name, also with tokens that it has.
     MachineScopes(Vec<String>),
 }
@@ -76,6 +80,15 @@ impl Ending {
             Self::Grants => {
                 "all codes and tokens that it was given are dead, and what people allowed it counts no more: \
                              each is asked at the next sign-in"
+                    .to_owned()
+            }
+            Self::NotAllowedAway => {
+                "the codes and tokens of everybody who has not allowed it to ask for them while they \
+                                     are away are dead, and each of these is asked at the next sign-in"
+                    .to_owned()
+            }
+            Self::Unproven => {
+                "the application gets no token any more, not by a refresh either, until it sends DPoP proofs"
                     .to_owned()
             }
             Self::MachineScopes(scopes) => {
@@ -108,6 +121,11 @@ pub fn endings(before: &Client, after: &Client) -> Vec<Ending> {
     }
     if ends_grants(before, after) {
         endings.push(Ending::Grants);
+    } else if !after.first_party && after.always_refresh_token && !before.always_refresh_token {
+        endings.push(Ending::NotAllowedAway);
+    }
+    if after.dpop_bound_access_tokens && !before.dpop_bound_access_tokens {
+        endings.push(Ending::Unproven);
     }
     let scopes = |client: &Client| client.machine_scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     let (before, after): (Vec<String>, Vec<String>) = (scopes(before), scopes(after));
@@ -175,6 +193,8 @@ mod tests {
         let scopes = |scopes: &[&str]| Ending::MachineScopes(scopes.iter().map(|s| (*s).to_owned()).collect());
         let (bare, outside, fly) = (json!({}), json!({ "first_party": false }), json!({ "subject": "fly_user_id" }));
         let fly_outside = json!({ "first_party": false, "subject": "fly_user_id" });
+        let away = json!({ "first_party": false, "always_refresh_token": true });
+        let bound = json!({ "dpop_bound_access_tokens": true });
         let (read, both) = (["organizations:read"], ["organizations:read", "organizations:disable"]);
         let may = |scopes: &[&str]| json!({ "machine_scopes": scopes });
         for (before, after, ends) in [
@@ -197,6 +217,11 @@ mod tests {
             (&bare, outside.clone(), vec![Ending::Grants]),
             (&outside, bare.clone(), vec![]),
             (&outside, fly.clone(), vec![Ending::UserIds]),
+            (&outside, away.clone(), vec![Ending::NotAllowedAway]),
+            (&away, outside.clone(), vec![]),
+            (&bare, away.clone(), vec![Ending::Grants]),
+            (&bare, bound.clone(), vec![Ending::Unproven]),
+            (&bound, bare.clone(), vec![]),
             (&may(&both), may(&read), vec![scopes(&["organizations:disable"])]),
             (&may(&read), may(&both), vec![]),
             (

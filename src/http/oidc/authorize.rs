@@ -263,8 +263,8 @@ fn find_client(parameters: &Parameters, clients: &Clients) -> Result<Arc<Client>
         Ok(Some(id)) => id,
     };
     let Some(client) = clients.get(id) else {
-        let error = invalid("client_id", "client_id is unknown").received(id);
-        return Err(refuse("It is not registered here.", error.because("no client of this id is registered")));
+        let error = clients.unknown(invalid("client_id", "client_id is unknown"), id);
+        return Err(refuse("It is not registered here.", error));
     };
     name_client(client.id.as_str());
     Ok(client)
@@ -291,7 +291,7 @@ const UNREGISTERED: &str =
 /// A `redirect_uri` that is not registered, and for the log the registered one that it is nearest to.
 pub(super) fn not_registered(client: &Client, uri: &str) -> OAuthError {
     let error = invalid("redirect_uri", "redirect_uri is not one of those that are registered");
-    error.received(uri).because(client.why_no_redirect(uri))
+    error.received_address(uri).because(client.why_no_redirect(uri))
 }
 
 /// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3), or as near as a new one can

@@ -12,7 +12,6 @@ use crate::domain::assertion::{ASSERTION_TYPE, Assertion, AssertionRefused};
 use crate::domain::authorize::{OAuthCode, OAuthError};
 use crate::domain::client::{Client, TokenAuth};
 use crate::domain::parameters::Parameters;
-use crate::domain::secret::TokenHash;
 use crate::http::error::OAuthFailure;
 use crate::services::client_assertions::ClientAssertions;
 use crate::services::clients::Clients;
@@ -124,12 +123,7 @@ impl ClientAuth {
         if let Proof::Assertion(Err(refused)) = &presented.proof {
             return error.because(format!("an assertion does not say which client it is from: {refused}"));
         }
-        let error = error.about("client_id");
-        let hash = TokenHash::of(presented.id.as_bytes());
-        if self.clients.any(|client| client.secrets.iter().any(|secret| secret.hash == hash)) {
-            return error.because("it is the secret of a client; id and secret may have changed places");
-        }
-        error.received(&presented.id).because("no client of this id is registered")
+        self.clients.unknown(error.about("client_id"), &presented.id)
     }
 
     async fn verdict(&self, client: &Client, proof: &Proof<'_>, path: &str) -> Result<Verdict, StoreError> {

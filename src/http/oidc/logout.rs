@@ -219,15 +219,16 @@ fn find_client(
     if let (Some(named), Some(hinted)) = (named, hinted)
         && named != hinted
     {
-        let error = invalid("client_id", "client_id is not the audience of id_token_hint").received(named);
+        let error = invalid("client_id", "client_id is not the audience of id_token_hint");
         let client = clients.get(named);
+        let error = if client.is_some() { error.received(named) } else { clients.unknown(error, named) };
         return Err(refused(client.as_deref(), "It showed us a sign-in at another application.", error));
     }
     let Some(id) = named.or(hinted) else { return Ok(None) };
     let Some(client) = clients.get(id) else {
         let parameter = if named.is_some() { "client_id" } else { "id_token_hint" };
-        let error = invalid(parameter, "the client is unknown").received(id);
-        return Err(refused(None, "It is not registered here.", error.because("no client of this id is registered")));
+        let error = clients.unknown(invalid(parameter, "the client is unknown"), id);
+        return Err(refused(None, "It is not registered here.", error));
     };
     if named.is_none() {
         name_client(client.id.as_str());
@@ -239,7 +240,7 @@ fn verify_post_logout(uri: &str, client: &Client) -> Result<VerifiedRedirect, Pa
     client.verify_post_logout(uri).ok_or_else(|| {
         let message = "The address it wants you back at is not one it has registered, so we do not send you there.";
         let error = invalid("post_logout_redirect_uri", "post_logout_redirect_uri is not registered");
-        refused(Some(client), message, error.received(uri).because(client.why_no_post_logout(uri)))
+        refused(Some(client), message, error.received_address(uri).because(client.why_no_post_logout(uri)))
     })
 }
 

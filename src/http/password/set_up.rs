@@ -22,6 +22,7 @@ use crate::domain::secret::Secret;
 use crate::domain::user::User;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
+use crate::http::pages::error::Side;
 use crate::http::pages::setup::{DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
 use crate::http::sign_in::closed::no_address;
@@ -373,5 +374,8 @@ async fn save(
 fn busy(error: &PasswordsError) -> PageError {
     let message = "Many passwords are being set at this moment. Nothing was saved. Wait a few seconds and send it \
                    once more; the link still works.";
-    PageError::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", message).detail(error.to_string())
+    PageError::new(StatusCode::SERVICE_UNAVAILABLE, "One moment", message)
+        .side(Side::Ours)
+        .retry_after(Duration::from_secs(5))
+        .detail(error.to_string())
 }

@@ -11,7 +11,8 @@ use crate::store::{Outcome, StoreError, keys};
 
 impl Disable {
     /// Has the clients of the next members told, and queues the rest. Also where the organization has left once more since:
-    /// what was proven before the way back is over all the same.
+    /// what was proven before the way back is over all the same. Whoever signs in with their password between that and the
+    /// walk is signed out of their applications once for nothing, and signs in again.
     ///
     /// # Errors
     /// When the store gives no answer; the job comes again, and tells nobody twice.

@@ -117,6 +117,7 @@ async fn of_a_request_that_is_handed_over() {
             400,
             invalid("redirect_uri").received(near).because("the registered https://rp.test/cb in its query"),
         ),
+        (good.clone().with("dpop_jkt", "short"), 400, invalid("dpop_jkt")),
         (good.clone().with("response_mode", "fragment"), 400, invalid("response_mode").received("fragment")),
         (good.clone().with("id_token_hint", HINT), 400, invalid("id_token_hint").because("not a signed token")),
         (good.clone().with("scope", "email"), 400, Told::of("invalid_scope", "scope").received("email")),

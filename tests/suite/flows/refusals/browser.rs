@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{HINT, NONCE, Told, Watched};
 use crate::support::answer::Answer;
 use crate::support::browser_client::send;
-use crate::support::relying_party::{Parameters, Rp, VERIFIER};
+use crate::support::relying_party::{Parameters, Rp, STATE, VERIFIER};
 
 const AUTHORIZE: &str = "/oauth/authorize";
 const LOGOUT: &str = "/oauth/logout";
@@ -46,9 +46,22 @@ async fn both(watched: &Watched, path: &str, request: &Parameters) -> [Answer; 2
     [send(&watched.app.router, get).await, posted]
 }
 
+/// Of a client, in the form that an id could have.
+const SECRET: &str = "Kingfisher-0f-the-lower-weir-9c41f07e";
+
+async fn watched_with_a_secret() -> Watched {
+    let client = format!(
+        "[[clients]]\nid = \"kingfisher\"\nname = \"Grafana\"\nsecret = \"{SECRET}\"\n\
+         redirect_uris = [\"https://rp.test/cb\"]"
+    );
+    let mut watched = Watched::new(&client).await;
+    watched.keep_secret(SECRET);
+    watched
+}
+
 #[tokio::test]
 async fn of_authorize_where_nobody_can_be_sent_back() {
-    let watched = Watched::new("").await;
+    let watched = watched_with_a_secret().await;
     let good = watched.app.standard().request().with("nonce", NONCE);
     let invalid = |parameter| Told::of("invalid_request", parameter);
     let urn = "urn:ietf:params:oauth:request_uri:nobody-handed-this-over";
@@ -58,8 +71,14 @@ async fn of_authorize_where_nobody_can_be_sent_back() {
         (
             good.clone().with("client_id", "nob\r\nody"),
             UNNAMED,
-            invalid("client_id").from(None).received("nob<U+000D><U+000A>ody").because("no client of this id"),
+            invalid("client_id").from(None).because("of 8 bytes, it has not the form of an id"),
         ),
+        (
+            good.clone().with("client_id", "nobody"),
+            UNNAMED,
+            invalid("client_id").from(None).received("nobody").because("no client of this id"),
+        ),
+        (good.clone().with("client_id", SECRET), UNNAMED, invalid("client_id").from(None).because("changed places")),
         (good.clone().without("redirect_uri"), NAMED, invalid("redirect_uri")),
         (good.clone().and("redirect_uri", "https://rp.test/cb"), NAMED, invalid("redirect_uri")),
         (good.clone().with("response_mode", "fragment"), NAMED, invalid("response_mode").received("fragment")),
@@ -88,13 +107,28 @@ async fn of_an_address_that_is_not_registered() {
         ("https://rp.test/cb?x=1", "the registered https://rp.test/cb in its query"),
         ("https://rp.test/cb2", "the registered https://rp.test/cb2?keep=a%20b in its query"),
         ("https://rp.test/cb#x", "the registered https://rp.test/cb in its fragment"),
-        ("https://rp.test@evil.test/cb", "in user information before the host, its host"),
     ] {
         let request = watched.app.standard().request().with("redirect_uri", uri);
         let told = Told::of("invalid_request", "redirect_uri").received(uri).because(reason);
         for answer in both(&watched, AUTHORIZE, &request).await {
             watched.page(&answer, (400, NAMED), &told, AUTHORIZE);
         }
+    }
+    let request = watched.app.standard().request().with("redirect_uri", "https://rp.test@evil.test/cb");
+    let told = Told::of("invalid_request", "redirect_uri")
+        .received("https://...@evil.test/cb")
+        .because("in user information before the host, its host");
+    for answer in both(&watched, AUTHORIZE, &request).await {
+        watched.page(&answer, (400, NAMED), &told, AUTHORIZE);
+    }
+    // The address that an application is at, with all that came there.
+    let full = format!("https://rp.test/cb?code={NONCE}&state={STATE}");
+    let request = watched.app.standard().request().with("redirect_uri", &full);
+    let told = Told::of("invalid_request", "redirect_uri")
+        .received("https://rp.test/cb?code=...&state=...")
+        .because("in its query");
+    for answer in both(&watched, AUTHORIZE, &request).await {
+        watched.page(&answer, (400, NAMED), &told, AUTHORIZE);
     }
     let long = format!("https://rp.test/{}", "x".repeat(3_000));
     let answer = &both(&watched, AUTHORIZE, &watched.app.standard().request().with("redirect_uri", &long)).await[0];
@@ -120,6 +154,7 @@ fn told_to_the_client(good: &Parameters) -> Vec<(Parameters, Told<'static>)> {
         (good.clone().without("code_challenge"), challenge),
         (good.clone().without("code_challenge_method"), method.because("missing")),
         (good.clone().with("code_challenge_method", "plain"), method.received("plain")),
+        (good.clone().with("dpop_jkt", "short"), invalid("dpop_jkt")),
         (good.clone().with("code_challenge", &VERIFIER[..20]), challenge.because("20 bytes, all of base64url")),
         (good.clone().with("request", HINT), Told::of("request_not_supported", "request")),
         (
@@ -292,13 +327,14 @@ async fn of_an_internal_fault() {
 
 #[tokio::test]
 async fn of_logout() {
-    let mut watched = Watched::new("").await;
+    let mut watched = watched_with_a_secret().await;
     let tokens = watched.app.standard().tokens(&mut watched.app.browser(), "leo").await;
     let hint = tokens.id.clone().unwrap();
     watched.keep_secret(&hint);
     let invalid = |parameter| Told::of("invalid_request", parameter);
     let of = Parameters::of;
     let back = "https://rp.test/signed-out/";
+    let full = format!("https://rp.test/signed-out?state={STATE}");
     let rows = [
         (of(&[("id_token_hint", HINT)]), UNNAMED, invalid("id_token_hint").from(None).because("not a signed token")),
         (
@@ -310,6 +346,19 @@ async fn of_logout() {
             of(&[("client_id", "nobody")]),
             UNNAMED,
             invalid("client_id").from(None).received("nobody").because("no client of this id"),
+        ),
+        (of(&[("client_id", SECRET)]), UNNAMED, invalid("client_id").from(None).because("changed places")),
+        (
+            of(&[("id_token_hint", &hint), ("client_id", SECRET)]),
+            UNNAMED,
+            invalid("client_id").from(None).because("changed places"),
+        ),
+        (
+            of(&[("id_token_hint", &hint), ("post_logout_redirect_uri", &full)]),
+            NAMED,
+            invalid("post_logout_redirect_uri")
+                .received("https://rp.test/signed-out?state=...")
+                .because("in its query"),
         ),
         (
             of(&[("id_token_hint", &hint), ("client_id", "es256")]),

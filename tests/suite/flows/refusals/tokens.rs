@@ -59,12 +59,17 @@ async fn of_a_code() {
     let token = "fbr_0123456789.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     watched.keep_secret(token);
     let elsewhere = "https://rp.test/cb2?keep=a%20b";
+    let full = format!("https://rp.test/cb?code={code}");
     for (sent, told) in [
         (good.clone().with("code", token), grant("code").because("the form of a refresh token")),
         (good.clone().with("code", &code.replace("fbc_", "fbc_0")), grant("code").because("nothing of it any more")),
         (
             good.clone().with("redirect_uri", elsewhere),
             grant("redirect_uri").received(elsewhere).because("the authorization request had https://rp.test/cb"),
+        ),
+        (
+            good.clone().with("redirect_uri", &full),
+            grant("redirect_uri").received("https://rp.test/cb?code=...").because("had https://rp.test/cb"),
         ),
         (good.clone().without("redirect_uri"), Told::of("invalid_request", "redirect_uri")),
         (good.clone().without("code_verifier"), grant("code_verifier")),
