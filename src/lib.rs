@@ -34,9 +34,9 @@
 //!    code: used up and answered in one commit, and the same rule is asked again, as it is at every refresh, userinfo,
 //!    `token/info` and introspection ([`http::oidc::introspection`]), with what it needs read along
 //!    ([`services::ahead`]). A client that speaks for itself gets a token of its own kind ([`domain::machine`]).
-//! 7. It ends when the client gives its tokens back ([`http::oidc::revocation`]) or has the person signed out
-//!    ([`http::oidc::logout`]), when a password is set, when the organization changes its login method, or when the person
-//!    takes back what they allowed ([`http::applications`]).
+//! 7. Tokens end when the client gives them back ([`http::oidc::revocation`]), when a password is set, when the organization
+//!    changes its login method, or when the person takes back what they allowed ([`http::applications`]). Signing out
+//!    ([`http::oidc::logout`]) ends the session; tokens go on until they run out.
 //! 8. Clients that want to hear when a session ends are noted before their code leaves ([`services::whereabouts`]); word to
 //!    them is queued by the commit that ends it, and sent by [`services::outbox::logout`], over
 //!    [`services::back_channel`].

@@ -267,7 +267,7 @@ impl Desk {
     }
 
     async fn remove(&self, id: &ClientId, yes: bool) -> Result<(), StartError> {
-        if !yes {
+        if !yes && self.registrations.find(id).await?.is_some() {
             confirm(id)?;
         }
         let configured = self.configured(id).is_some();

@@ -20,7 +20,9 @@ pub enum KeysCommand {
     List,
     /// Have the next key of each algorithm sign as soon as everybody who caches the key set knows it.
     Rotate,
-    /// Take a key away at once, because somebody else may have it. What it signed is no longer verified.
+    /// Take a key away because somebody else may have it. What it signed is no longer verified: here at once, at nodes that
+    /// run within minutes (restart them to have it at once), and at clients when they fetch the key set again, which they may
+    /// put off for an hour.
     Revoke {
         /// Its id; `keys list` shows all.
         kid: String,

@@ -234,7 +234,9 @@ fn check_prompt(parameters: &Parameters) -> Result<(Prompt, bool), OAuthError> {
             Err(error.about("prompt").received(sent))
         };
     }
-    let prompt = if words.contains(&"login") { Prompt::Login } else { Prompt::Any };
+    // Who is to choose an account chooses it on the sign-in page: a browser has one session at a time.
+    let anew = words.contains(&"login") || words.contains(&"select_account");
+    let prompt = if anew { Prompt::Login } else { Prompt::Any };
     Ok((prompt, words.contains(&"consent")))
 }
 

@@ -140,6 +140,15 @@ pub enum TokenKind {
 }
 
 impl TokenKind {
+    pub const ALL: [Self; 5] =
+        [Self::AuthorizationCode, Self::AccessToken, Self::RefreshToken, Self::MachineToken, Self::Session];
+
+    /// Whether a text begins as a token of this kind does.
+    #[must_use]
+    pub fn begins(self, text: &str) -> bool {
+        text.strip_prefix(self.prefix()).is_some_and(|rest| rest.starts_with('_'))
+    }
+
     #[must_use]
     pub const fn prefix(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 
 use super::error::{OAuthFailure, PageError, keep};
+use super::pages::error::Side;
 use super::server::{LateBody, Unreadable};
 use super::web::Web;
 use crate::domain::authorize::{OAuthCode, OAuthError};
@@ -131,5 +132,9 @@ fn page(status: StatusCode) -> PageError {
         ),
         _ => ("We cannot read that", "What was sent is not a form of ours. Nothing has changed. Start again."),
     };
-    PageError::new(status, title, message).action("Start again", "/sign-in")
+    let page = PageError::new(status, title, message);
+    if status == StatusCode::URI_TOO_LONG {
+        return page.side(Side::Application(None));
+    }
+    page.action("Start again", "/sign-in")
 }

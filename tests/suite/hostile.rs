@@ -1,6 +1,6 @@
 //! Hostile input: addresses nobody registered, parameters nobody should send, forged credentials, and many at once.
 //!
-//! With `FLYBRIDGE_HEAVY=1` races go over a thousand rounds instead of a hundred.
+//! Races go over a thousand rounds; over a cluster they do with `FLYBRIDGE_HEAVY=1`.
 
 #[path = "hostile/changes.rs"]
 mod changes;

@@ -1,6 +1,9 @@
 //! What a client is told when it gets nothing, and what the log says of it.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
+
+use crate::domain::secret::TokenKind;
 
 /// Error codes that go back to a client (RFC 6749, sections 4.1.2.1 and 5.2; OIDC Core, section 3.1.2.6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +123,11 @@ impl Received {
     /// Characters that are kept.
     const MOST: usize = 200;
 
+    /// Without what has the form of a token of ours or of a JWT, which came where it does not belong.
     #[must_use]
     pub fn of(text: &str) -> Self {
         let mut shown = String::new();
+        let text = &*without_tokens(text);
         for c in text.chars().take(Self::MOST) {
             if matches!(c, ' '..='~') {
                 shown.push(c);
@@ -161,6 +166,17 @@ impl Received {
     }
 }
 
+fn without_tokens(text: &str) -> Cow<'_, str> {
+    const JWT: &str = "eyJ";
+    let starts = |rest: &str| rest.starts_with(JWT) || TokenKind::ALL.iter().any(|kind| kind.begins(rest));
+    let Some(at) = text.char_indices().find(|(at, _)| starts(&text[*at..])).map(|(at, _)| at) else {
+        return Cow::Borrowed(text);
+    };
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let rest = text[at..].trim_start_matches(of_token);
+    Cow::Owned([&text[..at], HIDDEN, &without_tokens(rest)].concat())
+}
+
 /// What stands in a log in place of what may be a secret.
 const HIDDEN: &str = "...";
 /// Of a name or a value in an address. Secrets are longer.
@@ -196,6 +212,8 @@ mod tests {
     fn what_was_received_stands_on_one_line_of_bounded_length() {
         let shown = |text: &str| Received::of(text).as_str().to_owned();
         assert_eq!(shown("https://rp.test/cb?a=\"b\""), "https://rp.test/cb?a=\"b\"");
+        assert_eq!(shown("fba_01h.SSSSSSSS"), "...");
+        assert_eq!(shown("code fbc_01h.SSSS-SS_SS eyJhbGciOiJub25lIn0.e30."), "code ... ...");
         assert_eq!(shown("a\r\nINFO forged"), "a<U+000D><U+000A>INFO forged");
         assert_eq!(shown("\u{202e}gnp.\u{1b}[31m\u{e9}"), "<U+202E>gnp.<U+001B>[31m<U+00E9>");
         assert_eq!(shown(&"x".repeat(200)), "x".repeat(200));

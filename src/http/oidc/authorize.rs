@@ -9,7 +9,6 @@ use serde::Deserialize;
 
 use super::redirect::{Back, see_other};
 use crate::clock::Timestamp;
-use crate::domain::access::Proof;
 use crate::domain::authorize::{AuthorizationRequest, OAuthCode, OAuthError, Prompt, ResponseMode};
 use crate::domain::client::{Client, VerifiedRedirect};
 use crate::domain::ids::UserId;
@@ -23,6 +22,7 @@ use crate::http::state::App;
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
 use crate::services::pushed::PushedRequests;
+use crate::services::sessions::Current;
 use crate::services::signing::{Expected, Expiry, SigningKeys};
 use crate::telemetry::name_client;
 
@@ -89,16 +89,16 @@ impl Endpoint {
                 return trouble.map(|error| back.error(&error)).ok_or(page);
             }
         };
-        if let Some(Outcome::Code(response)) = with_session {
+        if let Ok(Outcome::Code(response)) = with_session {
             return Ok(response);
         }
         if pending.request.prompt == Prompt::None {
-            return refuse(&client, &back, none_is_impossible(with_session.as_ref()));
+            return refuse(&client, &back, none_is_impossible(&with_session));
         }
         let transaction = Transaction::begin(Errand::Authorize(pending), web.clock.now(), &*web.random);
         let mut response = see_other(&match with_session {
-            Some(Outcome::Choose(_)) => next::path(&transaction),
-            Some(Outcome::Ask(_)) => consent::path(&transaction),
+            Ok(Outcome::Choose(_)) => next::path(&transaction),
+            Ok(Outcome::Ask(_)) => consent::path(&transaction),
             _ => format!("/sign-in{}", transaction.query()),
         });
         Transactions::new(web).keep(&transaction, visitor, &mut response).map_err(|page| page.of(&client))?;
@@ -156,14 +156,26 @@ impl Endpoint {
         visitor: &Visitor,
         client: &Client,
         pending: &Pending,
-    ) -> Result<Option<Outcome>, PageError> {
-        let Some(current) = self.web.session_to_judge(visitor).await? else { return Ok(None) };
-        // Who has no address may have got one at Fly.io meanwhile, or be somebody else.
-        let right_person = pending.is_for(&current.user.id) && closed::has_what_it_needs(client, &current.user);
-        if !right_person || !satisfies(current.proof(), &pending.request, self.web.clock.now()) {
-            return Ok(None);
+    ) -> Result<Result<Outcome, Lacking>, PageError> {
+        let Some(current) = self.web.session_to_judge(visitor).await? else {
+            return Ok(Err(Lacking::of("prompt", "the browser has no session")));
+        };
+        if let Err(lacking) = satisfies(&current, client, pending, self.web.clock.now()) {
+            return Ok(Err(lacking));
         }
-        self.finish.code(&self.web, &current, pending, Choice::Open.into(), "").await.map(Some)
+        self.finish.code(&self.web, &current, pending, Choice::Open.into(), "").await.map(Ok)
+    }
+}
+
+/// Why the session of a browser is not what a client asks for, for the log: by which parameter, and how.
+struct Lacking {
+    parameter: &'static str,
+    reason: &'static str,
+}
+
+impl Lacking {
+    const fn of(parameter: &'static str, reason: &'static str) -> Self {
+        Self { parameter, reason }
     }
 }
 
@@ -217,17 +229,25 @@ fn invalid(parameter: &str, why: &str) -> OAuthError {
 }
 
 /// What keeps somebody from going on without a page (OIDC Core, section 3.1.2.6).
-fn none_is_impossible(with_session: Option<&Outcome>) -> OAuthError {
+fn none_is_impossible(with_session: &Result<Outcome, Lacking>) -> OAuthError {
     let (code, why) = match with_session {
-        Some(Outcome::Choose(_)) => {
+        Ok(Outcome::Choose(_)) => {
             (OAuthCode::AccountSelectionRequired, "prompt is none, and the person has to say which organization")
         }
-        Some(Outcome::Ask(_)) => {
+        Ok(Outcome::Ask(_)) => {
             (OAuthCode::ConsentRequired, "prompt is none, and the person has to be asked what they allow")
         }
         _ => (OAuthCode::LoginRequired, "prompt is none, and the person has to sign in"),
     };
-    OAuthError::new(code, why).about("prompt").received("none")
+    let error = OAuthError::new(code, why);
+    match with_session {
+        Err(lacking) if lacking.parameter != "prompt" => error.about(lacking.parameter).because(lacking.reason),
+        Err(lacking) => error.about("prompt").received("none").because(lacking.reason),
+        Ok(Outcome::Closed(_)) => {
+            error.about("prompt").received("none").because("the session opens no organization that is asked for")
+        }
+        Ok(_) => error.about("prompt").received("none"),
+    }
 }
 
 /// The name of a request that was handed over. Any other address counts as a parameter that we do not support.
@@ -296,7 +316,26 @@ pub(super) fn not_registered(client: &Client, uri: &str) -> OAuthError {
 
 /// Whether an existing sign-in is what the client asks for (OIDC Core, section 3.1.2.3), or as near as a new one can
 /// come.
-fn satisfies(proof: &Proof, request: &AuthorizationRequest, now: Timestamp) -> bool {
-    let recent = request.max_age.is_none_or(|max_age| now <= proof.auth_time.plus(max_age));
-    request.prompt != Prompt::Login && recent && request.demands.instead_of(proof.method).is_none()
+fn satisfies(current: &Current, client: &Client, pending: &Pending, now: Timestamp) -> Result<(), Lacking> {
+    let (proof, request) = (current.proof(), &pending.request);
+    if pending.hinted.as_ref().is_some_and(|hinted| *hinted != current.user.id) {
+        return Err(Lacking::of("id_token_hint", "the session is of another person"));
+    }
+    if !pending.is_for(&current.user.id) {
+        return Err(Lacking::of("claims", "the session is of another person than the sub that is asked for"));
+    }
+    // They may have got one at Fly.io meanwhile, or be somebody else.
+    if !closed::has_what_it_needs(client, &current.user) {
+        return Err(Lacking::of("prompt", "the person has no e-mail address, and the client needs one"));
+    }
+    if request.max_age.is_some_and(|max_age| now > proof.auth_time.plus(max_age)) {
+        return Err(Lacking::of("max_age", "the sign-in was longer ago"));
+    }
+    if request.demands.instead_of(proof.method).is_some() {
+        return Err(Lacking::of("claims", "the person signed in in another way than the acr that is asked for"));
+    }
+    if request.prompt == Prompt::Login {
+        return Err(Lacking::of("prompt", "a new sign-in is asked for"));
+    }
+    Ok(())
 }

@@ -198,7 +198,10 @@ pub fn presented<'f>(headers: &HeaderMap, form: &'f Parameters) -> Result<Presen
             let proof = Proof::Secrets(vec![secret.to_owned()], TokenAuth::ClientSecretPost);
             Ok(Presented { id: id.to_owned(), proof })
         }
-        (Some(_), None) => Err(invalid_client("the client did not prove itself").about("client_secret").into()),
+        (Some(_), None) => {
+            let error = invalid_client("the client did not prove itself").about("client_secret");
+            Err(error.because("there is no Authorization header, no client_secret and no client_assertion").into())
+        }
         (None, _) => Err(invalid_client("client_id is missing").about("client_id").into()),
     }
 }

@@ -95,7 +95,7 @@ impl SignInPage {
         let says = |page: &Self, notice| Self { notice: Some(notice), ..page.clone() };
         let direct = Self { frame: Frame::new(true, ""), client: None, tx_query: String::new(), ..both.clone() };
         let alone = Self { then: Some("Sentry".into()), ..direct.clone() };
-        let to_applications = Self { then: Some("what you allowed applications".into()), ..direct.clone() };
+        let to_applications = Self { then: Some("applications you allowed".into()), ..direct.clone() };
         vec![
             ("refused", says(&tried, SignInNotice::Refused)),
             ("throttled", says(&tried, SignInNotice::Throttled { wait: "30 seconds".into() })),

@@ -90,7 +90,7 @@ impl Form {
         let goes_home = matches!(&transaction.errand, Errand::Page { path, .. } if path == HOME);
         let to_applications = matches!(&transaction.errand, Errand::Page { path, .. } if path == applications::PATH);
         let then = match finish.clients.with_home() {
-            _ if to_applications => Some("what you allowed applications".to_owned()),
+            _ if to_applications => Some("applications you allowed".to_owned()),
             home => home.filter(|_| goes_home).map(|client| client.name.clone()),
         };
         let hinted = transaction.pending().and_then(|pending| pending.request.login_hint.clone());

@@ -230,30 +230,30 @@ async fn refresh_tokens(mut nodes: Nodes, usual: usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn codes_over_sqlite() {
-    codes(Nodes::sqlite().await, 100).await;
+    codes(Nodes::sqlite().await, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn codes_over_redis() {
-    codes(Nodes::redis(&shared()).await, 100).await;
+    codes(Nodes::redis(&shared()).await, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn codes_over_a_cluster() {
-    codes(Nodes::redis(&shared_cluster()).await, 12).await;
+    codes(Nodes::redis(&shared_cluster()).await, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn refresh_tokens_over_sqlite() {
-    refresh_tokens(Nodes::sqlite().await, 100).await;
+    refresh_tokens(Nodes::sqlite().await, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn refresh_tokens_over_redis() {
-    refresh_tokens(Nodes::redis(&shared()).await, 100).await;
+    refresh_tokens(Nodes::redis(&shared()).await, 1_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn refresh_tokens_over_a_cluster() {
-    refresh_tokens(Nodes::redis(&shared_cluster()).await, 12).await;
+    refresh_tokens(Nodes::redis(&shared_cluster()).await, 50).await;
 }

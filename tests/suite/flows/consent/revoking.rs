@@ -142,6 +142,6 @@ async fn the_page_is_found_from_the_sign_out_page_and_after_a_sign_in() {
     let mut stranger = outside.app.browser();
     let tx = stranger.begin("/account/applications").await;
     let page = stranger.get(&format!("/sign-in?tx={tx}")).await;
-    assert!(page.text().contains("you go on to what you allowed applications"), "{}", page.said());
+    assert!(page.text().contains("you go on to applications you allowed"), "{}", page.said());
     assert_eq!(stranger.fly(&tx, "ines").await.location(), "/account/applications");
 }

@@ -36,10 +36,12 @@ async fn prompt_login_is_a_real_new_sign_in_with_auth_time() {
     let mut browser = app.browser();
     let standard = app.standard();
     browser.sign_in_with_fly("ines").await;
-    app.advance(Duration::from_secs(90));
-    let code = standard.code_for(&mut browser, &standard.request().with("prompt", "login"), "ines").await;
-    let claims = Tokens::of(&standard.redeem(&code).await).claims();
-    assert_eq!(claims["auth_time"], 1_800_000_090);
+    for (prompt, auth_time) in [("login", 1_800_000_090), ("select_account", 1_800_000_180)] {
+        app.advance(Duration::from_secs(90));
+        let code = standard.code_for(&mut browser, &standard.request().with("prompt", prompt), "ines").await;
+        let claims = Tokens::of(&standard.redeem(&code).await).claims();
+        assert_eq!(claims["auth_time"], auth_time, "{prompt}");
+    }
 }
 
 #[tokio::test]

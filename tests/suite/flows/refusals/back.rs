@@ -30,7 +30,7 @@ async fn of_a_client_that_does_not_prove_itself() {
     let swapped = [("client_id", "the secret of standard"), ("client_secret", "standard")];
     for (sent, header, status, told) in [
         (of(&[]), None, 401, bad("client_id").from(None)),
-        (of(&[("client_id", "standard")]), None, 401, bad("client_secret")),
+        (of(&[("client_id", "standard")]), None, 401, bad("client_secret").because("no client_assertion")),
         (
             of(&[("client_id", "nobody"), secret]),
             None,

@@ -1,6 +1,8 @@
 //! What comes through a browser: `/oauth/authorize` and `/oauth/logout`, by GET and by POST, with the answer in a query
 //! and in a form.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::Request;
 use flybridge::demo::fly::{Endpoint, Fault};
@@ -163,7 +165,10 @@ fn told_to_the_client(good: &Parameters) -> Vec<(Parameters, Told<'static>)> {
         ),
         (good.clone().with("registration", "{}"), Told::of("registration_not_supported", "registration")),
         (good.clone().with("prompt", "none login"), invalid("prompt").received("none login")),
-        (good.clone().with("prompt", "none"), Told::of("login_required", "prompt").received("none")),
+        (
+            good.clone().with("prompt", "none"),
+            Told::of("login_required", "prompt").received("none").because("the browser has no session"),
+        ),
         (good.clone().with("max_age", "-1"), invalid("max_age")),
         (good.clone().with("max_age", "soon"), invalid("max_age")),
         (good.clone().with("id_token_hint", HINT), invalid("id_token_hint").because("not a signed token")),
@@ -210,7 +215,7 @@ async fn of_authorize_that_stay_here_for_a_client_that_would_start_over() {
         ),
         (
             good.clone().with("prompt", "none"),
-            Told::of("login_required", "prompt").from(Some("sentry")).received("none"),
+            Told::of("login_required", "prompt").from(Some("sentry")).received("none").because("no session"),
         ),
     ];
     for (request, told) in rows {
@@ -268,7 +273,7 @@ async fn of_a_sign_in_of_somebody_else() {
     let told = Told::of("login_required", "id_token_hint").because("names somebody else");
     watched.redirect(&browser.fly(&tx, "leo").await, &told, "/connectors/fly/callback");
     let silent = request.with("prompt", "none").authorize();
-    let told = Told::of("login_required", "prompt").received("none");
+    let told = Told::of("login_required", "id_token_hint").because("the session is of another person");
     watched.redirect(&browser.get(&silent).await, &told, AUTHORIZE);
     watched.keep_secret(&hint);
     watched.nothing_leaked();
@@ -291,6 +296,30 @@ async fn of_what_the_person_was_not_asked_or_did_not_allow() {
     let answer = browser.post_form(&place, &[("answer", "deny")]).await;
     let told = Told { parameter: None, ..Told::of("access_denied", "") }.from(Some("outside"));
     watched.redirect(&answer, &told, CONSENT);
+    watched.nothing_leaked();
+}
+
+#[tokio::test]
+async fn of_a_session_that_is_not_what_the_client_asks_for() {
+    let mut watched = Watched::new("").await;
+    let rp = watched.app.standard();
+    let others = rp.tokens(&mut watched.app.browser(), "ines").await.id.unwrap();
+    watched.keep_secret(&others);
+    let mut browser = watched.app.browser();
+    browser.sign_in_with_fly("leo").await;
+    watched.app.advance(Duration::from_secs(3));
+    let silent = rp.request().with("prompt", "none");
+    let other = r#"{"id_token":{"sub":{"value":"somebody-else"}}}"#;
+    let password = r#"{"id_token":{"acr":{"essential":true,"values":["https://login.test/acr/password"]}}}"#;
+    for (name, value, reason) in [
+        ("id_token_hint", others.as_str(), "of another person"),
+        ("max_age", "2", "longer ago"),
+        ("claims", other, "of another person than the sub"),
+        ("claims", password, "in another way than the acr"),
+    ] {
+        let told = Told::of("login_required", name).because(reason);
+        watched.redirect(&browser.get(&silent.clone().with(name, value).authorize()).await, &told, AUTHORIZE);
+    }
     watched.nothing_leaked();
 }
 
