@@ -20,7 +20,7 @@ use crate::http::readiness::Readiness;
 use crate::http::sign_in::finish::Finish;
 use crate::http::sign_in::fly::{CALLBACK, FlySignIn};
 use crate::http::sign_in::password::PasswordSignIn;
-use crate::http::state::App;
+use crate::http::state::{App, Parts};
 use crate::http::web::Web;
 use crate::random::Random;
 use crate::services::back_channel::{BackChannel, TIMEOUT};
@@ -265,7 +265,7 @@ fn app(
     let finish = finish(services, clients, &grants, &consents);
     let dpop = Dpop { proofs: DpopProofs::new(services.store.clone()), issuer: config.server.issuer.clone() };
     let dpop = Arc::new(dpop);
-    Ok(App {
+    Ok(App::of(Parts {
         token: Arc::new(token_endpoint(config, services, (clients, signing), &grants, &dpop)),
         dpop,
         finish: Arc::new(finish),
@@ -295,7 +295,7 @@ fn app(
         clients: Arc::clone(clients),
         grants,
         consents,
-    })
+    }))
 }
 
 fn finish(services: &Services, clients: &Arc<Clients>, grants: &Arc<Grants>, consents: &Arc<Consents>) -> Finish {

@@ -25,6 +25,7 @@ pub enum KeysCommand {
     /// put off for an hour.
     Revoke {
         /// Its id; `keys list` shows all.
+        #[arg(allow_hyphen_values = true)]
         kid: String,
     },
     /// How far everything is sealed with the current master key, and whether older ones may be removed.

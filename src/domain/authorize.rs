@@ -328,7 +328,9 @@ mod tests {
     fn prompt_is_a_list_of_words_in_any_order() {
         for (prompt, expected) in [
             ("", (Prompt::Any, false)),
-            ("select_account", (Prompt::Any, false)),
+            ("create", (Prompt::Any, false)),
+            ("select_account", (Prompt::Login, false)),
+            ("select_account+consent", (Prompt::Login, true)),
             ("consent", (Prompt::Any, true)),
             ("login", (Prompt::Login, false)),
             ("consent+login", (Prompt::Login, true)),

@@ -1,5 +1,6 @@
 //! What handlers are given. Each asks for the narrow part it works with; the whole is only put together here.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -21,8 +22,27 @@ use crate::services::directory::Directory;
 use crate::services::grants::Grants;
 use crate::services::signing::SigningKeys;
 
+/// All parts together, shared: every request takes a copy of this.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Parts>);
+
+impl App {
+    #[must_use]
+    pub fn of(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for App {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+#[derive(Clone)]
+pub struct Parts {
     pub web: Arc<Web>,
     pub clients: Arc<Clients>,
     pub directory: Arc<Directory>,

@@ -123,11 +123,14 @@ impl Received {
     /// Characters that are kept.
     const MOST: usize = 200;
 
-    /// Without what has the form of a token of ours or of a JWT, which came where it does not belong.
+    /// Without what may be a secret that came where it does not belong.
     #[must_use]
     pub fn of(text: &str) -> Self {
+        Self::clean(&without_secrets(&without_tokens(text), |c| c == '/'))
+    }
+
+    fn clean(text: &str) -> Self {
         let mut shown = String::new();
-        let text = &*without_tokens(text);
         for c in text.chars().take(Self::MOST) {
             if matches!(c, ' '..='~') {
                 shown.push(c);
@@ -141,8 +144,8 @@ impl Received {
         Self(shown)
     }
 
-    /// An address, without who it names before an `@`, and without what in its query or fragment is long enough to be a
-    /// code, a state or a token: applications send the address that they are at, with all that came there.
+    /// An address, without who it names before an `@`, and without what in its query or fragment may be a code, a state or
+    /// a token, by its name or its length: applications send the address that they are at, with all that came there.
     #[must_use]
     pub fn address(text: &str) -> Self {
         let (place, rest) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
@@ -151,13 +154,17 @@ impl Received {
         let host = place[from..end].rfind('@').map_or(from, |at| from + at);
         let name = if host > from { HIDDEN } else { "" };
         let mut shown = [&place[..from], name, &place[host..]].concat();
+        let mut named = "";
         for part in rest.split_inclusive(['?', '#', '&', ';', '=']) {
             let separated = part.ends_with(['?', '#', '&', ';', '=']);
             let (word, end) = part.split_at(part.len() - usize::from(separated));
-            shown.push_str(if word.len() > LONGEST_SHOWN { HIDDEN } else { word });
+            let secret = TELLTALE.iter().any(|name| named.to_ascii_lowercase().contains(name));
+            let hidden = word.len() > LONGEST_SHOWN || (secret && !word.is_empty());
+            shown.push_str(if hidden { HIDDEN } else { word });
             shown.push_str(end);
+            named = if end == "=" { word } else { "" };
         }
-        Self::of(&shown)
+        Self::clean(&without_secrets(&without_tokens(&shown), |_| false))
     }
 
     #[must_use]
@@ -177,8 +184,30 @@ fn without_tokens(text: &str) -> Cow<'_, str> {
     Cow::Owned([&text[..at], HIDDEN, &without_tokens(rest)].concat())
 }
 
+/// Words of letters and digits, or of small and capital letters, that are too long for a name, as secrets are. `also` tells what else is part of a word.
+fn without_secrets(text: &str, also: impl Fn(char) -> bool) -> String {
+    let of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '~') || also(c);
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| of_word(c) != of_word(first)).unwrap_or(rest.len());
+        let (run, after) = rest.split_at(end);
+        let has = |kind: fn(&char) -> bool| run.chars().any(|c| kind(&c));
+        let kinds = [has(char::is_ascii_digit), has(char::is_ascii_lowercase), has(char::is_ascii_uppercase)];
+        let mixed = kinds.into_iter().filter(|has| *has).count() > 1;
+        let secret = of_word(first) && run.len() > LONGEST_NAME && mixed;
+        shown.push_str(if secret { HIDDEN } else { run });
+        rest = after;
+    }
+    shown
+}
+
 /// What stands in a log in place of what may be a secret.
 const HIDDEN: &str = "...";
+/// What gives away, in the name of a parameter, that its value is nobody's business.
+const TELLTALE: [&str; 8] = ["code", "state", "nonce", "token", "password", "secret", "session", "hint"];
+/// Of a word with digits in it; the shortest secret of a client has 16 characters.
+const LONGEST_NAME: usize = 15;
 /// Of a name or a value in an address. Secrets are longer.
 const LONGEST_SHOWN: usize = 12;
 
@@ -196,6 +225,13 @@ mod tests {
                 "https://rp.test/cb?code=...&state=...",
             ),
             ("https://rp.test/cb#access_token=fba_SSSSSSSSSSSS", "https://rp.test/cb#access_token=..."),
+            ("https://rp.test/cb?state=xyz&Password=abc&x=1", "https://rp.test/cb?state=...&Password=...&x=1"),
+            ("https://rp.test/reset/4f2a9c07e1b3d586", "https://rp.test/reset/..."),
+            (
+                "https://very-long-name-of-an-application.example/auth/sso/cb2",
+                "https://very-long-name-of-an-application.example/auth/sso/cb2",
+            ),
+            ("iHDlPtnUZ0WdlW90R8odtpO2yDO3swT95", "..."),
             ("https://rp.test/cb?fbc_SSSSSSSSSSSSSSSS", "https://rp.test/cb?..."),
             ("https://rp.test/cb?a=SSSSSSSSSSSSSSSS==", "https://rp.test/cb?a=...=="),
             ("https://leo:SSSS@rp.test/cb", "https://...@rp.test/cb"),
@@ -216,7 +252,12 @@ mod tests {
         assert_eq!(shown("code fbc_01h.SSSS-SS_SS eyJhbGciOiJub25lIn0.e30."), "code ... ...");
         assert_eq!(shown("a\r\nINFO forged"), "a<U+000D><U+000A>INFO forged");
         assert_eq!(shown("\u{202e}gnp.\u{1b}[31m\u{e9}"), "<U+202E>gnp.<U+001B>[31m<U+00E9>");
-        assert_eq!(shown(&"x".repeat(200)), "x".repeat(200));
+        assert_eq!(shown("iHDlPtnUZ0WdlW90R8odtpO2yDO3swT95-Dbok4Miy0"), "...");
+        assert_eq!(shown("prompt none 6tqN+Uz/3f+pLover=wReN"), "prompt none ...");
+        let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+        assert_eq!(shown(grant), grant);
+        assert_eq!(shown("organizations:disable sentry-oidc-2 S256"), "organizations:disable sentry-oidc-2 S256");
+        assert_eq!(shown(&"x ".repeat(100)), "x ".repeat(100));
         assert_eq!(shown(&"\u{e9}".repeat(201)), format!("{}... (402 bytes in all)", "<U+00E9>".repeat(200)));
     }
 }

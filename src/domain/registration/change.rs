@@ -53,6 +53,10 @@ pub enum Ending {
     NotAllowedAway,
     /// Token requests without a DPoP proof.
     Unproven,
+    /// That people are asked what it may learn.
+    Asking,
+    /// What an application does that is not prepared for the change, in words for an operator.
+    Unprepared(&'static str),
     /// What it may do in its own name, also with tokens that it has.
     MachineScopes(Vec<String>),
 }
@@ -87,6 +91,11 @@ impl Ending {
                                      are away are dead, and each of these is asked at the next sign-in"
                     .to_owned()
             }
+            Self::Asking => {
+                "it is your own: nobody is asked any more what it may learn, and it learns all that it asks for"
+                    .to_owned()
+            }
+            Self::Unprepared(what) => (*what).to_owned(),
             Self::Unproven => {
                 "the application gets no token any more, not by a refresh either, until it sends DPoP proofs"
                     .to_owned()
@@ -127,6 +136,10 @@ pub fn endings(before: &Client, after: &Client) -> Vec<Ending> {
     if after.dpop_bound_access_tokens && !before.dpop_bound_access_tokens {
         endings.push(Ending::Unproven);
     }
+    if !before.first_party && after.first_party {
+        endings.push(Ending::Asking);
+    }
+    endings.extend(unprepared(before, after).map(Ending::Unprepared));
     let scopes = |client: &Client| client.machine_scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
     let (before, after): (Vec<String>, Vec<String>) = (scopes(before), scopes(after));
     let gone = missing(&before, &after);
@@ -134,6 +147,30 @@ pub fn endings(before: &Client, after: &Client) -> Vec<Ending> {
         endings.push(Ending::MachineScopes(gone));
     }
     endings
+}
+
+/// What an application has to do differently from then on, or goes without.
+fn unprepared(before: &Client, after: &Client) -> impl Iterator<Item = &'static str> {
+    let turned_on = |switch: fn(&Client) -> bool| switch(after) && !switch(before);
+    let changes = [
+        (turned_on(|client| client.require_par), "its requests are refused until it hands them over first (PAR)"),
+        (turned_on(|client| client.require_pkce), "its requests are refused until they have a PKCE challenge"),
+        (turned_on(|client| client.require_openid), "its requests are refused until they ask for the scope openid"),
+        (
+            before.algorithm != after.algorithm,
+            "what is signed for it is signed with the other algorithm; it refuses that until it expects it",
+        ),
+        (
+            (before.access_token_format, &before.access_token_audience)
+                != (after.access_token_format, &after.access_token_audience),
+            "services that read its access tokens by themselves have to expect the new ones",
+        ),
+        (
+            before.backchannel_logout_uri.is_some() && after.backchannel_logout_uri.is_none(),
+            "it hears no more when somebody signs out",
+        ),
+    ];
+    changes.into_iter().filter(|(changed, _)| *changed).map(|(_, what)| what)
 }
 
 /// Whether the grants of the client would be wrong: people were never asked, since it was the operator's own; or what they
@@ -215,8 +252,8 @@ mod tests {
             (&outside, fly_outside.clone(), vec![Ending::UserIds, Ending::Grants]),
             (&fly_outside, outside.clone(), vec![Ending::UserIds]),
             (&bare, outside.clone(), vec![Ending::Grants]),
-            (&outside, bare.clone(), vec![]),
-            (&outside, fly.clone(), vec![Ending::UserIds]),
+            (&outside, bare.clone(), vec![Ending::Asking]),
+            (&outside, fly.clone(), vec![Ending::UserIds, Ending::Asking]),
             (&outside, away.clone(), vec![Ending::NotAllowedAway]),
             (&away, outside.clone(), vec![]),
             (&bare, away.clone(), vec![Ending::Grants]),
@@ -228,9 +265,7 @@ mod tests {
                 &bare,
                 json!({
                     "name": "Other", "home": "https://rp.test/", "post_logout_redirect_uris": ["https://rp.test/"],
-                    "backchannel_logout_uri": "https://rp.test/out", "algorithm": "RS256", "require_pkce": false,
-                    "access_token_format": "jwt", "access_token_audience": "https://api.test/", "require_par": true,
-                    "require_openid": false, "claims_in_id_token": true, "always_refresh_token": true,
+                    "backchannel_logout_uri": "https://rp.test/out", "require_pkce": false, "require_openid": false, "claims_in_id_token": true, "always_refresh_token": true,
                     "denials_on_own_page": true,
                 }),
                 vec![],

@@ -18,7 +18,7 @@ use crate::http::error::PageError;
 use crate::http::sign_in::finish::{Choice, Finish, Outcome};
 use crate::http::sign_in::transaction::{Errand, Pending, Transaction, Transactions};
 use crate::http::sign_in::{closed, consent, next};
-use crate::http::state::App;
+use crate::http::state::{App, Parts};
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
 use crate::services::pushed::PushedRequests;
@@ -62,8 +62,14 @@ pub struct Endpoint {
 
 impl FromRef<App> for Endpoint {
     fn from_ref(app: &App) -> Self {
-        let App { web, clients, finish, signing, token, .. } = app.clone();
-        Self { web, clients, finish, signing, pushed: Arc::clone(&token.pushed) }
+        let Parts { web, clients, finish, signing, token, .. } = &**app;
+        Self {
+            web: Arc::clone(web),
+            clients: Arc::clone(clients),
+            finish: Arc::clone(finish),
+            signing: Arc::clone(signing),
+            pushed: Arc::clone(&token.pushed),
+        }
     }
 }
 

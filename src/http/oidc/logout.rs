@@ -18,7 +18,7 @@ use crate::domain::parameters::{Parameters, Repeated};
 use crate::http::error::PageError;
 use crate::http::pages::Page;
 use crate::http::sign_in::sign_out;
-use crate::http::state::App;
+use crate::http::state::{App, Parts};
 use crate::http::web::{Visitor, Web};
 use crate::services::clients::Clients;
 use crate::services::sessions::Current;
@@ -37,8 +37,8 @@ pub struct Endpoint {
 
 impl FromRef<App> for Endpoint {
     fn from_ref(app: &App) -> Self {
-        let App { web, clients, signing, .. } = app.clone();
-        Self { web, clients, signing }
+        let Parts { web, clients, signing, .. } = &**app;
+        Self { web: Arc::clone(web), clients: Arc::clone(clients), signing: Arc::clone(signing) }
     }
 }
 

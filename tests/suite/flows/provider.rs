@@ -51,7 +51,7 @@ use std::time::Duration;
 use axum::Router;
 use flybridge::http::oidc::token::TokenEndpoint;
 use flybridge::http::routes;
-use flybridge::http::state::App;
+use flybridge::http::state::{App, Parts};
 use flybridge::services::directory::Directory;
 use flybridge::services::grants::{Grants, TokenKeys};
 use flybridge::services::jobs::Jobs;
@@ -80,7 +80,7 @@ fn node_over(app: &TestApp, store: &Store) -> Router {
         pushed: Arc::clone(&here.token.pushed),
         dpop: Arc::clone(&here.dpop),
     };
-    routes::router(&App { token: Arc::new(token), grants, ..here.clone() })
+    routes::router(&App::of(Parts { token: Arc::new(token), grants, ..(**here).clone() }))
 }
 
 /// The signing keys as they lie in the store.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use flybridge::demo::world::BRAMS_PASSWORD;
 use flybridge::http::routes;
 use flybridge::http::sign_in::password::PasswordSignIn;
+use flybridge::http::state::{App, Parts};
 use flybridge::random::SystemRandom;
 use flybridge::services::passwords::{Passwords, PoolSettings};
 
@@ -275,12 +276,12 @@ async fn a_password_that_nobody_had_time_for_costs_nothing() {
     let settings = PoolSettings { waiting: 0, ..PoolSettings::default() };
     let full = Passwords::start(&settings, Arc::new(SystemRandom::default())).unwrap();
     let usual = Arc::clone(&app.program.app.password);
-    app.program.app.password = Arc::new(PasswordSignIn {
+    let password = Arc::new(PasswordSignIn {
         limits: Arc::clone(&usual.limits),
         passwords: Arc::new(full),
         links: Arc::clone(&usual.links),
     });
-    app.router = routes::router(&app.program.app);
+    app.router = routes::router(&App::of(Parts { password, ..(*app.program.app).clone() }));
     let mut hasty = app.browser();
     (hasty.cookies, hasty.csrf) = (browser.cookies.clone(), browser.csrf.clone());
     let before = app.dump();

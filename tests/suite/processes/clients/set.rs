@@ -13,7 +13,10 @@ fn settings_are_changed_one_by_one_and_go_back_to_their_defaults() {
     let secret = add(&home);
     let shown = || -> Value { serde_json::from_str(&done(&home, &["show", ID, "--json"])).unwrap() };
     let before = shown();
-    let said = done(&home, &["set", ID, "--name", "Tideline", "--home", "https://rp.test/", "--require-par", "true"]);
+    let said = done(
+        &home,
+        &["set", ID, "--name", "Tideline", "--home", "https://rp.test/", "--require-par", "true", "--yes"],
+    );
     for line in ["  home: nothing -> https://rp.test/", "  name: Sentry -> Tideline", "  require_par: false -> true"]
     {
         assert!(said.lines().any(|told| told == line), "{line} in {said}");
