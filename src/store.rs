@@ -144,6 +144,14 @@ pub struct Check {
     pub version: Option<Version>,
 }
 
+impl Check {
+    /// Whether it holds where the live record has this version, or there is none.
+    #[must_use]
+    pub fn holds(&self, found: Option<Version>) -> bool {
+        self.version == found
+    }
+}
+
 /// A write of one record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Put {
@@ -190,14 +198,17 @@ impl Txn {
         self.version
     }
 
-    pub fn check_version(&mut self, key: Key, version: Version) -> &mut Self {
-        self.checks.push(Check { key, version: Some(version) });
+    pub fn add_check(&mut self, check: Check) -> &mut Self {
+        self.checks.push(check);
         self
     }
 
+    pub fn check_version(&mut self, key: Key, version: Version) -> &mut Self {
+        self.add_check(Check { key, version: Some(version) })
+    }
+
     pub fn check_absent(&mut self, key: Key) -> &mut Self {
-        self.checks.push(Check { key, version: None });
-        self
+        self.add_check(Check { key, version: None })
     }
 
     pub fn put_bytes(&mut self, key: Key, value: Vec<u8>, expires_at: Option<Timestamp>) -> &mut Self {

@@ -77,6 +77,13 @@ pub fn opens(organization: &Organization, member: Option<&Member>, proof: &Proof
     }
 }
 
+/// Whether a password of the person whose member record is `member` would open `organization` now, so that it is worth
+/// setting one.
+#[must_use]
+pub fn password_counts(organization: &Organization, member: &Member) -> bool {
+    organization.login_method == LoginMethod::Password && member.absent_since.is_none()
+}
+
 /// Whether `proof` lets an admin look after leaving and returning: the run page and turning Fly.io on again.
 ///
 /// The admin who left still has the Fly.io session they clicked with, so nobody needs a password to come back.

@@ -10,14 +10,19 @@
 //! member's row, the member counts as queued.
 
 mod row;
+mod run;
+mod settlement;
+mod totals;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{OrganizationId, RunId, UserId};
-use super::organization::{Actor, Generation};
+use super::ids::UserId;
 use crate::clock::Timestamp;
 
 pub use row::{Delivery, Row, RowStatus, Unreachable, Which};
+pub use run::{Ending, Run};
+pub use settlement::Settlement;
+pub use totals::Totals;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
@@ -104,52 +109,6 @@ impl RunState {
             Self::Done { .. } => "done",
             Self::Reverted { .. } => "reverted",
         }
-    }
-}
-
-/// One execution of "Disable Fly.io Auth".
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Run {
-    pub id: RunId,
-    pub organization: OrganizationId,
-    /// The generation that began with this run; jobs of the run are void in any other.
-    pub generation: Generation,
-    pub state: RunState,
-    pub by: Actor,
-    pub started_at: Timestamp,
-    /// Members counted at the click; corrected when the fan-out has seen them all.
-    pub members: i64,
-    /// Rows written so far.
-    pub rows: i64,
-    /// When mailing was over for the first time.
-    pub mailed_at: Option<Timestamp>,
-    /// Jobs that walk the ledger to queue mail again; the run is not over before the last one is through.
-    #[serde(default)]
-    pub resending: u32,
-}
-
-/// How the members of a run are distributed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
-    pub members: i64,
-    pub queued: i64,
-    pub sending: i64,
-    pub sent: i64,
-    pub failed: i64,
-    pub cancelled: i64,
-    /// Have a password; counted across the others.
-    pub ready: i64,
-}
-
-impl Totals {
-    #[must_use]
-    pub fn add_up(&self) -> bool {
-        self.queued + self.sending + self.sent + self.failed + self.cancelled == self.members
-    }
-
-    #[must_use]
-    pub fn unsettled(&self) -> i64 {
-        self.queued + self.sending
     }
 }
 

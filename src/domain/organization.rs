@@ -88,6 +88,18 @@ impl Organization {
         }
     }
 
+    /// Whether `run` is what the organization left Fly.io by, and it has not come back since.
+    #[must_use]
+    pub fn has_left_by(&self, run: &RunId) -> bool {
+        self.login_method == LoginMethod::Password && self.run.as_ref() == Some(run)
+    }
+
+    /// The run by which the organization has left Fly.io. Whoever disables Fly.io Auth again gets that.
+    #[must_use]
+    pub fn left_by(&self) -> Option<&RunId> {
+        self.run.as_ref().filter(|_| self.login_method == LoginMethod::Password)
+    }
+
     /// The organization after `change`, with everything older dead.
     #[must_use]
     pub fn switched(&self, to: LoginMethod, change: MethodChange) -> Self {

@@ -75,6 +75,59 @@ impl SetUpLink {
         self.state == LinkState::Live && now < self.expires_at
     }
 
+    /// The link that a mail made at `now` carries, and its text: the one there is while it works, or else a new one. It is
+    /// valid from now.
+    ///
+    /// `known` is the text of a link that works, if it can be made again; `fresh` makes the text of a generation.
+    pub fn for_mail(
+        before: Option<&Self>,
+        known: impl FnOnce(&Self) -> Option<String>,
+        fresh: impl FnOnce(u32) -> String,
+        request: Option<&Request<'_>>,
+        (now, lifetime): (Timestamp, Duration),
+    ) -> (Self, String) {
+        let same = before.filter(|link| link.is_live(now)).and_then(|link| known(link).map(|text| (link, text)));
+        let (same, generation, text) = match (same, before) {
+            (Some((link, text)), _) => (Some(link), link.generation, text),
+            (None, before) => {
+                let generation = before.map_or(1, |link| link.generation + 1);
+                (None, generation, fresh(generation))
+            }
+        };
+        let asked = match request {
+            Some(request) => Some(Asked { job: request.job.clone(), to: request.to.to_owned(), at: now }),
+            None => same.and_then(|link| link.asked.clone()),
+        };
+        let link = Self {
+            generation,
+            hash: TokenHash::of(text.as_bytes()),
+            expires_at: now.plus(lifetime),
+            delivered: same.and_then(|link| link.delivered.clone()),
+            asked,
+            state: LinkState::Live,
+        };
+        (link, text)
+    }
+
+    /// Whether a password can be set with this text now.
+    #[must_use]
+    pub fn accepts(&self, text: &str, now: Timestamp) -> bool {
+        self.hash == TokenHash::of(text.as_bytes()) && self.is_live(now)
+    }
+
+    /// The link after a password was set.
+    #[must_use]
+    pub fn used(&self) -> Self {
+        Self { state: LinkState::Used, ..self.clone() }
+    }
+
+    /// The link after a mail server took a mail with it.
+    #[must_use]
+    pub fn delivered(&self, to: &str, run: Option<&(OrganizationId, RunId)>, now: Timestamp) -> Self {
+        let delivered = Delivered { at: now, to: to.to_owned(), run: run.cloned() };
+        Self { delivered: Some(delivered), ..self.clone() }
+    }
+
     /// The delivery less than `span` ago of a link that works, to this address. A link that is only on its way is in
     /// nobody's mailbox.
     #[must_use]

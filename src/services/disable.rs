@@ -20,7 +20,6 @@ use super::directory::Directory;
 use super::jobs::{Jobs, Work};
 use crate::domain::disable::{RowStatus, Run, Totals};
 use crate::domain::ids::{OrganizationId, RunId};
-use crate::domain::organization::{LoginMethod, Organization};
 use crate::store::queue::Leased;
 use crate::store::records::Entry;
 use crate::store::{Key, Outcome, Store, StoreError, Txn, keys};
@@ -74,18 +73,11 @@ impl Disable {
     }
 }
 
-/// Whether jobs of `run` still mean something: the organization is where the run took it.
-#[must_use]
-pub fn is_current(organization: &Organization, run: &Run) -> bool {
-    organization.login_method == LoginMethod::Password
-        && organization.generation == run.generation
-        && !run.state.is_reverted()
-}
-
-/// Moves one member from one total to another, so that totals always add up.
-fn recount(txn: &mut Txn, organization: &OrganizationId, run: &RunId, from: RowStatus, to: RowStatus) {
-    if from != to {
-        txn.add(keys::run_total(organization, run, from), -1);
-        txn.add(keys::run_total(organization, run, to), 1);
+/// Changes the totals of a run, in the commit that changes its rows.
+fn recount(txn: &mut Txn, organization: &OrganizationId, run: &RunId, mut change: Totals) {
+    for status in RowStatus::ALL {
+        txn.add(keys::run_total(organization, run, status), *change.of(status));
     }
+    txn.add(keys::run_members(organization, run), change.members);
+    txn.add(keys::run_ready(organization, run), change.ready);
 }

@@ -12,11 +12,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::access::judge_membership;
 use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
-use crate::domain::access::{Proof, SeenOrganization};
+use crate::domain::access::{Proof, SeenOrganization, password_counts};
 use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
 use crate::domain::organization::{LoginMethod, Organization};
 use crate::domain::secret::TokenHash;
-use crate::domain::setup_link::{Asked, Delivered, LinkState, Request, SetUpLink};
+use crate::domain::setup_link::{Request, SetUpLink};
 use crate::domain::user::{Credential, User};
 use crate::store::queue::Announced;
 use crate::store::records::Entry;
@@ -129,32 +129,14 @@ impl SetUpLinks {
             Some(entry) => txn.check(entry),
             None => txn.check_absent(key.key().clone()),
         };
-        let now = txn.now();
-        let same = before.map(|entry| &entry.value).filter(|link| link.is_live(now));
         // Under another master key the same generation has another text; what was mailed stays as it is.
-        let same = same.and_then(|link| {
+        let known = |link: &SetUpLink| {
             let mut texts = self.texts(user, link.generation).into_iter();
-            texts.find(|text| link.hash == TokenHash::of(text.as_bytes())).map(|text| (link, text))
-        });
-        let (same, generation, text) = match (same, before) {
-            (Some((link, text)), _) => (Some(link), link.generation, text),
-            (None, before) => {
-                let generation = before.map_or(1, |entry| entry.value.generation + 1);
-                (None, generation, self.text(user, generation))
-            }
+            texts.find(|text| link.hash == TokenHash::of(text.as_bytes()))
         };
-        let asked = match request {
-            Some(request) => Some(Asked { job: request.job.clone(), to: request.to.to_owned(), at: now }),
-            None => same.and_then(|link| link.asked.clone()),
-        };
-        let link = SetUpLink {
-            generation,
-            hash: TokenHash::of(text.as_bytes()),
-            expires_at: now.plus(self.lifetime),
-            delivered: same.and_then(|link| link.delivered.clone()),
-            asked,
-            state: LinkState::Live,
-        };
+        let fresh = |generation| self.text(user, generation);
+        let times = (txn.now(), self.lifetime);
+        let (link, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
         txn.put(&key, &link)?;
         Ok((txn, text))
     }
@@ -187,8 +169,7 @@ impl SetUpLinks {
             .transact(|| async {
                 let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
                 let mut txn = self.store.txn(keys::user_partition(user));
-                let delivered = Delivered { at: txn.now(), to: to.to_owned(), run: run.cloned() };
-                let after = SetUpLink { delivered: Some(delivered), ..entry.value.clone() };
+                let after = entry.value.delivered(to, run, txn.now());
                 txn.check(&entry).put(&key, &after)?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
@@ -226,9 +207,7 @@ impl SetUpLinks {
     /// Where a password of the person counts: the organizations that a password of theirs would open now.
     pub async fn password_organizations(&self, user: &User) -> Result<Vec<Organization>, StoreError> {
         let judged = judge_membership(&self.store, &user.id, &user.organizations).await?;
-        let counts = judged.into_iter().filter(|(organization, member)| {
-            organization.login_method == LoginMethod::Password && member.absent_since.is_none()
-        });
+        let counts = judged.into_iter().filter(|(organization, member)| password_counts(organization, member));
         Ok(counts.map(|(organization, _)| organization).collect())
     }
 
@@ -291,12 +270,10 @@ impl SetUpLinks {
         let replaced = credential.is_some();
         match (warrant, link) {
             (Warrant::Link(text), Some(entry)) => {
-                let fits = entry.value.hash == TokenHash::of(text.as_bytes());
-                if !fits || !entry.value.is_live(txn.now()) {
+                if !entry.value.accepts(text, txn.now()) {
                     return Err(SetError::LinkGone);
                 }
-                let used = SetUpLink { state: LinkState::Used, ..entry.value.clone() };
-                txn.check(&entry).put(&keys::link(id), &used)?;
+                txn.check(&entry).put(&keys::link(id), &entry.value.used())?;
             }
             (Warrant::Link(_), None) => return Err(SetError::LinkGone),
             (Warrant::Fly(_), link) => {
@@ -306,8 +283,7 @@ impl SetUpLinks {
                 txn.check_absent(keys::credential(id).into_key());
                 // A link still in the mail has done its work.
                 if let Some(entry) = link {
-                    let used = SetUpLink { state: LinkState::Used, ..entry.value.clone() };
-                    txn.check(&entry).put(&keys::link(id), &used)?;
+                    txn.check(&entry).put(&keys::link(id), &entry.value.used())?;
                 }
             }
         }

@@ -35,6 +35,7 @@
 mod backoff;
 mod due;
 mod job;
+mod lease;
 
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ pub use backoff::Backoff;
 pub use due::{Announced, QueueStats};
 use job::Burial;
 pub use job::{DeadJob, Job, Leased, Taking};
+pub use lease::Lease;
 
 /// Jobs in one batch at most: three operations each, which leaves half of a commit to the caller.
 pub const MAX_BATCH: usize = 300;
@@ -159,23 +161,21 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
     /// The commit that takes what is due of `found`; `None` when nothing is.
     fn lease(&self, partition: &Partition, found: Vec<(Key, Record)>) -> Result<Option<Taking<T>>, StoreError> {
         let mut txn = self.store.txn(partition.clone());
-        let (version, lease_until) = (txn.version(), txn.now().plus(self.lease));
         let (mut jobs, mut bytes) = (Vec::new(), 0);
         for (key, record) in found {
             let Some((visible_at, id)) = parse_name(key.name()) else {
                 return Err(StoreError::Corrupt(format!("{partition}:{} is no job", key.name())));
             };
             bytes += record.value.len();
-            if visible_at > txn.now() || (bytes > BATCH_BYTES && !txn.is_empty()) {
-                break;
-            }
-            let leased = self.job_key(partition, lease_until, &id);
+            let lease = Lease::begin(visible_at, txn.now(), self.lease, txn.version());
+            let Some(lease) = lease.filter(|_| bytes <= BATCH_BYTES || txn.is_empty()) else { break };
+            let leased = self.job_key(partition, lease.until, &id);
             txn.check_version(key.clone(), record.version).delete(key.clone());
             match decode::<Job<T>>(&key, &record) {
                 Ok(mut entry) => {
                     entry.value.attempts = entry.value.attempts.saturating_add(1);
                     txn.put_bytes(leased.clone(), encode(&entry.value)?, None);
-                    jobs.push(Leased { id, key: leased, version, lease_until, job: entry.value });
+                    jobs.push(Leased { id, key: leased, lease, job: entry.value });
                 }
                 Err(error) => {
                     // Perhaps of a newer program: it stays, out of the way of the others.
@@ -194,12 +194,13 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
     /// When the store gives no answer.
     pub async fn holds(&self, job: &Leased<T>) -> Result<bool, StoreError> {
         let found = self.store.get(std::slice::from_ref(&job.key)).await?;
-        Ok(found.into_iter().flatten().any(|record| record.version == job.version))
+        let found = found.into_iter().flatten().next().map(|record| record.version);
+        Ok(job.lease.fence(job.key.clone()).holds(found))
     }
 
     /// Adds to the commit of the work's outcome that the job is done.
     pub fn finish(&self, txn: &mut Txn, job: &Leased<T>) {
-        txn.check_version(job.key.clone(), job.version).delete(job.key.clone());
+        txn.add_check(job.lease.fence(job.key.clone())).delete(job.key.clone());
     }
 
     /// Adds to a commit that the job is to be taken again from `due` on.

@@ -1,9 +1,9 @@
 //! The click, and the way back. Each is one commit of constant size, whatever the size of the organization.
 
-use super::Disable;
+use super::{Disable, recount};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Event, RowStatus, Run, RunState};
+use crate::domain::disable::Run;
 use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::organization::{Actor, LoginMethod, MethodChange, Organization};
 use crate::services::directory::AuditEvent;
@@ -49,9 +49,7 @@ impl Disable {
     ) -> Result<Attempt<RunId>, ClickError> {
         let entry = self.directory.organization(id).await?.ok_or(ClickError::NoOrganization)?;
         let organization = &entry.value;
-        if organization.login_method == LoginMethod::Password
-            && let Some(run) = &organization.run
-        {
+        if let Some(run) = organization.left_by() {
             return Ok(Attempt::Done(run.clone()));
         }
         let now = self.store.now();
@@ -75,25 +73,11 @@ impl Disable {
         (id, members): (&RunId, i64),
         clicked: &Clicked,
     ) -> Result<(), StoreError> {
-        let started_at = txn.now();
-        let (state, _) =
-            (RunState::Requested.step(Event::Switch, started_at)).map_err(|e| StoreError::Misuse(e.to_string()))?;
-        let run = Run {
-            id: id.clone(),
-            organization: organization.id.clone(),
-            generation: organization.generation,
-            state,
-            by: clicked.by.clone(),
-            started_at,
-            members,
-            rows: 0,
-            mailed_at: None,
-            resending: 0,
-        };
+        let begun = Run::begin(id.clone(), organization, members, clicked.by.clone(), txn.now());
+        let (run, totals) = begun.map_err(|e| StoreError::Misuse(e.to_string()))?;
         let key = keys::run(&organization.id, id);
         txn.check_absent(key.key().clone()).put(&key, &run)?;
-        txn.add(keys::run_members(&organization.id, id), members);
-        txn.add(keys::run_total(&organization.id, id, RowStatus::Queued), members);
+        recount(txn, &organization.id, id, totals);
         Ok(())
     }
 
@@ -146,9 +130,8 @@ impl Disable {
         self.write_switch(&mut txn, &entry, &switched, clicked)?;
         if let Some(run) = &entry.value.run
             && let Some(run) = self.run(id, run).await?
-            && let Ok((state, _)) = run.value.state.clone().step(Event::Revert, now)
+            && let Ok(after) = run.value.reverted(now)
         {
-            let after = Run { state, ..run.value.clone() };
             txn.check(&run).put(&keys::run(id, &after.id), &after)?;
         }
         let told = Work::CameBack { organization: id.clone(), cursor: None };

@@ -3,8 +3,8 @@
 
 use futures_util::future::try_join_all;
 
-use super::{CHUNK, Disable, is_current};
-use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
+use super::{CHUNK, Disable, recount};
+use crate::domain::disable::{Effect, Row, RowStatus, Run, RunState};
 use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::member::Member;
 use crate::domain::organization::LoginMethod;
@@ -37,7 +37,7 @@ impl Disable {
             txn
         };
         let (Some(organization), Some(run)) = (organization, run) else { return self.store.commit(end()).await };
-        if !is_current(&organization.value, &run.value) {
+        if !run.value.is_current(&organization.value) {
             let mut txn = end();
             cancel_unwritten(&mut txn, &run)?;
             return self.store.commit(txn).await;
@@ -104,25 +104,18 @@ impl Disable {
     ) -> Result<(), StoreError> {
         let now = txn.now();
         let (id, organization) = (&run.value.id, &run.value.organization);
+        let mut rows = Vec::with_capacity(members.len());
         for member in members {
             // Whoever sets a password at this moment changes the member, and the row is written with it.
             txn.check(member);
-            self.write_row(txn, run, &member.value, mail)?;
+            rows.push(Row::new(&member.value, now));
         }
-        let last = members.len() < CHUNK;
-        let cursor = members.last().map(|member| member.value.user.clone());
-        let event = Event::FannedOut { cursor, last };
-        let (state, effects) =
-            run.value.state.clone().step(event, now).map_err(|e| StoreError::Misuse(e.to_string()))?;
-        let rows = run.value.rows + i64::try_from(members.len()).unwrap_or(0);
-        let mut after = Run { state, rows, ..run.value.clone() };
-        if last {
-            // Who joined while the click was being counted.
-            let drift = rows - after.members;
-            txn.add(keys::run_members(organization, id), drift);
-            txn.add(keys::run_total(organization, id, RowStatus::Queued), drift);
-            after.members = rows;
+        for row in &rows {
+            self.write_row(txn, &run.value, row, mail)?;
         }
+        let fanned_out = run.value.fanned_out(&rows, members.len() < CHUNK, now);
+        let (after, totals, effects) = fanned_out.map_err(|e| StoreError::Misuse(e.to_string()))?;
+        recount(txn, organization, id, totals);
         txn.check(run).put(&keys::run(organization, id), &after)?;
         if effects.contains(&Effect::FanOut) {
             let next = Work::FanOut { organization: organization.clone(), run: id.clone() };
@@ -131,24 +124,11 @@ impl Disable {
         Ok(())
     }
 
-    fn write_row(
-        &self,
-        txn: &mut Txn,
-        run: &Entry<Run>,
-        member: &Member,
-        announced: &Announced,
-    ) -> Result<(), StoreError> {
+    fn write_row(&self, txn: &mut Txn, run: &Run, row: &Row, announced: &Announced) -> Result<(), StoreError> {
         let now = txn.now();
-        let (id, organization) = (&run.value.id, &run.value.organization);
-        let user = member.user.clone();
-        let row = Row::new(member, now);
-        txn.put(&keys::row(organization, id, &user), &row)?;
-        super::recount(txn, organization, id, RowStatus::Queued, row.status);
-        if row.ready_at.is_some() {
-            txn.add(keys::run_ready(organization, id), 1);
-        }
+        txn.put(&keys::row(&run.organization, &run.id, &row.user), row)?;
         if row.status == RowStatus::Queued {
-            let (organization, run) = (organization.clone(), id.clone());
+            let (organization, run, user) = (run.organization.clone(), run.id.clone(), row.user.clone());
             self.jobs.put_mail(txn, announced, Mail::Run { organization, run, user, resend: 0 }, now)?;
         }
         Ok(())
@@ -159,13 +139,9 @@ fn through_fly(place: &Place) -> bool {
     place.method == LoginMethod::Fly
 }
 
-/// The run was reverted before everybody had a row: those without one are cancelled in the totals.
 fn cancel_unwritten(txn: &mut Txn, run: &Entry<Run>) -> Result<(), StoreError> {
-    let unwritten = (run.value.members - run.value.rows).max(0);
-    let (id, organization) = (&run.value.id, &run.value.organization);
-    let after = Run { rows: run.value.members, ..run.value.clone() };
-    txn.check(run).put(&keys::run(organization, id), &after)?;
-    txn.add(keys::run_total(organization, id, RowStatus::Queued), -unwritten);
-    txn.add(keys::run_total(organization, id, RowStatus::Cancelled), unwritten);
+    let (after, totals) = run.value.abandoned();
+    txn.check(run).put(&keys::run(&after.organization, &after.id), &after)?;
+    recount(txn, &after.organization, &after.id, totals);
     Ok(())
 }

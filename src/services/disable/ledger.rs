@@ -1,17 +1,18 @@
 //! The ledger: what happened to each member's mail, settled in the same commit as the job that did it.
 
-use super::{Disable, is_current, recount};
+use super::{Disable, recount};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Effect, Event, Row, RowStatus, Run, RunState};
+use crate::domain::disable::{Effect, Ending, Row, Run, Totals};
 use crate::domain::ids::{OrganizationId, RunId, UserId};
-use crate::domain::member::Member;
-use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::organization::{Actor, Organization};
 use crate::services::directory::AuditEvent;
 use crate::services::jobs::{Mail, Outgoing};
 use crate::store::queue::{Leased, Taking};
 use crate::store::records::{Entry, TypedKey};
 use crate::store::{Attempt, StoreError, Txn, keys};
+
+pub use crate::domain::disable::Settlement;
 
 /// One member of one run: whose row it is.
 #[derive(Debug, Clone)]
@@ -38,30 +39,6 @@ impl RowId {
     }
 }
 
-/// How an attempt to mail one member ended.
-#[derive(Debug, Clone)]
-pub enum Settlement {
-    Sent {
-        detail: Option<String>,
-    },
-    Failed {
-        detail: String,
-    },
-    /// There is no mail that could be tried.
-    Impossible {
-        detail: String,
-    },
-    Cancelled {
-        detail: String,
-    },
-    /// Not yet: again at this time, and why.
-    Later {
-        at: Timestamp,
-        detail: String,
-        counts: bool,
-    },
-}
-
 /// What a worker needs to know before it mails a member of a run.
 pub struct RowContext {
     pub organization: Organization,
@@ -78,7 +55,7 @@ impl Disable {
             .await?;
         let row = self.store.read(&keys::row(&id.organization, &id.run, &id.user)).await?;
         let (Some(organization), Some(run), Some(row)) = (organization, run, row) else { return Ok(None) };
-        if !is_current(&organization.value, &run.value) {
+        if !run.value.is_current(&organization.value) {
             return Ok(Some(Err("Fly.io Auth was turned on again before this mail left.".to_owned())));
         }
         Ok(Some(Ok(RowContext { organization: organization.value, run: run.value, row: row.value })))
@@ -91,15 +68,9 @@ impl Disable {
         let wanted: Vec<_> = ids.iter().map(|(id, _)| id.key()).collect();
         let rows = self.store.read_all(&wanted).await?;
         for ((id, lease_until), entry) in ids.iter().zip(rows) {
-            let Some(entry) = entry.filter(|entry| entry.value.status == RowStatus::Queued) else { continue };
-            let row = Row {
-                status: RowStatus::Sending,
-                at: taking.txn.now(),
-                next_attempt_at: Some(*lease_until),
-                ..entry.value.clone()
-            };
-            recount(&mut taking.txn, &id.organization, &id.run, RowStatus::Queued, RowStatus::Sending);
-            taking.txn.check(&entry).put(&id.key(), &row)?;
+            let Some(entry) = entry else { continue };
+            let Some(row) = entry.value.sending(*lease_until, taking.txn.now()) else { continue };
+            put_row(&mut taking.txn, (&id.organization, &id.run), &entry, &row)?;
         }
         Ok(taking)
     }
@@ -123,9 +94,8 @@ impl Disable {
                     None => self.jobs.mail.finish(&mut txn, job),
                 }
                 if let Some(entry) = self.store.read(&key).await? {
-                    let row = settled_row(&entry.value, how, txn.now());
-                    recount(&mut txn, &id.organization, &id.run, entry.value.status, row.status);
-                    txn.check(&entry).put(&key, &row)?;
+                    let row = entry.value.settled(how, txn.now());
+                    put_row(&mut txn, (&id.organization, &id.run), &entry, &row)?;
                 }
                 Ok::<_, StoreError>(Attempt::Commit(txn, true))
             })
@@ -143,19 +113,15 @@ impl Disable {
                 let Some(entry) = self.run(id, run).await? else { return Ok(Attempt::Done(true)) };
                 // Read after the run: a mail queued again since then changes the run too, and so prevents the commit.
                 let totals = self.totals(id, run).await?;
-                match entry.value.state {
-                    RunState::Done { .. } | RunState::Reverted { .. } => return Ok(Attempt::Done(true)),
-                    RunState::Mailing { complete: true, .. }
-                        if totals.unsettled() == 0 && entry.value.resending == 0 => {}
-                    _ => return Ok(Attempt::Done(false)),
-                }
                 let mut txn = self.store.txn(keys::org(id));
                 let now = txn.now();
-                let (state, effects) = (entry.value.state.clone().step(Event::Settled, now))
-                    .map_err(|e| StoreError::Misuse(e.to_string()))?;
-                let first = entry.value.mailed_at.is_none();
-                let after = Run { state, mailed_at: entry.value.mailed_at.or(Some(now)), ..entry.value.clone() };
-                txn.check(&entry).put(&keys::run(id, run), &after)?;
+                let ending = entry.value.ending(&totals, now).map_err(|e| StoreError::Misuse(e.to_string()))?;
+                let (after, first, effects) = match ending {
+                    Ending::Over => return Ok(Attempt::Done(true)),
+                    Ending::Waiting => return Ok(Attempt::Done(false)),
+                    Ending::Ends { run, first, effects } => (run, first, effects),
+                };
+                txn.check(&entry).put(&keys::run(id, run), &*after)?;
                 let whole = if first { "" } else { "the whole run now: " };
                 let detail = format!(
                     "{whole}{} sent, {} failed, {} cancelled, {} in all",
@@ -188,19 +154,17 @@ impl Disable {
                 let (organization, member) = self.store.read_pair(&keys::organization(id), &key).await?;
                 let (Some(organization), Some(member)) = (organization, member) else { return Ok(Attempt::Done(())) };
                 let mut txn = self.store.txn(keys::org(id));
-                if !member.value.has_password {
-                    let after = Member { has_password: true, ..member.value.clone() };
+                if let Some(after) = member.value.with_password() {
                     // With the organization, so that a run that begins meanwhile is not missed.
                     txn.check(&organization).check(&member).put(&key, &after)?;
                 }
-                // A password of somebody who is not confirmed opens nothing, and they still need help.
-                if let Some(run) = organization.value.run.as_ref().filter(|_| member.value.absent_since.is_none()) {
+                if let Some(run) = &organization.value.run {
                     let key = keys::row(id, run, user);
                     match self.store.read(&key).await? {
                         Some(row) => {
-                            let after =
-                                row.value.with_password(is_since_switch(&organization.value, set_at), txn.now());
-                            put_row(&mut txn, (id, run), &row, &after)?;
+                            let now = txn.now();
+                            let after = member.value.row_with_password(&organization.value, &row.value, set_at, now);
+                            after.map_or(Ok(()), |after| put_row(&mut txn, (id, run), &row, &after))?;
                         }
                         // The fan-out is on its way: it writes the row with the member as it is then.
                         None if !txn.is_empty() => drop(txn.check_absent(key.into_key())),
@@ -225,46 +189,14 @@ impl Disable {
     }
 }
 
-/// Whether the organization had left Fly.io by then.
-fn is_since_switch(organization: &Organization, at: Timestamp) -> bool {
-    let changed = organization.changed.as_ref().map(|change| change.at);
-    organization.login_method == LoginMethod::Password && changed.is_some_and(|changed| changed <= at)
-}
-
-/// Replaces a row by what became of it, if anything did, and moves the member between the totals.
+/// Replaces a row by what became of it, and moves the member between the totals.
 fn put_row(
     txn: &mut Txn,
     (organization, run): (&OrganizationId, &RunId),
     before: &Entry<Row>,
     after: &Row,
 ) -> Result<(), StoreError> {
-    if before.value == *after {
-        return Ok(());
-    }
-    recount(txn, organization, run, before.value.status, after.status);
-    if before.value.ready_at.is_none() && after.ready_at.is_some() {
-        txn.add(keys::run_ready(organization, run), 1);
-    }
+    recount(txn, organization, run, Totals::change(Some(&before.value), after));
     txn.check(before).put(&keys::row(organization, run, &after.user), after)?;
     Ok(())
-}
-
-fn settled_row(before: &Row, how: &Settlement, now: Timestamp) -> Row {
-    let attempts = before.attempts + 1;
-    let row = Row { at: now, attempts, next_attempt_at: None, ..before.clone() };
-    match how {
-        Settlement::Sent { detail } => Row { status: RowStatus::Sent, detail: detail.clone(), ..row },
-        Settlement::Failed { detail } => row.failed(detail, now),
-        Settlement::Impossible { detail } => Row { attempts: before.attempts, ..row.failed(detail, now) },
-        Settlement::Cancelled { detail } => {
-            Row { status: RowStatus::Cancelled, detail: Some(detail.clone()), attempts: before.attempts, ..row }
-        }
-        Settlement::Later { at, detail, counts } => Row {
-            status: RowStatus::Queued,
-            detail: Some(detail.clone()),
-            next_attempt_at: Some(*at),
-            attempts: if *counts { attempts } else { before.attempts },
-            ..row
-        },
-    }
 }

@@ -5,9 +5,9 @@
 
 use super::click::Clicked;
 use super::ledger::RowId;
-use super::{CHUNK, Disable, is_current, recount};
+use super::{CHUNK, Disable, recount};
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Event, Row, RowStatus, Run, Which};
+use crate::domain::disable::{Row, Run, Totals, Which};
 use crate::domain::ids::{FormId, OrganizationId, RunId, UserId};
 use crate::domain::member::Member;
 use crate::services::directory::AuditEvent;
@@ -143,7 +143,7 @@ impl Disable {
     ) -> Result<Option<Entry<Run>>, StoreError> {
         let (organization, run) =
             self.store.read_pair(&keys::organization(organization), &keys::run(organization, run)).await?;
-        Ok(run.zip(organization).filter(|(run, of)| is_current(&of.value, &run.value)).map(|(run, _)| run))
+        Ok(run.zip(organization).filter(|(run, of)| run.value.is_current(&of.value)).map(|(run, _)| run))
     }
 
     /// Begins the commit that uses up a button of a form. None when that has happened before, or the form is too old.
@@ -175,10 +175,7 @@ impl Disable {
         // Whoever sets a password at this moment changes both.
         txn.check(row).check(member);
         let (organization, run, user) = (run.organization.clone(), run.id.clone(), after.user.clone());
-        recount(txn, &organization, &run, row.value.status, RowStatus::Queued);
-        if row.value.ready_at.is_none() && after.ready_at.is_some() {
-            txn.add(keys::run_ready(&organization, &run), 1);
-        }
+        recount(txn, &organization, &run, Totals::change(Some(&row.value), &after));
         txn.put(&keys::row(&organization, &run, &user), &after)?;
         self.jobs.put_mail(txn, mail, Mail::Run { organization, run, user, resend: after.resends }, now)?;
         Ok(true)
@@ -194,9 +191,7 @@ impl Disable {
         work: &Announced,
     ) -> Result<bool, StoreError> {
         let now = txn.now();
-        let Ok((state, _)) = before.value.state.clone().step(Event::Resent, now) else { return Ok(false) };
-        let opened = state != before.value.state;
-        let run = Run { state, resending, ..before.value.clone() };
+        let Ok((run, opened)) = before.value.resent(resending, now) else { return Ok(false) };
         let (organization, id) = (run.organization.clone(), run.id.clone());
         txn.check(before).put(&keys::run(&organization, &id), &run)?;
         if opened {

@@ -5,7 +5,7 @@ use url::Url;
 use super::Outbox;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId, text_of};
-use crate::domain::organization::{LoginMethod, Organization};
+use crate::domain::organization::Organization;
 use crate::domain::setup_link::{Request, SHARED_FOR};
 use crate::domain::user::User;
 use crate::services::disable::ledger::{RowContext, RowId};
@@ -160,7 +160,7 @@ impl Outbox {
             return Ok(None);
         };
         let other = self.directory.organization(id).await?.map(|entry| entry.value);
-        let in_force = other.filter(|o| o.login_method == LoginMethod::Password && o.run.as_ref() == Some(run));
+        let in_force = other.filter(|other| other.has_left_by(run));
         Ok(in_force.map(|organization| organization.name))
     }
 

@@ -3,10 +3,11 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::lease::Lease;
 use crate::clock::Timestamp;
 use crate::domain::ids::JobId;
 use crate::store::records::Stored;
-use crate::store::{Key, Partition, Txn, Version};
+use crate::store::{Key, Partition, Txn};
 
 /// A job as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,9 +46,7 @@ pub(super) struct Burial<'a, T> {
 pub struct Leased<T> {
     pub(super) id: JobId,
     pub(super) key: Key,
-    /// The fencing token.
-    pub(super) version: Version,
-    pub(super) lease_until: Timestamp,
+    pub(super) lease: Lease,
     pub(super) job: Job<T>,
 }
 
@@ -76,7 +75,7 @@ impl<T> Leased<T> {
     /// From then on somebody else may take the job.
     #[must_use]
     pub fn lease_until(&self) -> Timestamp {
-        self.lease_until
+        self.lease.until
     }
 
     #[must_use]

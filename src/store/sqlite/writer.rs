@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{answer, explain};
 use crate::clock::Timestamp;
-use crate::store::{Check, Key, MAX_TOTAL, Outcome, StoreError, Txn};
+use crate::store::{Check, Key, MAX_TOTAL, Outcome, StoreError, Txn, Version};
 
 /// Changes that share one transaction at most. More would make the first caller wait for the last.
 const BATCH: usize = 512;
@@ -257,7 +257,7 @@ impl<'c> Statements<'c> {
         let found: Option<(i64, Option<i64>)> =
             self.version.query_row(place(&check.key), |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         let live = found.filter(|(_, expires_at)| expires_at.is_none_or(|at| now.as_millis() < at));
-        Ok(live.map(|(version, _)| version.cast_unsigned()) == check.version.map(|version| version.0))
+        Ok(check.holds(live.map(|(version, _)| Version(version.cast_unsigned()))))
     }
 }
 
