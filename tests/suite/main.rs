@@ -10,6 +10,7 @@ mod flows;
 mod hostile;
 mod html;
 mod mail;
+mod model;
 mod once;
 mod organization;
 mod pages;

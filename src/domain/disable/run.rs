@@ -18,7 +18,7 @@ pub struct Run {
     pub state: RunState,
     pub by: Actor,
     pub started_at: Timestamp,
-    /// Members counted at the click; corrected when the fan-out has seen them all.
+    /// Members counted at the click; corrected as the fan-out finds more, and when it has seen them all.
     pub members: i64,
     /// Rows written so far.
     pub rows: i64,
@@ -88,8 +88,8 @@ impl Run {
         for row in written {
             totals += Totals::change(None, row);
         }
-        if last {
-            // Who joined while the click was being counted.
+        // Who joined while the click was being counted, seen at the end at the latest: nobody has a row and is not counted.
+        if last || rows > after.members {
             totals += Totals::joined(rows - after.members);
             after.members = rows;
         }
@@ -128,5 +128,61 @@ impl Run {
         let first = self.mailed_at.is_none();
         let run = Box::new(Self { state, mailed_at: self.mailed_at.or(Some(now)), ..self.clone() });
         Ok(Ending::Ends { run, first, effects })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::member::{Member, Role};
+    use crate::domain::plan::Plan;
+
+    const NOW: Timestamp = Timestamp::from_seconds(7);
+
+    fn begun(members: i64) -> (Run, Totals) {
+        let id = "org1".parse().expect("an id");
+        let slug = "org-1".parse().expect("a slug");
+        let plan = Plan::Paid { name: "Team".to_owned(), since: NOW };
+        let organization = Organization::new(id, slug, "Org".to_owned(), plan, NOW);
+        let by = Actor { user: None, name: "Ines".to_owned() };
+        Run::begin("run1".parse().expect("an id"), &organization, members, by, NOW).expect("begins")
+    }
+
+    fn row(user: &str) -> Row {
+        let member = Member {
+            user: user.parse().expect("an id"),
+            role: Role::Member,
+            name: "Sam".to_owned(),
+            email: Some("sam@example.org".to_owned()),
+            has_password: false,
+            joined_at: NOW,
+            verified_at: NOW,
+            absent_since: None,
+            last_sign_in: None,
+        };
+        Row::new(&member, NOW)
+    }
+
+    #[test]
+    fn whoever_joined_while_the_click_was_counted_is_counted_with_their_row() {
+        let (run, mut totals) = begun(1);
+        let (run, change, _) = run.fanned_out(&[row("u1"), row("u2")], false, NOW).expect("fans out");
+        totals += change;
+        assert_eq!((totals.members, totals.queued, run.members), (2, 2, 2));
+        // Fly.io is turned on again before the fan-out has come to its end.
+        let (after, change) = run.reverted(NOW).expect("reverts").abandoned();
+        totals += change;
+        assert_eq!((totals.members, totals.queued, totals.cancelled, after.rows), (2, 2, 0, 2));
+        assert!(totals.add_up());
+    }
+
+    #[test]
+    fn a_reverted_run_cancels_those_without_a_row() {
+        let (run, mut totals) = begun(3);
+        let (run, change, _) = run.fanned_out(&[row("u1")], false, NOW).expect("fans out");
+        totals += change;
+        totals += run.abandoned().1;
+        assert_eq!((totals.queued, totals.cancelled), (1, 2));
+        assert!(totals.add_up());
     }
 }
