@@ -23,6 +23,7 @@ mod resealing;
 mod secret;
 mod server;
 mod signing;
+mod simulation;
 mod stand_ins;
 mod store;
 mod support;

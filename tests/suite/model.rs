@@ -65,6 +65,16 @@ fn two_organizations_share_a_person() {
 }
 
 #[test]
+fn two_of_everything_and_a_fault() {
+    check(&worlds::two_of_everything());
+}
+
+#[test]
+fn two_of_everything_and_a_password() {
+    check(&worlds::two_of_everything_and_a_password());
+}
+
+#[test]
 fn two_workers_mail_one_person() {
     check(&worlds::two_mails());
 }

@@ -44,7 +44,7 @@ pub(crate) const MASTER_KEY: &str = "9c41f07e3ab86d25e0147fd2936cb85a7de20b94c6f
 pub(crate) struct SteppingClock(AtomicI64);
 
 impl SteppingClock {
-    fn at(start: Timestamp) -> Arc<Self> {
+    pub(crate) fn at(start: Timestamp) -> Arc<Self> {
         Arc::new(Self(AtomicI64::new(start.as_millis())))
     }
 
@@ -382,7 +382,7 @@ per_second = 10000
 }
 
 /// HTTP clients need it, whichever test comes first.
-fn install_crypto() {
+pub(crate) fn install_crypto() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     // Another suite may have installed the same one.
     ONCE.call_once(|| drop(rustls::crypto::aws_lc_rs::default_provider().install_default()));

@@ -1,0 +1,200 @@
+//! What was promised, held against what is in the store and in the mailboxes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use flybridge::domain::audit::AuditKind;
+use flybridge::domain::disable::{Row, RowStatus, Run, RunState, Totals};
+use flybridge::domain::ids::{OrganizationId, UserId, text_of};
+use flybridge::domain::member::Member;
+use flybridge::domain::organization::{LoginMethod, Organization};
+use flybridge::services::setup_links::Shown;
+use flybridge::services::vault::Purpose;
+use flybridge::store::keys;
+
+use super::scene::{Person, Scene};
+
+/// A run with its ledger.
+struct Whole {
+    run: Run,
+    rows: BTreeMap<UserId, Row>,
+    totals: Totals,
+}
+
+impl Scene {
+    pub(super) async fn organization(&self, id: &OrganizationId) -> Organization {
+        self.store.read(&keys::organization(id)).await.unwrap().unwrap().value
+    }
+
+    async fn members(&self, id: &OrganizationId) -> Vec<Member> {
+        let found = self.store.list(&keys::members(id), None, 1_000).await.unwrap();
+        found.into_iter().map(|entry| entry.value).collect()
+    }
+
+    async fn runs(&self, id: &OrganizationId) -> Vec<Whole> {
+        let mut runs = Vec::new();
+        for entry in self.store.list(&keys::runs(id), None, 1_000).await.unwrap() {
+            let run = entry.value;
+            let rows = self.store.list(&keys::rows(id, &run.id), None, 1_000).await.unwrap();
+            let rows = rows.into_iter().map(|entry| (entry.value.user.clone(), entry.value)).collect();
+            let totals = self.disable.totals(id, &run.id).await.unwrap();
+            runs.push(Whole { run, rows, totals });
+        }
+        runs
+    }
+
+    /// What holds at every instant.
+    pub(super) async fn check_now(&self) {
+        for id in &self.organizations {
+            let organization = self.organization(id).await;
+            let runs = self.runs(id).await;
+            for whole in &runs {
+                whole.adds_up();
+            }
+            let in_force = runs.iter().filter(|whole| !whole.run.state.is_reverted()).count();
+            assert_eq!(in_force, usize::from(organization.login_method == LoginMethod::Password), "runs in force");
+        }
+    }
+
+    /// What holds in the end.
+    pub(super) async fn check_end(&self) {
+        assert_eq!(self.jobs(), BTreeMap::new(), "nothing waits");
+        let mut repeated = 0;
+        let mut refused = 0;
+        for id in &self.organizations {
+            let (organization, members) = (self.organization(id).await, self.members(id).await);
+            self.is_linear(&organization).await;
+            for whole in self.runs(id).await {
+                self.is_over(&organization, &members, &whole).await;
+                repeated += self.mails_are_right(&whole);
+                let with_address = |row: &&Row| row.status == RowStatus::Failed && row.email.is_some();
+                refused += whole.rows.values().filter(with_address).count();
+            }
+        }
+        let faults = self.known.lock().unwrap().faults;
+        assert!(repeated <= faults, "{repeated} mails too many after {faults} faults");
+        self.known.lock().unwrap().repeated = repeated;
+        let refusals = self.known.lock().unwrap().refusals;
+        let absent = usize::try_from(refusals).unwrap();
+        assert!(refused <= absent, "{refused} mails failed, and the mail server refused {absent}");
+        self.answers_came_true().await;
+        for person in self.people() {
+            self.has_one_link(&person).await;
+            self.password_is_noted(&person).await;
+        }
+    }
+
+    /// The generations in the audit log follow one another, each with one line.
+    async fn is_linear(&self, organization: &Organization) {
+        let log = self.store.list(&keys::audit_log(&organization.id), None, 1_000).await.unwrap();
+        let changes = log.into_iter().map(|entry| entry.value);
+        let mut changes: Vec<String> =
+            changes.filter(|entry| entry.kind == AuditKind::LoginMethodChanged).map(|entry| entry.detail).collect();
+        changes.sort_by_key(|detail| detail.rsplit(' ').next().unwrap().parse::<u32>().unwrap());
+        assert_eq!(changes.len(), usize::try_from(organization.generation.0 - 1).unwrap(), "{changes:?}");
+        for (index, detail) in changes.iter().enumerate() {
+            assert!(detail.ends_with(&format!("generation {} to {}", index + 1, index + 2)), "{changes:?}");
+        }
+    }
+
+    async fn is_over(&self, organization: &Organization, members: &[Member], whole: &Whole) {
+        whole.adds_up();
+        let unsettled = whole.rows.values().find(|row| !row.status.is_settled());
+        assert!(unsettled.is_none(), "{unsettled:?}");
+        if whole.run.state.is_reverted() {
+            return;
+        }
+        assert!(matches!(whole.run.state, RunState::Done { .. }), "{:?}", whole.run);
+        assert_eq!(whole.totals.unsettled(), 0);
+        for member in members {
+            let row = whole.rows.get(&member.user).unwrap_or_else(|| panic!("{} has no row", member.user));
+            let has_password = self.store.read(&keys::credential(&member.user)).await.unwrap().is_some();
+            assert_eq!(row.ready_at.is_some(), has_password, "{row:?}");
+            let aged = self.known.lock().unwrap().aged;
+            if row.status != RowStatus::Failed && !has_password && !aged {
+                let live = self.live_links(&member.user).await;
+                assert_eq!(live, 1, "{} cannot get in to {}: {row:?}", member.user, organization.id);
+            }
+        }
+        assert_eq!(whole.rows.len(), members.len());
+    }
+
+    /// A mail of a run left for every row that says so. How many left more than once.
+    fn mails_are_right(&self, whole: &Whole) -> u32 {
+        let vault = self.node(0).program.outbox.vault.clone();
+        let mut copies: BTreeMap<String, u32> = BTreeMap::new();
+        let mut links: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
+        for mail in self.mails() {
+            *copies.entry(mail.letter.id.clone()).or_default() += 1;
+            links.entry(mail.letter.id.clone()).or_default().insert(mail.link.clone());
+        }
+        let mut repeated = 0;
+        for row in whole.rows.values() {
+            for resend in 0..=row.resends {
+                let identity = format!("run:{}:{}:{resend}", whole.run.id, row.user);
+                let mac = vault.mac(Purpose::MessageId, &[identity.as_bytes()]);
+                let id = format!("<{}@login.test>", text_of(mac[..16].try_into().unwrap()));
+                let left = copies.get(&id).copied().unwrap_or(0);
+                let says_sent = row.status == RowStatus::Sent && resend == row.resends;
+                assert!(left > 0 || !says_sent, "nothing left for {row:?}");
+                repeated += left.saturating_sub(1);
+            }
+        }
+        repeated
+    }
+
+    async fn live_links(&self, user: &UserId) -> usize {
+        let people = self.people();
+        let person = people.iter().find(|person| person.id == *user).unwrap();
+        let mut live = 0;
+        for link in self.links_of(person) {
+            let shown = self.node(0).program.set_up_links.show(&link).await.unwrap();
+            live += usize::from(matches!(shown, Shown::Live(_)));
+        }
+        live
+    }
+
+    async fn has_one_link(&self, person: &Person) {
+        let live = self.live_links(&person.id).await;
+        let user = self.store.read(&keys::user(&person.id)).await.unwrap().unwrap().value;
+        let counts = self.node(0).program.set_up_links.password_organizations(&user).await.unwrap();
+        assert!(live <= usize::from(!counts.is_empty()), "{live} links of {} open", person.id);
+    }
+
+    /// Whatever happened in between: the person has a password, and all their organizations know.
+    async fn password_is_noted(&self, person: &Person) {
+        let has_password = self.store.read(&keys::credential(&person.id)).await.unwrap().is_some();
+        for id in &self.organizations {
+            let Some(member) = self.store.read(&keys::member(id, &person.id)).await.unwrap() else { continue };
+            assert_eq!(member.value.has_password, has_password, "{} in {id}", person.id);
+        }
+    }
+
+    async fn answers_came_true(&self) {
+        let (runs, passwords) = {
+            let known = self.known.lock().unwrap();
+            (known.runs.clone(), known.passwords.clone())
+        };
+        for (organization, run) in runs {
+            assert!(self.store.read(&keys::run(&organization, &run)).await.unwrap().is_some(), "{run} was answered");
+        }
+        for user in passwords {
+            assert!(self.store.read(&keys::credential(&user)).await.unwrap().is_some(), "{user} was answered");
+        }
+    }
+}
+
+impl Whole {
+    fn adds_up(&self) {
+        let mut counted = Totals { members: self.run.members, ..Totals::default() };
+        for row in self.rows.values() {
+            *counted.of(row.status) += 1;
+            counted.ready += i64::from(row.ready_at.is_some());
+        }
+        let written = i64::try_from(self.rows.len()).unwrap();
+        let abandoned = self.run.state.is_reverted() && self.run.rows == self.run.members;
+        *counted.of(if abandoned { RowStatus::Cancelled } else { RowStatus::Queued }) += self.run.members - written;
+        assert!(written <= self.run.members, "{written} rows: {:?}", self.run);
+        assert_eq!(counted, self.totals, "the rows, and the totals");
+        assert!(self.totals.add_up(), "{:?}", self.totals);
+    }
+}
