@@ -33,25 +33,41 @@ impl Directory {
     pub async fn admit_from_fly(&self, person: &FlyPerson) -> Result<Admitted, StoreError> {
         let id = self.user_of_fly(&person.id).await?;
         let has_password = self.store.read(&keys::credential(&id)).await?.is_some();
-        let before = self.user(&id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
+        if let Some(admitted) = self.attempt_admit(&id, person, has_password).await? {
+            return Ok(admitted);
+        }
+        // They have set a password in the middle of it, which happens once.
+        let admitted = self.attempt_admit(&id, person, true).await?;
+        admitted.ok_or_else(|| StoreError::Contention(keys::user_partition(&id).to_string()))
+    }
+
+    /// None when the person, who had no password, has one in the end: whoever told their organizations of it did not know
+    /// of those that were new.
+    async fn attempt_admit(
+        &self,
+        id: &UserId,
+        person: &FlyPerson,
+        has_password: bool,
+    ) -> Result<Option<Admitted>, StoreError> {
+        let before = self.user(id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
         // Where the person is known comes first: how many others Fly.io names closes nothing that was open.
         let (known, others): (Vec<_>, Vec<_>) =
             person.organizations.iter().partition(|(named, _)| before.contains(named));
         let mut seen_now = Vec::new();
         for (organization, role) in known.into_iter().chain(others).take(MAX_MEMBERSHIPS) {
-            let confirmed = Confirmed { user: &id, person, role: *role, has_password };
+            let confirmed = Confirmed { user: id, person, role: *role, has_password };
             if let Some(organization) = self.confirm_member(organization, &confirmed).await? {
                 seen_now.push(seen(&organization));
             }
         }
         for organization in before.iter().filter(|id| !person.organizations.iter().any(|(named, _)| named == *id)) {
-            self.mark_absent(organization, &id).await?;
+            self.mark_absent(organization, id).await?;
         }
         if let Some(email) = &person.email {
-            self.claim_address(email, &id).await?;
+            self.claim_address(email, id).await?;
         }
-        let user = self.save_user(&id, person, &seen_now).await?;
-        Ok(Admitted { user, seen: seen_now })
+        let user = self.save_user(id, person, &seen_now, has_password).await?;
+        Ok(user.map(|user| Admitted { user, seen: seen_now }))
     }
 
     /// Brings memberships up to what Fly.io says now, between sign-ins.
@@ -171,27 +187,36 @@ impl Directory {
         Ok(())
     }
 
+    /// Writes where the person belongs, together with a look at whether they have a password still as little as the member
+    /// records say. None when they have one by now.
     async fn save_user(
         &self,
         id: &UserId,
         person: &FlyPerson,
         seen: &[SeenOrganization],
-    ) -> Result<User, StoreError> {
+        has_password: bool,
+    ) -> Result<Option<User>, StoreError> {
         let key = keys::user(id);
         self.store
             .transact(|| async {
-                let before = self.store.read(&key).await?;
+                let (before, credential) = self.store.read_pair(&key, &keys::credential(id)).await?;
+                if credential.is_some() && !has_password {
+                    return Ok(Attempt::Done(None));
+                }
                 let mut txn = self.store.txn(keys::user_partition(id));
+                if !has_password {
+                    txn.check_absent(keys::credential(id).into_key());
+                }
                 match &before {
                     Some(entry) => txn.check(entry),
                     None => txn.check_absent(key.key().clone()),
                 };
                 let user = merged(id, person, seen, before.as_ref().map(|e| &e.value), self.store.now());
                 if before.is_some_and(|before| before.value == user) {
-                    return Ok(Attempt::Done(user));
+                    return Ok(Attempt::Done(Some(user)));
                 }
                 txn.put(&key, &user)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, user))
+                Ok::<_, StoreError>(Attempt::Commit(txn, Some(user)))
             })
             .await
     }
@@ -224,6 +249,7 @@ impl Confirmed<'_> {
                 role: if on_fly { self.role } else { before.role },
                 name: self.person.name.clone(),
                 email: email.or_else(|| before.email.clone()),
+                has_password: before.has_password || self.has_password,
                 verified_at: now,
                 absent_since: None,
                 ..before.clone()

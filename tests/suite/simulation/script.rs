@@ -135,10 +135,17 @@ impl Scene {
             3 => Fault::Dies { after: false },
             4 => Fault::Dies { after: true },
             _ => {
-                let (scene, action) = (Arc::clone(self), self.draw());
+                let mut actions: Vec<Action> = (0..=self.dice.below(3)).map(|_| self.draw()).collect();
+                // Often so much later that the job is somebody else's.
+                if self.dice.chance(30) {
+                    actions.insert(0, Action::Passes(LEASE + Duration::from_secs(1)));
+                }
+                let scene = Arc::clone(self);
                 Fault::Meanwhile(Box::pin(async move {
                     scene.say(&format!("  meanwhile at node {other}:"));
-                    scene.perform(other, action).await;
+                    for action in actions {
+                        scene.perform(other, action).await;
+                    }
                 }))
             }
         }

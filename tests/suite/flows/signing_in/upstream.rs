@@ -5,11 +5,13 @@ use std::time::Duration;
 use flybridge::demo::fly::{Endpoint, Fault};
 use flybridge::domain::member::Role;
 use flybridge::domain::user::MAX_MEMBERSHIPS;
-use flybridge::services::directory::FlyPerson;
+use flybridge::services::directory::{Directory, FlyPerson};
+use flybridge::services::setup_links::Warrant;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
 use crate::support::browser_client::{Browser, encode};
+use crate::support::interrupted::Interrupted;
 use crate::support::relying_party::{Rp, STATE};
 
 /// A code is good at Fly.io for ten minutes.
@@ -190,4 +192,31 @@ async fn however_many_others_fly_names_an_organization_that_is_known_stays_open(
     let admitted = app.program.directory.admit_from_fly(&person(None)).await.unwrap();
     assert!(app.member("leo", "saltmarsh-labs").await.absent_since.is_some(), "now it is not named");
     assert_eq!(admitted.seen, []);
+}
+
+#[tokio::test]
+async fn a_password_set_while_a_new_membership_is_taken_in_is_known_there_too() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (harbour, priya) = (app.organization("harbour-tools"), app.fly.world().person("priya").unwrap().clone());
+    let person = FlyPerson {
+        id: priya.user_id.parse().unwrap(),
+        name: priya.name.clone(),
+        email: Some(priya.email.clone().unwrap().parse().unwrap()),
+        organizations: vec![(app.organization("saltmarsh-labs"), Role::Member), (harbour.clone(), Role::Member)],
+    };
+    let (links, outbox) = (app.program.set_up_links.clone(), app.program.outbox.clone());
+    let link = app.link_of("priya").trim_start_matches("/set-up/").to_owned();
+    let sets_password = async move {
+        links.set_password(Warrant::Link(&link), "$argon2id$v=19$m=8,t=1,p=1$c2FsdA$aGFzaA", None).await.unwrap();
+        while outbox.work_once().await.unwrap() > 0 {}
+    };
+    let interrupted = Interrupted::new(&app.store, "org/", sets_password);
+    let admitted = Directory::new(interrupted.store()).admit_from_fly(&person).await.unwrap();
+    assert!(interrupted.happened());
+    assert!(admitted.user.organizations.contains(&harbour));
+    for organization in ["saltmarsh-labs", "harbour-tools"] {
+        assert!(app.member("priya", organization).await.has_password, "{organization}");
+    }
+    app.work().await;
 }
