@@ -35,14 +35,27 @@ fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
 }
 
+/// In two halves, since there are seldom fewer processors.
 #[tokio::test]
 async fn whatever_goes_wrong_every_promise_is_kept() {
+    play_every_second(0).await;
+}
+
+#[tokio::test]
+async fn whatever_else_goes_wrong_every_promise_is_kept() {
+    play_every_second(1).await;
+}
+
+async fn play_every_second(first: u64) {
     if let Some(seed) = number("FLYBRIDGE_SEED") {
-        let (trace, seen) = play(seed).await;
-        return say(&format!("{}\n{seen:?}", trace.join("\n")));
+        if seed % 2 == first {
+            let (trace, seen) = play(seed).await;
+            say(&format!("{}\n{seen:?}", trace.join("\n")));
+        }
+        return;
     }
     let mut all = Seen::default();
-    for seed in 0..number("FLYBRIDGE_SEEDS").unwrap_or(SEEDS) {
+    for seed in (first..number("FLYBRIDGE_SEEDS").unwrap_or(SEEDS)).step_by(2) {
         all += play(seed).await.1;
     }
     say(&format!("{all:?}"));

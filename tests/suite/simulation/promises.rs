@@ -50,9 +50,22 @@ impl Scene {
             for whole in &runs {
                 whole.adds_up();
             }
+            assert_eq!(self.mail_jobs(id).await, unsettled(&runs), "the mails that wait, and the rows that say so");
             let in_force = runs.iter().filter(|whole| !whole.run.state.is_reverted()).count();
             assert_eq!(in_force, usize::from(organization.login_method == LoginMethod::Password), "runs in force");
         }
+    }
+
+    /// Run, person and number of each mail of a run that waits or is being sent.
+    async fn mail_jobs(&self, id: &OrganizationId) -> BTreeSet<(String, String, u64)> {
+        let jobs = self.store.scan(&keys::org(id), "job/mail/", None, 1_000).await.unwrap();
+        let mails = jobs.into_iter().map(|(_, record)| {
+            let job: serde_json::Value = serde_json::from_slice(&record.value[1..]).unwrap();
+            job["payload"]["mail"].clone()
+        });
+        let of_runs = mails.filter(|mail| mail["mail"] == "run");
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        of_runs.map(|mail| (text(&mail["run"]), text(&mail["user"]), mail["resend"].as_u64().unwrap())).collect()
     }
 
     /// What holds in the end.
@@ -181,6 +194,13 @@ impl Scene {
             assert!(self.store.read(&keys::credential(&user)).await.unwrap().is_some(), "{user} was answered");
         }
     }
+}
+
+/// The same of the rows that are not settled.
+fn unsettled(runs: &[Whole]) -> BTreeSet<(String, String, u64)> {
+    let rows = runs.iter().flat_map(|whole| whole.rows.values().map(|row| (whole.run.id.to_string(), row)));
+    let waiting = rows.filter(|(_, row)| !row.status.is_settled());
+    waiting.map(|(run, row)| (run, row.user.to_string(), u64::from(row.resends))).collect()
 }
 
 impl Whole {
