@@ -73,15 +73,12 @@ const ANSWERS: &[(At, Act)] = &[
 impl Scene {
     /// Something happens, and in a third of all cases something goes wrong with it.
     pub(super) async fn happen(self: &Arc<Self>) {
-        let (node, action) = (self.dice.below(2), self.draw());
+        let due = !self.node(0).program.outbox.jobs.mail.ready(1).await.unwrap().is_empty();
+        let node = self.dice.below(2);
+        // Most mishaps are about mails, and most looks would find none.
+        let action = if due && self.dice.chance(40) { Action::Mail } else { self.draw() };
         if action == Action::Mail && self.dice.chance(20) {
-            let (at, act) = self.dice.pick(ANSWERS).clone();
-            let mut known = self.known.lock().unwrap();
-            known.faults += 1;
-            known.refusals += u32::from(matches!(act, Act::Answer(answer) if answer.starts_with('5')));
-            drop(known);
-            self.say(&format!("the mail server will say at {at:?}: {act:?}"));
-            self.sink.script_any(Step(at, act));
+            self.script_an_answer();
         }
         if self.dice.chance(33) {
             let operations = self.draw_operation(action);
@@ -91,6 +88,16 @@ impl Scene {
         self.perform(node, action).await;
         let struck = self.node(node).faults.disarm();
         self.known.lock().unwrap().faults += struck;
+    }
+
+    fn script_an_answer(&self) {
+        let (at, act) = self.dice.pick(ANSWERS).clone();
+        let mut known = self.known.lock().unwrap();
+        known.faults += 1;
+        known.refusals += u32::from(matches!(act, Act::Answer(answer) if answer.starts_with('5')));
+        drop(known);
+        self.say(&format!("the mail server will say at {at:?}: {act:?}"));
+        self.sink.script_any(Step(at, act));
     }
 
     /// The operation with which something goes wrong. A look at a queue begins with one for each shard of its index, all
@@ -137,12 +144,17 @@ impl Scene {
             _ => {
                 let mut actions: Vec<Action> = (0..=self.dice.below(3)).map(|_| self.draw()).collect();
                 // Often so much later that the job is somebody else's.
-                if self.dice.chance(30) {
-                    actions.insert(0, Action::Passes(LEASE + Duration::from_secs(1)));
+                let taken_over = self.dice.chance(40);
+                if taken_over {
+                    actions.splice(0..0, [Action::Passes(LEASE + Duration::from_secs(1)), Action::Mail]);
                 }
+                let answers = taken_over && self.dice.chance(50);
                 let scene = Arc::clone(self);
                 Fault::Meanwhile(Box::pin(async move {
                     scene.say(&format!("  meanwhile at node {other}:"));
+                    if answers {
+                        scene.script_an_answer();
+                    }
                     for action in actions {
                         scene.perform(other, action).await;
                     }
