@@ -43,7 +43,9 @@
 //! What crosses partitions, and what if the process dies in between:
 //!
 //! - Fly.io sign-in: identity, then members, then user and session. Each step is repeated by the next sign-in; an
-//!   identity without a user is completed by it, under the id it names.
+//!   identity without a user is completed by it, under the id it names. A password that is set meanwhile is told only to
+//!   organizations that the user names by then: so the commit of the user checks that there is none, and if there is one,
+//!   the members are written again.
 //! - Click: one commit in `org/<id>`. Slugs never change, so nothing else follows.
 //! - Mail: the link is written in `user/<id>`, then the mail leaves, then the row is settled in `org/<id>`. Dying in
 //!   between repeats the mail with the same link and Message-ID. A link that was asked for is written together with the
