@@ -9,6 +9,8 @@ use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
+use crate::http::api::Api;
+use crate::http::api::document::Document;
 use crate::http::oidc::client_auth::ClientAuth;
 use crate::http::oidc::discovery::Discovery;
 use crate::http::oidc::dpop::Dpop;
@@ -267,6 +269,8 @@ fn app(
     let dpop = Arc::new(dpop);
     Ok(App::of(Parts {
         token: Arc::new(token_endpoint(config, services, (clients, signing), &grants, &dpop)),
+        api: Arc::new(api(config, services, &grants, &dpop)),
+        document: Arc::new(Document::new(&config.server.issuer)),
         dpop,
         finish: Arc::new(finish),
         fly: Arc::new(FlySignIn { connector: Arc::clone(&services.fly), tokens: Arc::clone(&services.upstream) }),
@@ -338,6 +342,18 @@ fn token_endpoint(
         signing: Arc::clone(signing),
         pushed: Arc::new(PushedRequests::new(services.store.clone())),
         dpop: Arc::clone(dpop),
+    }
+}
+
+fn api(config: &Config, services: &Services, grants: &Arc<Grants>, dpop: &Arc<Dpop>) -> Api {
+    Api {
+        store: services.store.clone(),
+        directory: Arc::clone(&services.directory),
+        disable: Arc::clone(&services.disable),
+        grants: Arc::clone(grants),
+        dpop: Arc::clone(dpop),
+        limits: Arc::clone(&services.limits),
+        issuer: config.server.issuer.clone(),
     }
 }
 

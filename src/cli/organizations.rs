@@ -9,7 +9,7 @@ use clap::Subcommand;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::ids::{OrganizationId, Slug};
-use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::organization::{Actor, LoginMethod, MAX_NAME, Organization, name_from_outside};
 use crate::domain::plan::{EffectivePlan, Plan};
 use crate::random::SystemRandom;
 use crate::services::directory::Directory;
@@ -52,15 +52,8 @@ pub enum OrganizationsCommand {
 /// Fly.io pays for a year; ten are surely a slip, such as a date.
 const MOST_DAYS: u32 = 3_650;
 
-/// Longer than any name that fits into a page's heading or a mail's subject.
-const MAX_NAME: usize = 100;
-
 fn name(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
-        return Err(format!("write a name of 1 to {MAX_NAME} characters, without line breaks"));
-    }
-    Ok(name.to_owned())
+    name_from_outside(text).ok_or_else(|| format!("write a name of 1 to {MAX_NAME} characters, without line breaks"))
 }
 
 /// A plan as an operator writes it.

@@ -49,6 +49,11 @@ impl MachineScopes {
         self.0.iter().copied()
     }
 
+    #[must_use]
+    pub fn contains(&self, scope: MachineScope) -> bool {
+        self.0.contains(&scope)
+    }
+
     /// What both allow.
     #[must_use]
     pub fn within(&self, other: &Self) -> Self {

@@ -48,6 +48,25 @@ pub struct Actor {
     pub name: String,
 }
 
+/// Longer than any name that fits into a page's heading or a mail's subject.
+pub const MAX_NAME: usize = 100;
+
+/// A name that somebody typed, as far as it can be shown to people.
+#[must_use]
+pub fn name_from_outside(text: &str) -> Option<String> {
+    let name = text.trim();
+    let fits = !name.is_empty() && name.chars().count() <= MAX_NAME && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned())
+}
+
+impl Actor {
+    /// Somebody whom we do not know, by the name that others give.
+    #[must_use]
+    pub fn from_outside(name: &str) -> Option<Self> {
+        Some(Self { user: None, name: name_from_outside(name)? })
+    }
+}
+
 /// The last change of the login method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MethodChange {

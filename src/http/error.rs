@@ -1,9 +1,11 @@
 //! The only mapping from what went wrong to an answer over HTTP.
 //!
-//! A handler fails with a [`PageError`] (a page for a person) or an [`OAuthFailure`] (JSON for a client). The page is
-//! rendered by [`render_errors`], which knows the id of the request and the time. Each leaves one [line](line) in the log.
+//! A handler fails with a [`PageError`] (a page for a person), an [`OAuthFailure`] (JSON for a client) or a [`Problem`]
+//! (JSON for a program at the API). Each is rendered by [`render_errors`], which knows the id of the request and the time. Each leaves one [line](line) in the log.
 
+mod codes;
 pub mod line;
+pub mod problem;
 mod trouble;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use self::line::{Line, Way};
+use self::problem::Problem;
 use super::pages::error::{ErrorPage, Side};
 use super::pages::when::Stamp;
 use super::pages::{Action, Frame, Page};
@@ -178,7 +181,8 @@ impl IntoResponse for PageError {
     }
 }
 
-/// The layer that turns a [`PageError`] into its page and an [`OAuthFailure`] into its JSON, with the id of the request.
+/// The layer that turns a [`PageError`] into its page, an [`OAuthFailure`] and a [`Problem`] into their JSON, with the id of
+/// the request.
 pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: Next) -> Response {
     let id = request.extensions().get::<RequestId>().map(|id| id.as_str().to_owned()).unwrap_or_default();
     let mut response = next.run(request).await;
@@ -186,6 +190,8 @@ pub async fn render_errors(State(web): State<Arc<Web>>, request: Request, next: 
         error.render(&web, id)
     } else if let Some(failure) = response.extensions_mut().remove::<OAuthFailure>() {
         failure.render(&id)
+    } else if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        problem.render(&web.issuer, &id)
     } else {
         return response;
     };

@@ -10,6 +10,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::FutureExt as _;
 
+use super::error::problem::{Code, Problem};
 use super::error::{OAuthFailure, PageError, keep};
 use super::pages::error::Side;
 use super::server::{LateBody, Unreadable};
@@ -34,7 +35,7 @@ pub async fn sizes(State(web): State<Arc<Web>>, request: Request, next: Next) ->
         None
     };
     match too_large {
-        Some(status) => refusal(status, is_for_programs(request.uri().path())),
+        Some(status) => refusal(status, Language::of(request.uri().path())),
         None => next.run(request).await,
     }
 }
@@ -42,28 +43,29 @@ pub async fn sizes(State(web): State<Arc<Web>>, request: Request, next: Next) ->
 /// The layer for the refusals of axum's own extractors (a body that is too long, a form that is none) and for a body
 /// that did not come in time, whatever a handler made of it.
 pub async fn rejections(request: Request, next: Next) -> Response {
-    let programs = is_for_programs(request.uri().path());
+    let language = Language::of(request.uri().path());
     let body = request.extensions().get::<LateBody>().cloned();
     let response = next.run(request).await;
     if body.is_some_and(|body| body.is_late()) {
-        return refusal(StatusCode::REQUEST_TIMEOUT, programs);
+        return refusal(StatusCode::REQUEST_TIMEOUT, language);
     }
     let bare =
         response.headers().get(header::CONTENT_TYPE).is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let said = response.extensions();
     let rendered_later =
-        response.extensions().get::<PageError>().is_some() || response.extensions().get::<OAuthFailure>().is_some();
+        said.get::<PageError>().is_some() || said.get::<OAuthFailure>().is_some() || said.get::<Problem>().is_some();
     if !response.status().is_client_error() || !bare || rendered_later {
         return response;
     }
-    keep(response.headers(), refusal(response.status(), programs))
+    keep(response.headers(), refusal(response.status(), language))
 }
 
 /// The layer that makes an answer of a panic in a handler.
 pub async fn panics(request: Request, next: Next) -> Response {
-    let programs = is_for_programs(request.uri().path());
+    let language = Language::of(request.uri().path());
     AssertUnwindSafe(next.run(request)).catch_unwind().await.unwrap_or_else(|_| {
         tracing::error!("the request ended in a panic");
-        refusal(StatusCode::INTERNAL_SERVER_ERROR, programs)
+        refusal(StatusCode::INTERNAL_SERVER_ERROR, language)
     })
 }
 
@@ -72,14 +74,39 @@ fn bytes(headers: &HeaderMap) -> usize {
     headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum()
 }
 
-/// Whether the address is one that programs speak to, not people.
-fn is_for_programs(path: &str) -> bool {
-    !["/oauth/authorize", "/oauth/logout"].contains(&path)
-        && ["/oauth/", "/.well-known/", "/healthz", "/readyz"].iter().any(|start| path.starts_with(start))
+/// How an address answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// In pages, for people.
+    Pages,
+    /// In JSON, for clients (RFC 6749, section 5.2).
+    OAuth,
+    /// In JSON, for programs at the API (RFC 9457).
+    Problems,
 }
 
-fn refusal(status: StatusCode, for_programs: bool) -> Response {
-    if for_programs { in_json(status) } else { page(status).into_response() }
+impl Language {
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        let starts = |with: &[&str]| with.iter().any(|start| path.starts_with(start));
+        if starts(&["/api/"]) {
+            Self::Problems
+        } else if ["/oauth/authorize", "/oauth/logout"].contains(&path) {
+            Self::Pages
+        } else if starts(&["/oauth/", "/.well-known/", "/healthz", "/readyz"]) {
+            Self::OAuth
+        } else {
+            Self::Pages
+        }
+    }
+}
+
+fn refusal(status: StatusCode, language: Language) -> Response {
+    match language {
+        Language::Pages => page(status).into_response(),
+        Language::OAuth => in_json(status),
+        Language::Problems => Problem::from(Code::of_status(status)).into_response(),
+    }
 }
 
 fn in_json(status: StatusCode) -> Response {

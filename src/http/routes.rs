@@ -1,18 +1,21 @@
-//! The whole URL table, in three groups by who comes. One test holds the access matrix against it.
+//! The whole URL table, in four groups by who comes. One test holds the access matrix against it.
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::Method;
+use axum::http::{Method, Uri};
 use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{MethodRouter, get, post};
 
+use super::api::{self, operations};
+use super::error::problem::{Code, DESCRIPTION, Problem};
 use super::error::{PageError, render_errors};
 use super::organization::{audit, auth, disable, enable, events, members, run};
 use super::password::{forgot, set_up};
 use super::request_id::{self, RequestIds};
-use super::request_limits;
+use super::request_limits::{self, Language};
 use super::sign_in::{consent, fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
@@ -56,6 +59,20 @@ pub fn protocol() -> Vec<Route> {
         route("/healthz", GET, get(readiness::healthz)),
         route("/readyz", GET, get(readiness::readyz)),
         route(assets::ROUTE, GET, get(assets::serve)),
+    ]
+}
+
+/// The machine API, as [`api::operations`] describes it.
+#[must_use]
+pub fn machine() -> Vec<Route> {
+    vec![
+        route(DESCRIPTION, GET, get(api::document::get)),
+        route(operations::ORGANIZATION, GET, get(api::looks::organization)),
+        route(operations::DISABLE, POST, post(api::changes::disable)),
+        route(operations::ENABLE, POST, post(api::changes::enable)),
+        route(operations::RUN, GET, get(api::looks::run)),
+        route(operations::MEMBERS, GET, get(api::looks::members)),
+        route(operations::RESEND, POST, post(api::changes::resend)),
     ]
 }
 
@@ -115,7 +132,15 @@ pub fn router(app: &App) -> Router {
         .merge(table(entrances()))
         .layer(from_fn_with_state(Arc::clone(&web), know_browser))
         .method_not_allowed_fallback(|| async { PageError::wrong_method() });
-    layered(browsers.merge(table(protocol())).fallback(|| async { PageError::not_found() }), app)
+    let programs = table(protocol()).merge(table(machine()));
+    layered(browsers.merge(programs).fallback(nothing_here), app)
+}
+
+async fn nothing_here(uri: Uri) -> Response {
+    match Language::of(uri.path()) {
+        Language::Problems => Problem::from(Code::NotFound).into_response(),
+        Language::Pages | Language::OAuth => PageError::not_found().into_response(),
+    }
 }
 
 /// What every answer goes through.

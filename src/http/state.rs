@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use super::api::Api;
+use super::api::document::Document;
 use super::oidc::discovery::Discovery;
 use super::oidc::dpop::Dpop;
 use super::oidc::token::TokenEndpoint;
@@ -59,6 +61,8 @@ pub struct Parts {
     pub set_up: Arc<SetUp>,
     pub admin: Arc<Admin>,
     pub readiness: Arc<Readiness>,
+    pub api: Arc<Api>,
+    pub document: Arc<Document>,
 }
 
 macro_rules! parts {
@@ -88,4 +92,6 @@ parts! {
     set_up: SetUp,
     admin: Admin,
     readiness: Readiness,
+    api: Api,
+    document: Document,
 }

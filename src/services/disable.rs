@@ -4,6 +4,7 @@
 //! - [`click`]: the one commit that switches an organization, and the one that switches it back
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
+//! - [`order`]: wishes of programs and operators, each fulfilled once
 //! - [`preview`]: who would be affected
 //! - [`resend`]: a mail once more, for one member or, a chunk a commit, for many
 
@@ -11,6 +12,7 @@ pub mod came_back;
 pub mod click;
 pub mod fan_out;
 pub mod ledger;
+pub mod order;
 pub mod preview;
 pub mod resend;
 

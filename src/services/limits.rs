@@ -1,4 +1,4 @@
-//! Throttling of guesses, shared by all nodes: delays, and none that a stranger can put on somebody else.
+//! Throttling of guesses, and of changes by programs, shared by all nodes: delays, and none that a stranger can put on somebody else.
 //!
 //! Each [`Subject`] has leaky buckets: so many attempts at once, then one every so often, by the stored level and the
 //! time alone. An attempt is counted before it is tried, so parallel guesses count as well, and given back when it
@@ -49,6 +49,8 @@ pub enum Subject {
     Client,
     /// Clients that do not exist, from one network.
     UnknownClient,
+    /// Changes that one client makes at the API.
+    Change,
 }
 
 impl Subject {
@@ -65,6 +67,7 @@ impl Subject {
             Self::LinkNetwork => "link-network",
             Self::Client => "client",
             Self::UnknownClient => "unknown-client",
+            Self::Change => "change",
         }
     }
 
@@ -81,6 +84,8 @@ impl Subject {
             Self::LinkAccount => (3, Duration::from_mins(5)),
             Self::LinkNetwork => (30, Duration::from_secs(5)),
             Self::Client | Self::UnknownClient => (30, Duration::from_secs(2)),
+            // A program that moves many organizations, one after the other.
+            Self::Change => (120, Duration::from_millis(500)),
         };
         Rate { burst, every }
     }

@@ -9,6 +9,7 @@
 //! | | `row/<run>/<user>` | the ledger of a run |
 //! | | `#run/<run>/<status>` | its totals |
 //! | | `resent.<run>.<form>.<whom>` | forms that had mail sent again, as long as they could be sent once more |
+//! | | `answered.<hash>` | answers to requests of programs, as long as they may be repeated |
 //! | | `audit/<time, newest first>-<id>` | the audit log |
 //! | | `job/...`, `dead/...` | the queue: fan-out, resending, mails of a run |
 //! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
@@ -187,6 +188,12 @@ pub fn resent_one<T>(id: &OrganizationId, run: &RunId, form: &FormId, user: &Use
 #[must_use]
 pub fn resent_all<T>(id: &OrganizationId, run: &RunId, form: &FormId, which: Which) -> TypedKey<T> {
     record(org(id), format!("resent.{run}.{form}.all.{}", which.as_str()))
+}
+
+/// `name` is the hash of a client and the key of its request.
+#[must_use]
+pub fn answered<T>(id: &OrganizationId, name: &TokenHash) -> TypedKey<T> {
+    record(org(id), format!("answered.{}", name.to_text()))
 }
 
 #[must_use]

@@ -13,6 +13,8 @@ pub enum Way {
     /// Through the browser, to the client.
     Redirect,
     Json,
+    /// At the API.
+    Problem,
 }
 
 impl Way {
@@ -21,6 +23,7 @@ impl Way {
             Self::Page => "page",
             Self::Redirect => "redirect",
             Self::Json => "json",
+            Self::Problem => "problem",
         }
     }
 }
@@ -29,7 +32,7 @@ impl Way {
 #[derive(Debug, Clone, Copy)]
 pub struct Line<'a> {
     pub way: Way,
-    /// Of a page.
+    /// Of a page; of a problem its code.
     pub title: Option<&'a str>,
     /// What a client is told, or would be if it could be.
     pub error: Option<&'a OAuthError>,

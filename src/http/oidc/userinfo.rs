@@ -1,4 +1,4 @@
-//! Userinfo (OIDC Core, section 5.3), and the access token that it and `token/info` take: from whoever holds it (RFC 6750),
+//! Userinfo (OIDC Core, section 5.3), and the access token that it, `token/info` and the API take: from whoever holds it (RFC 6750),
 //! or from whoever has the key that it is bound to (RFC 9449).
 
 use std::collections::BTreeSet;
@@ -14,6 +14,7 @@ use crate::domain::authorize::{OAuthCode, OAuthError, Scope, ScopeValue};
 use crate::domain::claims::{OrganizationClaim, PersonClaims, UserInfo};
 use crate::domain::client_keys::Thumbprint;
 use crate::domain::dpop::ProofRefused;
+use crate::domain::machine::{MachineScope, MachineToken};
 use crate::domain::parameters::Parameters;
 use crate::domain::requested_claims::ClaimName;
 use crate::domain::user::User;
@@ -130,6 +131,10 @@ pub enum Refusal {
     Read,
     /// A good token of a client itself: a new one of the same kind would be refused as well.
     NoPerson,
+    /// At the API, a client's own token that does not stand for this.
+    OfClient(MachineScope),
+    /// At the API, a token that stands for a person.
+    NoClient(MachineScope),
 }
 
 /// A challenge to whoever used the scheme, or might have used either.
@@ -177,6 +182,17 @@ impl Refusal {
             Self::NoPerson => {
                 (OAuthCode::InsufficientScope, "The access token stands for a client, not for a person")
             }
+            Self::OfClient(scope) => {
+                let description = format!("The scope {} is needed", scope.as_str());
+                return OAuthError::new(OAuthCode::InsufficientScope, description);
+            }
+            Self::NoClient(scope) => {
+                let needed = scope.as_str();
+                let description = format!(
+                    "The access token stands for a person; one of a client itself with the scope {needed} is needed"
+                );
+                return OAuthError::new(OAuthCode::InsufficientScope, description);
+            }
         };
         OAuthError::new(code, description)
     }
@@ -199,6 +215,14 @@ impl Refusal {
             Self::Scope => challenge!(Bearer "error=\"insufficient_scope\", scope=\"openid\""),
             Self::Read => challenge!(Bearer "error=\"insufficient_scope\", scope=\"read\""),
             Self::NoPerson => challenge!(Bearer "error=\"insufficient_scope\""),
+            Self::OfClient(scope) | Self::NoClient(scope) => match scope {
+                MachineScope::OrganizationsRead => {
+                    challenge!(Bearer "error=\"insufficient_scope\", scope=\"organizations:read\"")
+                }
+                MachineScope::OrganizationsDisable => {
+                    challenge!(Bearer "error=\"insufficient_scope\", scope=\"organizations:disable\"")
+                }
+            },
         }
     }
 
@@ -213,23 +237,59 @@ impl Refusal {
             Self::Scope => challenge!(DPoP "error=\"insufficient_scope\", scope=\"openid\""),
             Self::Read => challenge!(DPoP "error=\"insufficient_scope\", scope=\"read\""),
             Self::NoPerson => challenge!(DPoP "error=\"insufficient_scope\""),
+            Self::OfClient(scope) | Self::NoClient(scope) => match scope {
+                MachineScope::OrganizationsRead => {
+                    challenge!(DPoP "error=\"insufficient_scope\", scope=\"organizations:read\"")
+                }
+                MachineScope::OrganizationsDisable => {
+                    challenge!(DPoP "error=\"insufficient_scope\", scope=\"organizations:disable\"")
+                }
+            },
         }
     }
 }
 
-/// The grant behind the access token of a request, once whoever sent it has shown the key that it is bound to.
+/// What an access token stands for, once whoever sent it has shown the key that it is bound to.
+enum Shown {
+    Person(Box<Authenticated>),
+    Client(MachineToken),
+}
+
+/// The grant behind the access token of a request.
 pub async fn authenticate(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Result<Authenticated, OAuthFailure> {
+    match show(grants, dpop, sent).await? {
+        (_, Shown::Person(authenticated)) => Ok(*authenticated),
+        (scheme, Shown::Client(_)) => Err(Refusal::NoPerson.to(scheme)),
+    }
+}
+
+/// The client in whose own name a request is made, if its token stands for `scope`.
+pub async fn authenticate_client(
+    grants: &Grants,
+    dpop: &Dpop,
+    sent: &Sent<'_>,
+    scope: MachineScope,
+) -> Result<MachineToken, OAuthFailure> {
+    match show(grants, dpop, sent).await? {
+        (_, Shown::Client(token)) if token.scopes.contains(scope) => Ok(token),
+        (scheme, Shown::Client(_)) => Err(Refusal::OfClient(scope).to(scheme)),
+        (scheme, Shown::Person(_)) => Err(Refusal::NoClient(scope).to(scheme)),
+    }
+}
+
+async fn show(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Result<(Scheme, Shown), OAuthFailure> {
     let (scheme, token) = presented(sent).map_err(|refusal| refusal.to(Scheme::Bearer))?;
-    let person = grants.authenticate(token).await?;
-    let key = match &person {
+    let (shown, key) = match grants.authenticate(token).await? {
         Some(authenticated) => {
             name_client(authenticated.grant.client.as_str());
-            authenticated.token.key
+            let key = authenticated.token.key;
+            (Shown::Person(Box::new(authenticated)), key)
         }
         None => match grants.machine_token(token).await? {
             Some(own) => {
                 name_client(own.client.as_str());
-                own.key
+                let key = own.key;
+                (Shown::Client(own), key)
             }
             None => return Err(Refusal::Invalid.to(scheme).because(why_invalid(token))),
         },
@@ -238,10 +298,10 @@ pub async fn authenticate(grants: &Grants, dpop: &Dpop, sent: &Sent<'_>) -> Resu
         return Err(Refusal::OtherScheme.to(scheme));
     }
     if let Some(key) = key {
-        let shown = dpop.of_holder(sent.headers, (sent.method, sent.path), (token, key)).await?;
-        shown.map_err(|refused| Refusal::Proof(refused).to(scheme))?;
+        let proven = dpop.of_holder(sent.headers, (sent.method, sent.path), (token, key)).await?;
+        proven.map_err(|refused| Refusal::Proof(refused).to(scheme))?;
     }
-    person.ok_or_else(|| Refusal::NoPerson.to(scheme))
+    Ok((scheme, shown))
 }
 
 /// The one access token of a request. A form is for those that are bound to nothing (RFC 9449, section 7.1).

@@ -123,6 +123,8 @@ pub fn not_switched(error: ClickError, entered: &Entered) -> PageError {
             let message = format!("Nothing has changed. {name} is not linked here any more.");
             PageError::new(StatusCode::NOT_FOUND, "No such organization", message)
         }
+        // Only requests of programs have keys.
+        ClickError::OtherRequest => PageError::failed(),
         ClickError::Store(error) => error.into(),
     }
 }

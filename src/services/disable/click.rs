@@ -1,9 +1,10 @@
 //! The click, and the way back. Each is one commit of constant size, whatever the size of the organization.
 
+use super::order::{Answer, DisableOutcome, Disabled, EnableOutcome, Order};
 use super::{Disable, recount};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::Run;
+use crate::domain::disable::{Run, RunState};
 use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::organization::{Actor, LoginMethod, MethodChange, Organization};
 use crate::services::directory::AuditEvent;
@@ -21,6 +22,9 @@ pub enum ClickError {
     Sponsored(Timestamp),
     #[error("the organization signs in with Fly.io already")]
     OnFlyAlready,
+    /// Of a program, which gave two requests the same key.
+    #[error("the key came with another request before")]
+    OtherRequest,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -35,36 +39,68 @@ pub struct Clicked {
 impl Disable {
     /// Switches the organization to email and password and begins the run. Repeated, by whomever: the same run.
     pub async fn disable(&self, id: &OrganizationId, clicked: &Clicked) -> Result<RunId, ClickError> {
+        Ok(self.disable_for(id, &Order::of_page(clicked)).await?.run)
+    }
+
+    /// The same, and whether this is what began it.
+    pub async fn disable_for(&self, id: &OrganizationId, order: &Order) -> Result<Disabled, ClickError> {
         let announced = self.jobs.work.announce(&keys::org(id), self.store.now()).await?;
-        let run = self.store.transact(|| self.attempt_disable(id, clicked, &announced)).await?;
+        let disabled = self.store.transact(|| self.attempt_disable(id, order, &announced)).await?;
         self.jobs.work.wake();
-        Ok(run)
+        Ok(disabled)
     }
 
     async fn attempt_disable(
         &self,
         id: &OrganizationId,
-        clicked: &Clicked,
+        order: &Order,
         announced: &Announced,
-    ) -> Result<Attempt<RunId>, ClickError> {
+    ) -> Result<Attempt<Disabled>, ClickError> {
+        match self.recall_order(id, order).await? {
+            Some(Answer::Disabled(before)) => return Ok(Attempt::Done(before)),
+            Some(_) => return Err(ClickError::OtherRequest),
+            None => {}
+        }
         let entry = self.directory.organization(id).await?.ok_or(ClickError::NoOrganization)?;
         let organization = &entry.value;
         if let Some(run) = organization.left_by() {
-            return Ok(Attempt::Done(run.clone()));
+            return self.disabled_before(&entry, run, order).await;
         }
         let now = self.store.now();
         organization.plan.may_leave(now).map_err(|e| ClickError::Sponsored(e.until))?;
         let members = self.directory.member_count(id).await?;
         let run = RunId::mint(now, self.store.random());
         let mut txn = self.store.txn(keys::org(id));
-        let change = MethodChange { at: now, by: clicked.by.clone(), run: Some(run.clone()) };
+        let change = MethodChange { at: now, by: order.clicked.by.clone(), run: Some(run.clone()) };
         let switched = organization.switched(LoginMethod::Password, change);
-        self.write_switch(&mut txn, &entry, &switched, clicked)?;
-        Self::begin_run(&mut txn, &switched, (&run, members), clicked)?;
+        self.write_switch(&mut txn, &entry, &switched, order)?;
+        Self::begin_run(&mut txn, &switched, (&run, members), &order.clicked)?;
         for work in [Work::FanOut { organization: id.clone(), run: run.clone() }, finish(id, &run)] {
             self.jobs.put_work(&mut txn, announced, work, now)?;
         }
-        Ok(Attempt::Commit(txn, run))
+        let begun = Disabled { run, outcome: DisableOutcome::Begun };
+        Self::remember(&mut txn, id, order, begun.clone())?;
+        Ok(Attempt::Commit(txn, begun))
+    }
+
+    /// Nothing is to be done but to remember the answer, as long as it is true.
+    async fn disabled_before(
+        &self,
+        entry: &Entry<Organization>,
+        run: &RunId,
+        order: &Order,
+    ) -> Result<Attempt<Disabled>, ClickError> {
+        let id = &entry.value.id;
+        let over = self.run(id, run).await?.is_some_and(|run| matches!(run.value.state, RunState::Done { .. }));
+        let outcome = if over { DisableOutcome::AlreadyLeft } else { DisableOutcome::AlreadyRunning };
+        let before = Disabled { run: run.clone(), outcome };
+        if order.once.is_none() {
+            return Ok(Attempt::Done(before));
+        }
+        let mut txn = self.store.txn(keys::org(id));
+        txn.check(entry);
+        Self::remember(&mut txn, id, order, before.clone())?;
+        Ok(Attempt::Commit(txn, before))
     }
 
     fn begin_run(
@@ -86,7 +122,7 @@ impl Disable {
         txn: &mut Txn,
         before: &Entry<Organization>,
         after: &Organization,
-        clicked: &Clicked,
+        order: &Order,
     ) -> Result<(), StoreError> {
         txn.check(before).put(&keys::organization(&after.id), after)?;
         let word = |method| match method {
@@ -100,34 +136,54 @@ impl Disable {
             before.value.generation.0,
             after.generation.0,
         );
-        let (who, from) = (clicked.by.clone(), clicked.from.clone());
-        self.directory.audit(txn, &after.id, AuditEvent { kind: AuditKind::LoginMethodChanged, who, from, detail })
+        let (who, from) = (order.clicked.by.clone(), order.clicked.from.clone());
+        let event = AuditEvent { kind: AuditKind::LoginMethodChanged, who, from, detail: order.detail(&detail) };
+        self.directory.audit(txn, &after.id, event)
     }
 
     /// Turns Fly.io Auth on again. Mail that waits is cancelled as workers come to it; links open nothing any more. Clients
     /// are told of the members who had signed in with a password.
     pub async fn enable(&self, id: &OrganizationId, clicked: &Clicked) -> Result<(), ClickError> {
+        match self.enable_for(id, &Order::of_page(clicked)).await? {
+            EnableOutcome::Enabled => Ok(()),
+            EnableOutcome::AlreadyOn => Err(ClickError::OnFlyAlready),
+        }
+    }
+
+    /// The same for a wish that may have been fulfilled before.
+    pub async fn enable_for(&self, id: &OrganizationId, order: &Order) -> Result<EnableOutcome, ClickError> {
         let announced = self.jobs.work.announce(&keys::org(id), self.store.now()).await?;
-        self.store.transact(|| self.attempt_enable(id, clicked, &announced)).await?;
+        let outcome = self.store.transact(|| self.attempt_enable(id, order, &announced)).await?;
         self.jobs.work.wake();
-        Ok(())
+        Ok(outcome)
     }
 
     async fn attempt_enable(
         &self,
         id: &OrganizationId,
-        clicked: &Clicked,
+        order: &Order,
         announced: &Announced,
-    ) -> Result<Attempt<()>, ClickError> {
-        let entry = self.directory.organization(id).await?.ok_or(ClickError::NoOrganization)?;
-        if entry.value.login_method == LoginMethod::Fly {
-            return Err(ClickError::OnFlyAlready);
+    ) -> Result<Attempt<EnableOutcome>, ClickError> {
+        match self.recall_order(id, order).await? {
+            Some(Answer::Enabled { outcome }) => return Ok(Attempt::Done(outcome)),
+            Some(_) => return Err(ClickError::OtherRequest),
+            None => {}
         }
+        let entry = self.directory.organization(id).await?.ok_or(ClickError::NoOrganization)?;
         let mut txn = self.store.txn(keys::org(id));
+        if entry.value.login_method == LoginMethod::Fly {
+            let outcome = EnableOutcome::AlreadyOn;
+            if order.once.is_none() {
+                return Ok(Attempt::Done(outcome));
+            }
+            txn.check(&entry);
+            Self::remember(&mut txn, id, order, outcome)?;
+            return Ok(Attempt::Commit(txn, outcome));
+        }
         let now = txn.now();
-        let change = MethodChange { at: now, by: clicked.by.clone(), run: None };
+        let change = MethodChange { at: now, by: order.clicked.by.clone(), run: None };
         let switched = entry.value.switched(LoginMethod::Fly, change);
-        self.write_switch(&mut txn, &entry, &switched, clicked)?;
+        self.write_switch(&mut txn, &entry, &switched, order)?;
         if let Some(run) = &entry.value.run
             && let Some(run) = self.run(id, run).await?
             && let Ok(after) = run.value.reverted(now)
@@ -136,7 +192,8 @@ impl Disable {
         }
         let told = Work::CameBack { organization: id.clone(), cursor: None };
         self.jobs.put_work(&mut txn, announced, told, now)?;
-        Ok(Attempt::Commit(txn, ()))
+        Self::remember(&mut txn, id, order, EnableOutcome::Enabled)?;
+        Ok(Attempt::Commit(txn, EnableOutcome::Enabled))
     }
 }
 

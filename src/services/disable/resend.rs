@@ -3,8 +3,9 @@
 //! Asking is one commit of constant size. It uses up the button of the form that was sent, so that the same form sent
 //! again (a double click, the back button, an answer that got lost) does nothing more.
 
-use super::click::Clicked;
+use super::click::{ClickError, Clicked};
 use super::ledger::RowId;
+use super::order::{Answer, Order, ResendOutcome};
 use super::{CHUNK, Disable, recount};
 use crate::domain::audit::AuditKind;
 use crate::domain::disable::{Row, Run, Totals, Which};
@@ -33,73 +34,117 @@ impl Disable {
     /// Queues one member's mail again, to the address that Fly.io last told. `false` when nothing was queued: the form was
     /// sent before, there is nothing to send ([`Row::again`]), or the run is over because Fly.io is on again.
     pub async fn resend(&self, id: &RowId, asked: &Asked) -> Result<bool, StoreError> {
+        queued(self.resend_for(id, &asked.form, &Order::of_page(&asked.clicked)).await)
+    }
+
+    /// The same for a wish that may have been fulfilled before.
+    pub async fn resend_for(&self, id: &RowId, form: &FormId, order: &Order) -> Result<ResendOutcome, ClickError> {
         let (place, now) = (keys::org(&id.organization), self.store.now());
         let mail = self.jobs.mail.announce(&place, now).await?;
         let work = self.jobs.work.announce(&place, now).await?;
-        let queued = self.store.transact(|| self.attempt_resend(id, asked, (&mail, &work))).await?;
+        let outcome = self.store.transact(|| self.attempt_resend(id, (form, order), (&mail, &work))).await?;
         self.jobs.mail.wake();
-        Ok(queued)
+        Ok(outcome)
     }
 
     async fn attempt_resend(
         &self,
         id: &RowId,
-        asked: &Asked,
+        (form, order): (&FormId, &Order),
         (mail, work): (&Announced, &Announced),
-    ) -> Result<Attempt<bool>, StoreError> {
-        let Some(run) = self.current_run(&id.organization, &id.run).await? else { return Ok(Attempt::Done(false)) };
+    ) -> Result<Attempt<ResendOutcome>, ClickError> {
+        if let Some(before) = self.resent_before(&id.organization, order).await? {
+            return Ok(Attempt::Done(before));
+        }
+        let nothing = || self.nothing_to_send(&id.organization, order);
+        let Some(run) = self.current_run(&id.organization, &id.run).await? else { return nothing() };
         let row_key = keys::row(&id.organization, &id.run, &id.user);
         let (row, member) = self.store.read_pair(&row_key, &keys::member(&id.organization, &id.user)).await?;
-        let (Some(row), Some(member)) = (row, member) else { return Ok(Attempt::Done(false)) };
-        let pressed = keys::resent_one(&id.organization, &id.run, &asked.form, &id.user);
-        let Some(mut txn) = self.press(&id.organization, &pressed, &asked.form).await? else {
-            return Ok(Attempt::Done(false));
-        };
+        let (Some(row), Some(member)) = (row, member) else { return nothing() };
+        let pressed = keys::resent_one(&id.organization, &id.run, form, &id.user);
+        let Some(mut txn) = self.press(&id.organization, &pressed, form).await? else { return nothing() };
         let resending = run.value.resending;
         let queued = self.queue_again(&mut txn, &run.value, (&row, &member), mail)?;
         if !queued || !self.reopen(&mut txn, &run, resending, work)? {
-            return Ok(Attempt::Done(false));
+            return nothing();
         }
-        self.audit_resend(&mut txn, &id.organization, &row.value.name, &asked.clicked)?;
-        Ok(Attempt::Commit(txn, true))
+        self.audit_resend(&mut txn, &id.organization, &row.value.name, order)?;
+        Self::remember(&mut txn, &id.organization, order, ResendOutcome::Queued)?;
+        Ok(Attempt::Commit(txn, ResendOutcome::Queued))
+    }
+
+    async fn resent_before(
+        &self,
+        organization: &OrganizationId,
+        order: &Order,
+    ) -> Result<Option<ResendOutcome>, ClickError> {
+        match self.recall_order(organization, order).await? {
+            Some(Answer::Resent { outcome }) => Ok(Some(outcome)),
+            Some(_) => Err(ClickError::OtherRequest),
+            None => Ok(None),
+        }
+    }
+
+    fn nothing_to_send(
+        &self,
+        organization: &OrganizationId,
+        order: &Order,
+    ) -> Result<Attempt<ResendOutcome>, ClickError> {
+        let mut txn = self.store.txn(keys::org(organization));
+        Self::remember(&mut txn, organization, order, ResendOutcome::NothingToSend)?;
+        Ok(Attempt::Commit(txn, ResendOutcome::NothingToSend))
     }
 
     /// Has the mails of all members that `which` means queued again, by a job. `false`: the form was sent before, or the
     /// run is over because Fly.io is on again.
     pub async fn resend_all(
         &self,
-        (organization, run): (&OrganizationId, &RunId),
+        run: (&OrganizationId, &RunId),
         which: Which,
         asked: &Asked,
     ) -> Result<bool, StoreError> {
+        queued(self.resend_all_for(run, which, &asked.form, &Order::of_page(&asked.clicked)).await)
+    }
+
+    /// The same for a wish that may have been fulfilled before.
+    pub async fn resend_all_for(
+        &self,
+        (organization, run): (&OrganizationId, &RunId),
+        which: Which,
+        form: &FormId,
+        order: &Order,
+    ) -> Result<ResendOutcome, ClickError> {
         let work = self.jobs.work.announce(&keys::org(organization), self.store.now()).await?;
-        let attempt = || self.attempt_resend_all((organization, run), which, asked, &work);
-        let queued = self.store.transact(attempt).await?;
+        let attempt = || self.attempt_resend_all((organization, run), which, (form, order), &work);
+        let outcome = self.store.transact(attempt).await?;
         self.jobs.work.wake();
-        Ok(queued)
+        Ok(outcome)
     }
 
     async fn attempt_resend_all(
         &self,
         (organization, run): (&OrganizationId, &RunId),
         which: Which,
-        asked: &Asked,
+        (form, order): (&FormId, &Order),
         work: &Announced,
-    ) -> Result<Attempt<bool>, StoreError> {
-        let Some(run) = self.current_run(organization, run).await? else { return Ok(Attempt::Done(false)) };
-        let pressed = keys::resent_all(organization, &run.value.id, &asked.form, which);
-        let Some(mut txn) = self.press(organization, &pressed, &asked.form).await? else {
-            return Ok(Attempt::Done(false));
-        };
+    ) -> Result<Attempt<ResendOutcome>, ClickError> {
+        if let Some(before) = self.resent_before(organization, order).await? {
+            return Ok(Attempt::Done(before));
+        }
+        let nothing = || self.nothing_to_send(organization, order);
+        let Some(run) = self.current_run(organization, run).await? else { return nothing() };
+        let pressed = keys::resent_all(organization, &run.value.id, form, which);
+        let Some(mut txn) = self.press(organization, &pressed, form).await? else { return nothing() };
         if !self.reopen(&mut txn, &run, run.value.resending + 1, work)? {
-            return Ok(Attempt::Done(false));
+            return nothing();
         }
         let asked_at = txn.now();
         let (organization, run) = (organization.clone(), run.value.id.clone());
-        self.audit_resend(&mut txn, &organization, which.as_phrase(), &asked.clicked)?;
+        self.audit_resend(&mut txn, &organization, which.as_phrase(), order)?;
+        Self::remember(&mut txn, &organization, order, ResendOutcome::Queued)?;
         let walk = Resend { organization, run, which, asked_at, cursor: None };
         self.jobs.put_work(&mut txn, work, Work::Resend(walk), asked_at)?;
-        Ok(Attempt::Commit(txn, true))
+        Ok(Attempt::Commit(txn, ResendOutcome::Queued))
     }
 
     /// Queues the mails of the next members again, and the rest of the walk.
@@ -205,10 +250,19 @@ impl Disable {
         txn: &mut Txn,
         organization: &OrganizationId,
         whom: &str,
-        clicked: &Clicked,
+        order: &Order,
     ) -> Result<(), StoreError> {
-        let (who, from) = (clicked.by.clone(), clicked.from.clone());
-        let event = AuditEvent { kind: AuditKind::LinkResent, who, from, detail: format!("to {whom}") };
-        self.directory.audit(txn, organization, event)
+        let (who, from) = (order.clicked.by.clone(), order.clicked.from.clone());
+        let detail = order.detail(&format!("to {whom}"));
+        self.directory.audit(txn, organization, AuditEvent { kind: AuditKind::LinkResent, who, from, detail })
+    }
+}
+
+/// For a page. Without a key nothing but the store fails.
+fn queued(outcome: Result<ResendOutcome, ClickError>) -> Result<bool, StoreError> {
+    match outcome {
+        Ok(outcome) => Ok(outcome == ResendOutcome::Queued),
+        Err(ClickError::Store(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }
