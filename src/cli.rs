@@ -7,6 +7,7 @@ pub mod demo;
 pub mod health;
 pub mod keys;
 pub mod organizations;
+mod question;
 pub mod serve;
 pub mod start;
 pub mod worker;

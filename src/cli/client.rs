@@ -4,7 +4,6 @@ mod options;
 mod set;
 mod show;
 
-use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use clap::Subcommand;
 use self::options::Settings;
 use self::set::Changes;
 use self::show::Shown;
+use super::question::ask;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::config::{Config, duration_argument};
@@ -312,36 +312,4 @@ fn confirm_change(id: &ClientId, changed: &[SettingChange], endings: &[Ending]) 
     let question = format!("{plan}\nThen:\n{ends}\nChange {id}?");
     let unasked = || format!("nobody can be asked here; to change {id} all the same, say --yes. Then:\n{ends}");
     if ask(&question, unasked)? { Ok(()) } else { Err(StartError::plain("nothing was changed")) }
-}
-
-#[expect(clippy::print_stdout, reason = "the command line speaks to a person")]
-fn ask(question: &str, unasked: impl FnOnce() -> String) -> Result<bool, StartError> {
-    let input = std::io::stdin();
-    if !input.is_terminal() {
-        return Err(StartError::arguments(unasked()));
-    }
-    print!("{question} [y/N] ");
-    let cannot = |error| StartError::new("the answer cannot be read", error);
-    std::io::stdout().flush().map_err(cannot)?;
-    let mut answer = String::new();
-    input.read_line(&mut answer).map_err(cannot)?;
-    Ok(is_yes(&answer))
-}
-
-fn is_yes(answer: &str) -> bool {
-    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_plain_yes_is_one() {
-        for (answer, yes) in
-            [("y\n", true), ("Yes\r\n", true), ("", false), ("\n", false), ("n\n", false), ("yy", false)]
-        {
-            assert_eq!(is_yes(answer), yes, "{answer:?}");
-        }
-    }
 }

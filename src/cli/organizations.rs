@@ -1,4 +1,6 @@
-//! `flybridge organizations`: linking organizations, and looking at them.
+//! `flybridge organizations`: linking organizations, looking at them, and having them leave Fly.io.
+
+mod leaving;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +8,7 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
+use self::leaving::Leaving;
 use super::start::{StartError, load, open_store};
 use crate::clock::{Clock, SystemClock};
 use crate::domain::ids::{OrganizationId, Slug};
@@ -47,6 +50,33 @@ pub enum OrganizationsCommand {
         #[arg(value_parser = PlanArgument::parse)]
         plan: PlanArgument,
     },
+    /// Disable Fly.io Auth: everybody signs in with email and password from then on, and is mailed a link to set one.
+    ///
+    /// Fly.io is not asked, so this works when it is gone for good; the audit log says so. Mail leaves from a node that
+    /// serves or works. Repeated, it changes nothing and shows the same run.
+    DisableFlyAuth(ChangeArgs),
+    /// Turn Fly.io Auth on again: mail that waits is cancelled, links open nothing any more, passwords rest.
+    ///
+    /// Fly.io is not asked; the audit log says so.
+    EnableFlyAuth(ChangeArgs),
+    /// How far the mails of the newest run are.
+    Run {
+        /// Its short name; `organizations list` shows all.
+        slug: Slug,
+    },
+}
+
+/// A change of login method.
+#[derive(clap::Args)]
+pub struct ChangeArgs {
+    /// Its short name; `organizations list` shows all.
+    slug: Slug,
+    /// Who decided it: stands in the audit log, on the pages of the organization, and in the mails to its members.
+    #[arg(long, value_parser = name)]
+    by: String,
+    /// Without asking.
+    #[arg(long)]
+    yes: bool,
 }
 
 /// Fly.io pays for a year; ten are surely a slip, such as a date.
@@ -89,7 +119,7 @@ pub async fn run(file: Option<&Path>, command: OrganizationsCommand) -> Result<(
     let config = load(file)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = open_store(&config.store, Arc::clone(&clock), Arc::new(SystemRandom::default())).await?;
-    let directory = Directory::new(store);
+    let directory = Directory::new(store.clone());
     let by = Actor { user: None, name: "an operator".to_owned() };
     match command {
         OrganizationsCommand::Add { id, slug, name, plan } => {
@@ -124,6 +154,9 @@ pub async fn run(file: Option<&Path>, command: OrganizationsCommand) -> Result<(
             directory.set_plan(&found.id, &plan.plan(&*clock), &by).await?;
             println!("{}", line(&find(&directory, &slug).await?, &*clock));
         }
+        OrganizationsCommand::DisableFlyAuth(args) => Leaving::new(&config, store, directory).disable(args).await?,
+        OrganizationsCommand::EnableFlyAuth(args) => Leaving::new(&config, store, directory).enable(args).await?,
+        OrganizationsCommand::Run { slug } => Leaving::new(&config, store, directory).follow(&slug).await?,
     }
     Ok(())
 }

@@ -2,6 +2,8 @@
 
 #[path = "flows/access.rs"]
 mod access;
+#[path = "flows/api.rs"]
+mod api;
 #[path = "flows/audit.rs"]
 mod audit;
 #[path = "flows/back_channel.rs"]

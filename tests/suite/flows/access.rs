@@ -35,6 +35,23 @@ const SIGN_IN: [Gets; 5] = [SignIn, Page(404), Page(403), In, SignIn];
 const SCRIPT: [Gets; 5] = [Unauthorized, Page(404), Page(403), In, Unauthorized];
 
 fn matrix() -> Vec<Row> {
+    [of_the_api(), of_all_others()].concat()
+}
+
+/// A session in the browser is nothing to these.
+fn of_the_api() -> Vec<Row> {
+    vec![
+        ("/api/v1/openapi.json", Method::GET, [In; 5]),
+        ("/api/v1/organizations/{id}", Method::GET, [Unauthorized; 5]),
+        ("/api/v1/organizations/{id}/disable-fly-auth", Method::POST, [Unauthorized; 5]),
+        ("/api/v1/organizations/{id}/enable-fly-auth", Method::POST, [Unauthorized; 5]),
+        ("/api/v1/organizations/{id}/disable-runs/{run}", Method::GET, [Unauthorized; 5]),
+        ("/api/v1/organizations/{id}/disable-runs/{run}/members", Method::GET, [Unauthorized; 5]),
+        ("/api/v1/organizations/{id}/disable-runs/{run}/resend", Method::POST, [Unauthorized; 5]),
+    ]
+}
+
+fn of_all_others() -> Vec<Row> {
     let run = "/organizations/{slug}/auth/disable/{run}";
     vec![
         ("/.well-known/openid-configuration", Method::GET, [In; 5]),
@@ -101,7 +118,8 @@ fn matrix() -> Vec<Row> {
 }
 
 fn all_routes() -> Vec<Route> {
-    routes::protocol().into_iter().chain(routes::entrances()).chain(routes::pages()).collect()
+    let programs = routes::protocol().into_iter().chain(routes::machine());
+    programs.chain(routes::entrances()).chain(routes::pages()).collect()
 }
 
 #[test]
@@ -179,7 +197,11 @@ async fn walk(left: bool) {
     let cast = cast(left).await;
     let names = ["nobody", "another organization's admin", "a member", "an admin", "an expired session"];
     for (path, method, expected) in matrix().into_iter().filter(|(path, ..)| is_about_a_run(path) == left) {
-        let address = path.replace("{slug}", "saltmarsh-labs").replace("{run}", &cast.run).replace("{token}", "x");
+        let address = path
+            .replace("{slug}", "saltmarsh-labs")
+            .replace("{id}", "saltmarsh-labs")
+            .replace("{run}", &cast.run)
+            .replace("{token}", "x");
         let address = address.replace(['{', '}', '*'], "");
         for (((browser, person), gets), name) in cast.browsers.iter().zip(&cast.people).zip(expected).zip(names) {
             // A copy: cookies that one row sets are nothing to the next.
@@ -211,7 +233,11 @@ async fn everybody_gets_what_the_matrix_says_after_the_switch() {
 async fn other_methods_are_405_and_say_which_are_right() {
     let app = TestApp::new().await;
     for route in all_routes() {
-        let path = route.path.replace("{slug}", "saltmarsh-labs").replace(['{', '}', '*'], "");
+        let path = route
+            .path
+            .replace("{slug}", "saltmarsh-labs")
+            .replace("{id}", "saltmarsh-labs")
+            .replace(['{', '}', '*'], "");
         for method in [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
             if route.methods.contains(&method) {
                 continue;
@@ -235,7 +261,11 @@ async fn no_get_changes_anything_but_what_was_seen_and_tried() {
     for (path, method, _) in
         matrix().into_iter().filter(|(path, m, _)| m == Method::GET && !path.ends_with("/events"))
     {
-        let address = path.replace("{slug}", "saltmarsh-labs").replace("{run}", &cast.run).replace("{token}", "x");
+        let address = path
+            .replace("{slug}", "saltmarsh-labs")
+            .replace("{id}", "saltmarsh-labs")
+            .replace("{run}", &cast.run)
+            .replace("{token}", "x");
         for browser in &cast.browsers {
             let mut browser = browser.clone();
             browser.send(request(&address.replace(['{', '}', '*'], ""), &method, "", "")).await;

@@ -11,16 +11,31 @@ use crate::support::browser_client::{Browser, send};
 use crate::support::relying_party::refused;
 
 fn posts() -> Vec<Route> {
-    let all = routes::protocol().into_iter().chain(routes::entrances()).chain(routes::pages());
+    let programs = routes::protocol().into_iter().chain(routes::machine());
+    let all = programs.chain(routes::entrances()).chain(routes::pages());
     all.filter(|route| route.methods.contains(&Method::POST)).collect()
 }
 
 fn address(path: &str) -> String {
-    path.replace("{slug}", "saltmarsh-labs").replace("{run}", "01k0000000000000000000000x")
+    path.replace("{slug}", "saltmarsh-labs")
+        .replace("{id}", "saltmarsh-labs")
+        .replace("{run}", "01k0000000000000000000000x")
 }
 
 fn is_for_programs(path: &str) -> bool {
     path.starts_with("/oauth/") && !["/oauth/authorize", "/oauth/logout"].contains(&path)
+}
+
+fn is_of_the_api(path: &str) -> bool {
+    path.starts_with("/api/")
+}
+
+#[track_caller]
+fn a_problem_with_its_id(answer: &Answer, code: &str) {
+    assert_eq!(answer.header("content-type"), "application/problem+json", "{}", answer.said());
+    let json = answer.json();
+    assert_eq!(json["code"], code, "{json}");
+    assert_eq!(json["request_id"], answer.header("x-request-id"), "{json}");
 }
 
 #[track_caller]
@@ -55,6 +70,8 @@ async fn a_body_that_is_too_long_is_413() {
         assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE, "{}: {}", route.path, answer.said());
         if is_for_programs(route.path) {
             refused(&answer, 413, "invalid_request");
+        } else if is_of_the_api(route.path) {
+            a_problem_with_its_id(&answer, "content_too_large");
         } else {
             a_page_with_its_id(&answer, route.path);
         }
@@ -67,7 +84,8 @@ async fn an_address_that_is_too_long_is_414_and_a_header_is_431() {
     let app = TestApp::new().await;
     let before = app.dump();
     let limits = app.program.app.web.limits;
-    for path in ["/", "/sign-in", "/oauth/authorize", "/nowhere", "/oauth/userinfo", "/oauth/jwks", "/healthz"] {
+    let api = "/api/v1/organizations/saltmarsh-labs";
+    for path in ["/", "/sign-in", "/oauth/authorize", "/nowhere", "/oauth/userinfo", "/oauth/jwks", "/healthz", api] {
         let query = "x".repeat(limits.max_url - path.len() - 1);
         let long = |query: &str| Request::get(format!("{path}?{query}")).body(Body::empty()).unwrap();
         assert_ne!(send(&app.router, long(&query)).await.status, StatusCode::URI_TOO_LONG, "{path}");
@@ -79,6 +97,8 @@ async fn an_address_that_is_too_long_is_414_and_a_header_is_431() {
             assert_eq!(answer.status, status, "{path}: {}", answer.said());
             if is_for_programs(path) || path == "/healthz" {
                 refused(&answer, status, "invalid_request");
+            } else if is_of_the_api(path) {
+                a_problem_with_its_id(&answer, if status == 414 { "uri_too_long" } else { "headers_too_large" });
             } else {
                 a_page_with_its_id(&answer, path);
             }
@@ -103,12 +123,15 @@ async fn what_is_no_request_gets_a_page_too() {
 #[tokio::test]
 async fn a_method_that_an_address_does_not_take_is_405_in_its_language() {
     let app = TestApp::new().await;
-    for path in ["/oauth/token", "/oauth/jwks", "/.well-known/openid-configuration", "/healthz", "/forgot"] {
+    let api = "/api/v1/organizations/saltmarsh-labs/disable-fly-auth";
+    for path in ["/oauth/token", "/oauth/jwks", "/.well-known/openid-configuration", "/healthz", "/forgot", api] {
         let answer = send(&app.router, Request::delete(path).body(Body::empty()).unwrap()).await;
         assert_eq!(answer.status, 405, "{path}");
         assert!(!answer.header("allow").is_empty(), "{path}");
         if path == "/forgot" {
             a_page_with_its_id(&answer, path);
+        } else if path == api {
+            a_problem_with_its_id(&answer, "method_not_allowed");
         } else {
             refused(&answer, 405, "invalid_request");
         }
@@ -132,6 +155,8 @@ async fn a_form_that_is_none_is_refused() {
             assert!(answer.status.is_client_error(), "{} {kind}: {}", route.path, answer.said());
             if is_for_programs(route.path) {
                 assert!(answer.header("content-type").starts_with("application/json"), "{}", answer.said());
+            } else if is_of_the_api(route.path) {
+                a_problem_with_its_id(&answer, "missing_token");
             } else {
                 a_page_with_its_id(&answer, route.path);
             }

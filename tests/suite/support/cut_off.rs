@@ -22,6 +22,16 @@ impl CutOff {
         Store::new(Arc::new(cut_off), clock, Arc::new(SystemRandom::default()))
     }
 
+    /// A store that can be reached until somebody cuts it off.
+    pub(crate) fn until_cut(inner: &Store) -> Arc<Self> {
+        // No partition has such a name.
+        Arc::new(Self { inner: inner.clone(), place: "\n", cut: AtomicBool::new(false) })
+    }
+
+    pub(crate) fn cut(&self) {
+        self.cut.store(true, Ordering::SeqCst);
+    }
+
     fn reach(&self) -> Result<&Store, StoreError> {
         if self.cut.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("cut off".to_owned()));
