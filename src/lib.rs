@@ -56,7 +56,10 @@
 //!    ended in one commit; the rest follows by the queue.
 //! 6. Turned on again, Fly.io Auth ends what a password proved in the same way: one commit ([`services::disable::click`]),
 //!    then word to the members' clients ([`services::disable::came_back`]).
-//! 7. [`domain::disable`] is the state machine that all of this drives.
+//! 7. Without Fly.io the same is done at the word of a client ([`http::api`]) or of an operator
+//!    ([`cli::organizations`]); each wish comes with the way it came, and is fulfilled once
+//!    ([`services::disable::order`]).
+//! 8. [`domain::disable`] is the state machine that all of this drives.
 
 pub mod cli;
 pub mod clock;

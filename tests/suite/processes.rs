@@ -18,6 +18,8 @@ pub(crate) mod fly;
 mod kills;
 #[path = "processes/leaks.rs"]
 mod leaks;
+#[path = "processes/leaving.rs"]
+mod leaving;
 #[path = "processes/needles.rs"]
 mod needles;
 #[path = "processes/nodes.rs"]

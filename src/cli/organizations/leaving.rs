@@ -47,7 +47,7 @@ impl Leaving {
         let disabled = disabled.map_err(|error| refused(&error, &organization))?;
         match disabled.outcome {
             DisableOutcome::Begun => {
-                println!("{} has left Fly.io Auth, and its members are mailed.", organization.name)
+                println!("{} has left Fly.io Auth, and its members are mailed.", organization.name);
             }
             DisableOutcome::AlreadyRunning | DisableOutcome::AlreadyLeft => {
                 println!("{} had left Fly.io Auth before. Nothing has changed.", organization.name);

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Method, header};
 use serde::de::DeserializeOwned;
 
 use super::Api;
-use crate::domain::ids::OrganizationId;
+use crate::domain::ids::{OrganizationId, RegistrationId};
 use crate::domain::machine::{MachineScope, MachineToken};
 use crate::domain::parameters::{Parameters, Repeated};
 use crate::domain::secret::TokenHash;
@@ -113,7 +113,8 @@ impl Call {
             return Err(Code::InvalidIdempotencyKey.into());
         }
         // No id and no address has a line end in it.
-        let named = [client.client.as_str().as_bytes(), key].join(&b'\n');
+        let registration = client.registration.as_ref().map(RegistrationId::as_str).unwrap_or_default();
+        let named = [client.client.as_str().as_bytes(), registration.as_bytes(), key].join(&b'\n');
         let asked = [organization.as_str().as_bytes(), operation.as_bytes(), body].join(&b'\n');
         Ok(Some(Once { name: TokenHash::of(&named), request: TokenHash::of(&asked) }))
     }

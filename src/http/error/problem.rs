@@ -64,9 +64,13 @@ impl Problem {
         self
     }
 
+    fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     pub(super) fn render(self, issuer: &Issuer, id: &str) -> Response {
+        let status = self.status();
         let Parts { code, detail, members, challenge, retry_after, reason } = *self.0;
-        let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let line = Line {
             way: Way::Problem,
             title: Some(code.as_str()),
@@ -103,7 +107,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        let mut response = self.status().into_response();
         response.extensions_mut().insert(self);
         response
     }

@@ -10,7 +10,7 @@ use crate::support::app::ISSUER;
 
 pub(super) static DESCRIPTION: LazyLock<Value> = LazyLock::new(|| {
     let text = format!(
-        "[server]\nissuer = \"{ISSUER}\"\n[keys]\nmaster = [\"{}\"]\n[fly]\nclient_id = \"x\"\nclient_secret = \"the secret of x\"\n[mail]\nfrom = \"x@login.test\"\ntransport = \"file\"\n",
+        "[server]\nissuer = \"{ISSUER}\"\n[keys]\nmaster = [\"{}\"]\n[fly]\nclient_id = \"x\"\nclient_secret = \"the secret of somebody\"\n[mail]\nfrom = \"login@login.test\"\ntransport = \"file\"\n",
         crate::support::app::MASTER_KEY
     );
     describe(&flybridge::config::Config::from_text(&text, "the test's configuration", []).unwrap().server.issuer)

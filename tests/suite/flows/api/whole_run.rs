@@ -52,7 +52,7 @@ async fn from_the_wish_to_the_last_mail_and_back() {
     let run = good(&machine.get(&path).await, 200, "Run");
     assert_eq!((&run["state"], add_up(&run)), (&json!("done"), [0, 0, 8, 1, 0]));
     assert!(run["mailed_at"].is_string() && run["done_at"].is_string() && run["reverted_at"].is_null());
-    assert_eq!(app.new_mails().len(), 8);
+    assert_eq!(app.new_mails().len(), 9, "everybody whom mail reaches, and the summary");
     // For a person it is the same run.
     let page = begun["run"]["page"].as_str().unwrap().strip_prefix(ISSUER).unwrap();
     assert_eq!(page, format!("/organizations/saltmarsh-labs/auth/disable/{}", run["id"].as_str().unwrap()));
