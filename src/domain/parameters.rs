@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::authorize::{OAuthCode, OAuthError};
+use super::authorize::{OAuthCode, OAuthError, Received};
 
 /// Decoded parameters of a query or form, in order. A parameter without a value counts as absent (RFC 6749,
 /// section 3.1).
@@ -68,7 +68,9 @@ fn no_text(form: &str) -> Option<String> {
 
 /// The name comes from outside; only what is plain is repeated to the client and to the log.
 fn plain(name: &str) -> String {
-    name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect()
+    let shown = Received::of(name);
+    let plain: String = shown.as_str().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
+    if plain.is_empty() { "of_another_name".to_owned() } else { plain }
 }
 
 impl From<Repeated> for OAuthError {

@@ -1,6 +1,5 @@
 //! What a client is told when it gets nothing, and what the log says of it.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::domain::secret::TokenKind;
@@ -126,10 +125,18 @@ impl Received {
     /// Without what may be a secret that came where it does not belong.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        Self::clean(&without_secrets(&without_tokens(text), |c| c == '/'))
+        let hidden = without_secrets(&without_tokens(beginning(text)), char::is_whitespace);
+        Self::clean(&hidden, text.len())
     }
 
-    fn clean(text: &str) -> Self {
+    /// What is ours, such as a registered address: no secret can be in it.
+    #[must_use]
+    pub fn ours(text: &str) -> Self {
+        Self::clean(text, text.len())
+    }
+
+    /// `length`: of all that was received, in bytes.
+    fn clean(text: &str, length: usize) -> Self {
         let mut shown = String::new();
         for c in text.chars().take(Self::MOST) {
             if matches!(c, ' '..='~') {
@@ -138,8 +145,8 @@ impl Received {
                 let _ = write!(shown, "<U+{:04X}>", u32::from(c));
             }
         }
-        if text.chars().nth(Self::MOST).is_some() {
-            let _ = write!(shown, "... ({} bytes in all)", text.len());
+        if text.chars().nth(Self::MOST).is_some() || length > LOOKED_AT {
+            let _ = write!(shown, "... ({length} bytes in all)");
         }
         Self(shown)
     }
@@ -148,6 +155,8 @@ impl Received {
     /// a token, by its name or its length: applications send the address that they are at, with all that came there.
     #[must_use]
     pub fn address(text: &str) -> Self {
+        let length = text.len();
+        let text = beginning(text);
         let (place, rest) = text.split_at(text.find(['?', '#']).unwrap_or(text.len()));
         let from = place.find("//").map_or(0, |slashes| slashes + 2);
         let end = place[from..].find('/').map_or(place.len(), |slash| from + slash);
@@ -164,7 +173,8 @@ impl Received {
             shown.push_str(end);
             named = if end == "=" { word } else { "" };
         }
-        Self::clean(&without_secrets(&without_tokens(&shown), |_| false))
+        let between = |c: char| c.is_whitespace() || "/.:?#&=;@".contains(c);
+        Self::clean(&without_secrets(&without_tokens(&shown), between), length)
     }
 
     #[must_use]
@@ -173,31 +183,45 @@ impl Received {
     }
 }
 
-fn without_tokens(text: &str) -> Cow<'_, str> {
-    const JWT: &str = "eyJ";
-    let starts = |rest: &str| rest.starts_with(JWT) || TokenKind::ALL.iter().any(|kind| kind.begins(rest));
-    let Some(at) = text.char_indices().find(|(at, _)| starts(&text[*at..])).map(|(at, _)| at) else {
-        return Cow::Borrowed(text);
-    };
-    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    let rest = text[at..].trim_start_matches(of_token);
-    Cow::Owned([&text[..at], HIDDEN, &without_tokens(rest)].concat())
+/// As much of a text as is looked at: a request can be long.
+fn beginning(text: &str) -> &str {
+    &text[..text.floor_char_boundary(LOOKED_AT)]
 }
 
-/// Words of letters and digits, or of small and capital letters, that are too long for a name, as secrets are. `also` tells what else is part of a word.
-fn without_secrets(text: &str, also: impl Fn(char) -> bool) -> String {
-    let of_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '+' | '=' | '~') || also(c);
+fn without_tokens(text: &str) -> String {
+    const JWT: &str = "eyJ";
+    let starts = |rest: &str| rest.starts_with(JWT) || TokenKind::ALL.iter().any(|kind| kind.begins(rest));
+    let of_token = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let mut shown = String::new();
     let mut rest = text;
-    while let Some(first) = rest.chars().next() {
-        let end = rest.find(|c| of_word(c) != of_word(first)).unwrap_or(rest.len());
-        let (run, after) = rest.split_at(end);
-        let has = |kind: fn(&char) -> bool| run.chars().any(|c| kind(&c));
-        let kinds = [has(char::is_ascii_digit), has(char::is_ascii_lowercase), has(char::is_ascii_uppercase)];
-        let mixed = kinds.into_iter().filter(|has| *has).count() > 1;
-        let secret = of_word(first) && run.len() > LONGEST_NAME && mixed;
-        shown.push_str(if secret { HIDDEN } else { run });
-        rest = after;
+    while let Some(c) = rest.chars().next() {
+        if starts(rest) {
+            shown.push_str(HIDDEN);
+            rest = rest.trim_start_matches(of_token);
+        } else {
+            shown.push(c);
+            rest = &rest[c.len_utf8()..];
+        }
+    }
+    shown
+}
+
+/// Words that are too long for a name and mix digits, small letters, capitals or signs, as secrets do. `between` tells what
+/// separates words.
+fn without_secrets(text: &str, between: impl Fn(char) -> bool) -> String {
+    let mut shown = String::new();
+    for part in text.split_inclusive(&between) {
+        let word = part.trim_end_matches(&between);
+        let has = |kind: fn(char) -> bool| word.chars().any(kind);
+        let kinds = [
+            has(|c| c.is_ascii_digit()),
+            has(|c| c.is_ascii_lowercase()),
+            has(|c| c.is_ascii_uppercase()),
+            has(|c| !c.is_ascii_alphanumeric() && !"-_:./".contains(c)),
+        ];
+        let secret = word.len() > LONGEST_NAME && kinds.into_iter().filter(|has| *has).count() > 1;
+        shown.push_str(if secret { HIDDEN } else { word });
+        shown.push_str(&part[word.len()..]);
     }
     shown
 }
@@ -206,6 +230,8 @@ fn without_secrets(text: &str, also: impl Fn(char) -> bool) -> String {
 const HIDDEN: &str = "...";
 /// What gives away, in the name of a parameter, that its value is nobody's business.
 const TELLTALE: [&str; 8] = ["code", "state", "nonce", "token", "password", "secret", "session", "hint"];
+/// Bytes of a text.
+const LOOKED_AT: usize = 2_000;
 /// Of a word with digits in it; the shortest secret of a client has 16 characters.
 const LONGEST_NAME: usize = 15;
 /// Of a name or a value in an address. Secrets are longer.
@@ -245,9 +271,20 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_repeated_for_as_long_as_a_request_can_be_is_looked_at_in_no_time() {
+        for text in ["eyJ/", "fbc_/", "a", "/", "?", "@", "\u{e9}", "a=", "A1 "] {
+            let long = text.repeat(1_000_000 / text.len());
+            for shown in [Received::of(&long), Received::address(&long)] {
+                assert!(shown.as_str().len() < 2_000 && shown.as_str().ends_with("bytes in all)"), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn what_was_received_stands_on_one_line_of_bounded_length() {
         let shown = |text: &str| Received::of(text).as_str().to_owned();
-        assert_eq!(shown("https://rp.test/cb?a=\"b\""), "https://rp.test/cb?a=\"b\"");
+        assert_eq!(shown("code \"id_token\""), "code \"id_token\"");
+        assert_eq!(shown("kD8!wq9Z$1mn7Pq@x"), "...");
         assert_eq!(shown("fba_01h.SSSSSSSS"), "...");
         assert_eq!(shown("code fbc_01h.SSSS-SS_SS eyJhbGciOiJub25lIn0.e30."), "code ... ...");
         assert_eq!(shown("a\r\nINFO forged"), "a<U+000D><U+000A>INFO forged");

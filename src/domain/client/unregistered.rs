@@ -79,7 +79,7 @@ pub(super) fn difference(registered: &[String], sent: &str) -> String {
     match compared.min_by_key(|((sum, _), _)| *sum) {
         None => "the client has registered none".to_owned(),
         Some(((_, words), known)) => {
-            let known = Received::of(known);
+            let known = Received::ours(known);
             format!("it differs from the registered {} in {}", known.as_str(), words.join(", "))
         }
     }

@@ -152,6 +152,7 @@ pub fn endings(before: &Client, after: &Client) -> Vec<Ending> {
 /// What an application has to do differently from then on, or goes without.
 fn unprepared(before: &Client, after: &Client) -> impl Iterator<Item = &'static str> {
     let turned_on = |switch: fn(&Client) -> bool| switch(after) && !switch(before);
+    let turned_off = |switch: fn(&Client) -> bool| switch(before) && !switch(after);
     let changes = [
         (turned_on(|client| client.require_par), "its requests are refused until it hands them over first (PAR)"),
         (turned_on(|client| client.require_pkce), "its requests are refused until they have a PKCE challenge"),
@@ -164,6 +165,23 @@ fn unprepared(before: &Client, after: &Client) -> impl Iterator<Item = &'static 
             (before.access_token_format, &before.access_token_audience)
                 != (after.access_token_format, &after.access_token_audience),
             "services that read its access tokens by themselves have to expect the new ones",
+        ),
+        (turned_on(|client| client.claims_in_id_token), "nobody signs in at it without an e-mail address"),
+        (
+            turned_off(|client| client.claims_in_id_token),
+            "what a scope gives it stands at userinfo alone, no longer in the id_token",
+        ),
+        (
+            turned_off(|client| client.always_refresh_token),
+            "it gets a refresh token only where it asks for offline_access",
+        ),
+        (
+            turned_off(|client| client.denials_on_own_page),
+            "who is refused is sent back to it with the error; an application that starts over then does so without end",
+        ),
+        (
+            !missing(&before.post_logout_redirect_uris, &after.post_logout_redirect_uris).is_empty(),
+            "who signs out towards an address that is gone ends on our own page",
         ),
         (
             before.backchannel_logout_uri.is_some() && after.backchannel_logout_uri.is_none(),
@@ -255,7 +273,16 @@ mod tests {
             (&outside, bare.clone(), vec![Ending::Asking]),
             (&outside, fly.clone(), vec![Ending::UserIds, Ending::Asking]),
             (&outside, away.clone(), vec![Ending::NotAllowedAway]),
-            (&away, outside.clone(), vec![]),
+            (
+                &away,
+                outside.clone(),
+                vec![Ending::Unprepared("it gets a refresh token only where it asks for offline_access")],
+            ),
+            (
+                &bare,
+                json!({ "claims_in_id_token": true }),
+                vec![Ending::Unprepared("nobody signs in at it without an e-mail address")],
+            ),
             (&bare, away.clone(), vec![Ending::Grants]),
             (&bare, bound.clone(), vec![Ending::Unproven]),
             (&bound, bare.clone(), vec![]),
@@ -265,7 +292,7 @@ mod tests {
                 &bare,
                 json!({
                     "name": "Other", "home": "https://rp.test/", "post_logout_redirect_uris": ["https://rp.test/"],
-                    "backchannel_logout_uri": "https://rp.test/out", "require_pkce": false, "require_openid": false, "claims_in_id_token": true, "always_refresh_token": true,
+                    "backchannel_logout_uri": "https://rp.test/out", "require_pkce": false, "require_openid": false, "always_refresh_token": true,
                     "denials_on_own_page": true,
                 }),
                 vec![],

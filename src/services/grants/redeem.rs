@@ -116,7 +116,7 @@ fn check_redirect(client: &Client, grant: &Grant, sent: Option<&str>) -> Result<
         Some(sent) => {
             let why = "redirect_uri is not the one of the authorization request";
             let error = OAuthError::new(OAuthCode::InvalidGrant, why).about("redirect_uri").received_address(sent);
-            let first = Received::of(&grant.redirect_uri);
+            let first = Received::ours(&grant.redirect_uri);
             Err(error.because(format!("the authorization request had {}", first.as_str())).into())
         }
         None => {
