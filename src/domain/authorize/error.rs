@@ -125,7 +125,8 @@ impl Received {
     /// Without what may be a secret that came where it does not belong.
     #[must_use]
     pub fn of(text: &str) -> Self {
-        let hidden = without_secrets(&without_tokens(beginning(text)), char::is_whitespace);
+        let between = |c: char| c.is_whitespace() || ",\":".contains(c);
+        let hidden = without_secrets(&without_tokens(beginning(text)), between);
         Self::clean(&hidden, text.len())
     }
 
@@ -285,6 +286,11 @@ mod tests {
         let shown = |text: &str| Received::of(text).as_str().to_owned();
         assert_eq!(shown("code \"id_token\""), "code \"id_token\"");
         assert_eq!(shown("kD8!wq9Z$1mn7Pq@x"), "...");
+        for mistake in
+            ["openid,email,profile", "\"authorization_code\"", "urn:ietf:params:oauth:grant-type:saml2-bearer"]
+        {
+            assert_eq!(shown(mistake), mistake);
+        }
         assert_eq!(shown("fba_01h.SSSSSSSS"), "...");
         assert_eq!(shown("code fbc_01h.SSSS-SS_SS eyJhbGciOiJub25lIn0.e30."), "code ... ...");
         assert_eq!(shown("a\r\nINFO forged"), "a<U+000D><U+000A>INFO forged");
