@@ -33,13 +33,17 @@
 //! 6. [`http::oidc::token`] knows the client by its secret or its signature ([`http::oidc::client_auth`]) and redeems the
 //!    code: used up and answered in one commit, and the same rule is asked again, as it is at every refresh, userinfo,
 //!    `token/info` and introspection ([`http::oidc::introspection`]), with what it needs read along
-//!    ([`services::ahead`]). A client that speaks for itself gets a token of its own kind ([`domain::machine`]).
+//!    ([`services::ahead`]). A client that speaks for itself gets a token of its own kind ([`domain::machine`]). A token may
+//!    be bound to a key that its client proves to hold with each request ([`domain::dpop`], [`services::dpop_proofs`]).
 //! 7. Tokens end when the client gives them back ([`http::oidc::revocation`]), when a password is set, when the organization
 //!    changes its login method, or when the person takes back what they allowed ([`http::applications`]). Signing out
 //!    ([`http::oidc::logout`]) ends the session; tokens go on until they run out.
 //! 8. Clients that want to hear when a session ends are noted before their code leaves ([`services::whereabouts`]); word to
 //!    them is queued by the commit that ends it, and sent by [`services::outbox::logout`], over
 //!    [`services::back_channel`].
+//!
+//! Secrets lie sealed under master keys ([`services::vault`]); once another one stands in front, [`services::resealing`]
+//! seals all anew, and says when the older one may go.
 //!
 //! # A disable, step by step
 //!

@@ -1,13 +1,15 @@
 //! The authorization request (RFC 6749, section 4.1.1; OIDC Core, section 3.1.2.1): what it says and whether it may.
 
 mod error;
+mod received;
 mod scope;
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::error::{Cause, OAuthCode, OAuthError, Received};
+pub use self::error::{Cause, OAuthCode, OAuthError};
+pub use self::received::Received;
 pub use self::scope::{Scope, ScopeValue};
 use super::client::Client;
 use super::client_keys::Thumbprint;

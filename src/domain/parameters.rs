@@ -38,7 +38,7 @@ impl Parameters {
     pub fn check_text(&self) -> Result<(), OAuthError> {
         let Some(name) = &self.no_text else { return Ok(()) };
         let name = plain(name);
-        Err(OAuthError::new(OAuthCode::InvalidRequest, format!("the parameter {name} is not UTF-8")).about(&name))
+        Err(OAuthError::new(OAuthCode::InvalidRequest, format!("the parameter {name} is not UTF-8")).about(name))
     }
 
     pub fn one(&self, name: &str) -> Result<Option<&str>, Repeated> {
@@ -66,16 +66,17 @@ fn no_text(form: &str) -> Option<String> {
     Some(url::form_urlencoded::parse(pair.as_bytes()).next().map(|(name, _)| name.into_owned()).unwrap_or_default())
 }
 
-/// The name comes from outside; only what is plain is repeated to the client and to the log.
-fn plain(name: &str) -> String {
-    let shown = Received::of(name);
-    let plain: String = shown.as_str().chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').take(40).collect();
-    if plain.is_empty() { "of_another_name".to_owned() } else { plain }
+/// The name comes from outside: only one that is a name is repeated to the client and to the log.
+fn plain(name: &str) -> &str {
+    const LONGEST: usize = 40;
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let is_name = (1..=LONGEST).contains(&name.len()) && name.chars().all(of_name);
+    if is_name && Received::of(name).as_str() == name { name } else { "of another name" }
 }
 
 impl From<Repeated> for OAuthError {
     fn from(repeated: Repeated) -> Self {
         let name = plain(&repeated.0);
-        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once")).about(&name)
+        Self::new(OAuthCode::InvalidRequest, format!("the parameter {name} stands more than once")).about(name)
     }
 }

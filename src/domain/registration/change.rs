@@ -166,7 +166,7 @@ fn unprepared(before: &Client, after: &Client) -> impl Iterator<Item = &'static 
                 != (after.access_token_format, &after.access_token_audience),
             "services that read its access tokens by themselves have to expect the new ones",
         ),
-        (turned_on(|client| client.claims_in_id_token), "nobody signs in at it without an e-mail address"),
+        (turned_on(Client::needs_email), "nobody signs in at it without an e-mail address"),
         (
             turned_off(|client| client.claims_in_id_token),
             "what a scope gives it stands at userinfo alone, no longer in the id_token",

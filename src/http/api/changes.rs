@@ -37,15 +37,7 @@ pub async fn disable(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let client = call.may_change(&api).await?;
-    let acting: Acting = call.body(&body)?;
-    let organization = api.organization(&name).await?;
-    let once = call.once(&client, &organization.id, ("disable-fly-auth", &body))?;
-    let answer = match admit(&api, &call, (&client, once), (&organization, &acting)).await? {
-        Admission::Before(answer) => answer,
-        Admission::New(order) => api.disable.disable_for(&organization.id, &order).await?.into(),
-    };
-    Ok(answered(&api, &organization, None, &answer))
+    switch(&api, &call, &name, (Switch::Disable, &body)).await
 }
 
 /// `POST /api/v1/organizations/{id}/enable-fly-auth`
@@ -55,15 +47,39 @@ pub async fn enable(
     Path(name): Path<String>,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let client = call.may_change(&api).await?;
-    let acting: Acting = call.body(&body)?;
-    let organization = api.organization(&name).await?;
-    let once = call.once(&client, &organization.id, ("enable-fly-auth", &body))?;
-    let answer = match admit(&api, &call, (&client, once), (&organization, &acting)).await? {
+    switch(&api, &call, &name, (Switch::Enable, &body)).await
+}
+
+/// What becomes of Fly.io Auth.
+#[derive(Debug, Clone, Copy)]
+enum Switch {
+    Disable,
+    Enable,
+}
+
+impl Switch {
+    /// As a request is remembered by it.
+    const fn operation(self) -> &'static str {
+        match self {
+            Self::Disable => "disable-fly-auth",
+            Self::Enable => "enable-fly-auth",
+        }
+    }
+}
+
+async fn switch(api: &Api, call: &Call, name: &str, (switch, body): (Switch, &Bytes)) -> Result<Response, Problem> {
+    let client = call.may_change(api).await?;
+    let acting: Acting = call.body(body)?;
+    let organization = api.organization(name).await?;
+    let once = call.once(&client, &organization.id, (switch.operation(), body))?;
+    let answer = match admit(api, call, (&client, once), (&organization, &acting)).await? {
         Admission::Before(answer) => answer,
-        Admission::New(order) => api.disable.enable_for(&organization.id, &order).await?.into(),
+        Admission::New(order) => match switch {
+            Switch::Disable => api.disable.disable_for(&organization.id, &order).await?.into(),
+            Switch::Enable => api.disable.enable_for(&organization.id, &order).await?.into(),
+        },
     };
-    Ok(answered(&api, &organization, None, &answer))
+    Ok(answered(api, &organization, None, &answer))
 }
 
 /// Whose mail is to be sent again: of one member, or of all that are meant.

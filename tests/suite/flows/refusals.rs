@@ -2,21 +2,26 @@
 //! what is wrong, whose side it is on, what to do; and by the id on the page, in the redirect or in the JSON, one line in
 //! the log that names the client, the endpoint and the parameter, and no secret.
 
+#[path = "refusals/authorize.rs"]
+mod authorize;
 #[path = "refusals/back.rs"]
 mod back;
-#[path = "refusals/browser.rs"]
-mod browser;
+#[path = "refusals/logout.rs"]
+mod logout;
 #[path = "refusals/tokens.rs"]
 mod tokens;
 
+use axum::body::Body;
+use axum::http::Request;
 use flybridge::telemetry::{LogFormat, subscriber};
 use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 
 use crate::support::answer::Answer;
 use crate::support::app::{Options, TestApp};
+use crate::support::browser_client::send;
 use crate::support::log::Lines;
-use crate::support::relying_party::{STATE, VERIFIER};
+use crate::support::relying_party::{Parameters, STATE, VERIFIER};
 
 /// Sent in requests, and never to be found in the log.
 const NONCE: &str = "nonce-of-the-client-81c4";
@@ -31,6 +36,12 @@ const SECRETS: [&str; 6] = [
     "a guess at the secret of standard",
     "the secret of jwt",
 ];
+
+/// Of a client, in the form that an id could have.
+const SECRET: &str = "Kingfisher-0f-the-lower-weir-9c41f07e";
+
+const NAMED: &str = "The fault is at Grafana, not with you. Go back there and start again.";
+const UNNAMED: &str = "The fault is at the application you came from, not with you. Go back there and start again.";
 
 /// What a refusal has to say to its readers.
 #[derive(Debug, Clone, Copy)]
@@ -161,4 +172,30 @@ impl Watched {
             assert!(!log.contains(secret.as_str()) && !log.contains(&encoded), "{secret} is in the log");
         }
     }
+}
+
+/// The answers to a request by GET, and by POST from the client's own site.
+async fn both(watched: &Watched, path: &str, request: &Parameters) -> [Answer; 2] {
+    let get = Request::get(format!("{path}?{}", request.encode())).body(Body::empty()).unwrap();
+    let post = Request::post(path)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "cross-site")
+        .body(Body::from(request.encode()))
+        .unwrap();
+    let mut posted = send(&watched.app.router, post).await;
+    if posted.header("location").starts_with(path) {
+        let again = Request::get(posted.header("location")).body(Body::empty()).unwrap();
+        posted = send(&watched.app.router, again).await;
+    }
+    [send(&watched.app.router, get).await, posted]
+}
+
+async fn watched_with_a_secret() -> Watched {
+    let client = format!(
+        "[[clients]]\nid = \"kingfisher\"\nname = \"Grafana\"\nsecret = \"{SECRET}\"\n\
+         redirect_uris = [\"https://rp.test/cb\"]"
+    );
+    let mut watched = Watched::new(&client).await;
+    watched.keep_secret(SECRET);
+    watched
 }

@@ -1,5 +1,4 @@
-//! What comes through a browser: `/oauth/authorize` and `/oauth/logout`, by GET and by POST, with the answer in a query
-//! and in a form.
+//! `/oauth/authorize`, by GET and by POST, with the answer in a query and in a form.
 
 use std::time::Duration;
 
@@ -11,15 +10,11 @@ use flybridge::store::{Outcome, keys};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::{HINT, NONCE, Told, Watched};
-use crate::support::answer::Answer;
+use super::{HINT, NAMED, NONCE, SECRET, Told, UNNAMED, Watched, both, watched_with_a_secret};
 use crate::support::browser_client::send;
 use crate::support::relying_party::{Parameters, Rp, STATE, VERIFIER};
 
 const AUTHORIZE: &str = "/oauth/authorize";
-const LOGOUT: &str = "/oauth/logout";
-const NAMED: &str = "The fault is at Grafana, not with you. Go back there and start again.";
-const UNNAMED: &str = "The fault is at the application you came from, not with you. Go back there and start again.";
 const SENTRY: &str = "The fault is at Sentry, not with you.";
 
 /// Registered to hand over its requests.
@@ -31,35 +26,6 @@ require_par = true
 secret = "the secret of a client that pushes"
 redirect_uris = ["https://rp.test/cb"]
 "#;
-
-/// The answers to a request by GET, and by POST from the client's own site.
-async fn both(watched: &Watched, path: &str, request: &Parameters) -> [Answer; 2] {
-    let get = Request::get(format!("{path}?{}", request.encode())).body(Body::empty()).unwrap();
-    let post = Request::post(path)
-        .header("content-type", "application/x-www-form-urlencoded")
-        .header("sec-fetch-site", "cross-site")
-        .body(Body::from(request.encode()))
-        .unwrap();
-    let mut posted = send(&watched.app.router, post).await;
-    if posted.header("location").starts_with(path) {
-        let again = Request::get(posted.header("location")).body(Body::empty()).unwrap();
-        posted = send(&watched.app.router, again).await;
-    }
-    [send(&watched.app.router, get).await, posted]
-}
-
-/// Of a client, in the form that an id could have.
-const SECRET: &str = "Kingfisher-0f-the-lower-weir-9c41f07e";
-
-async fn watched_with_a_secret() -> Watched {
-    let client = format!(
-        "[[clients]]\nid = \"kingfisher\"\nname = \"Grafana\"\nsecret = \"{SECRET}\"\n\
-         redirect_uris = [\"https://rp.test/cb\"]"
-    );
-    let mut watched = Watched::new(&client).await;
-    watched.keep_secret(SECRET);
-    watched
-}
 
 #[tokio::test]
 async fn of_authorize_where_nobody_can_be_sent_back() {
@@ -137,6 +103,27 @@ async fn of_an_address_that_is_not_registered() {
     let line = watched.line(answer, AUTHORIZE);
     assert_eq!(line["received"], format!("{}... (3016 bytes in all)", &long[..200]));
     assert!(line.to_string().len() < 1_200, "{line}");
+    watched.nothing_leaked();
+}
+
+/// What is registered is no secret, however it looks.
+#[tokio::test]
+async fn of_an_address_that_is_not_registered_next_to_a_long_one() {
+    let registered = "https://rp.test/tenants/4f2a9c07e1b3d586/Callback";
+    let client = format!(
+        "[[clients]]\nid = \"tenant\"\nname = \"Grafana\"\nsecret = \"the secret of a tenant\"\n\
+         redirect_uris = [\"{registered}\"]"
+    );
+    let watched = Watched::new(&client).await;
+    let reason = format!("the registered {registered} in its trailing slash");
+    let told = Told::of("invalid_request", "redirect_uri")
+        .from(Some("tenant"))
+        .received("https://rp.test/tenants/.../Callback/")
+        .because(&reason);
+    let request = Rp::new(&watched.app, "tenant").request().with("redirect_uri", &format!("{registered}/"));
+    for answer in both(&watched, AUTHORIZE, &request).await {
+        watched.page(&answer, (400, NAMED), &told, AUTHORIZE);
+    }
     watched.nothing_leaked();
 }
 
@@ -352,66 +339,4 @@ async fn of_an_internal_fault() {
     assert!(page.element("error-side").unwrap().contains("The fault is on our side"));
     let line = watched.line(&page, AUTHORIZE);
     assert_eq!((&line["level"], &line["span"]["client"]), (&json!("ERROR"), &json!("sentry")));
-}
-
-#[tokio::test]
-async fn of_logout() {
-    let mut watched = watched_with_a_secret().await;
-    let tokens = watched.app.standard().tokens(&mut watched.app.browser(), "leo").await;
-    let hint = tokens.id.clone().unwrap();
-    watched.keep_secret(&hint);
-    let invalid = |parameter| Told::of("invalid_request", parameter);
-    let of = Parameters::of;
-    let back = "https://rp.test/signed-out/";
-    let full = format!("https://rp.test/signed-out?state={STATE}");
-    let rows = [
-        (of(&[("id_token_hint", HINT)]), UNNAMED, invalid("id_token_hint").from(None).because("not a signed token")),
-        (
-            of(&[("id_token_hint", HINT), ("client_id", "standard")]),
-            NAMED,
-            invalid("id_token_hint").because("not a signed token"),
-        ),
-        (
-            of(&[("client_id", "nobody")]),
-            UNNAMED,
-            invalid("client_id").from(None).received("nobody").because("no client of this id"),
-        ),
-        (of(&[("client_id", SECRET)]), UNNAMED, invalid("client_id").from(None).because("changed places")),
-        (
-            of(&[("id_token_hint", &hint), ("client_id", SECRET)]),
-            UNNAMED,
-            invalid("client_id").from(None).because("changed places"),
-        ),
-        (
-            of(&[("id_token_hint", &hint), ("post_logout_redirect_uri", &full)]),
-            NAMED,
-            invalid("post_logout_redirect_uri")
-                .received("https://rp.test/signed-out?state=...")
-                .because("in its query"),
-        ),
-        (
-            of(&[("id_token_hint", &hint), ("client_id", "es256")]),
-            "The fault is at Kibana",
-            invalid("client_id").from(Some("es256")).received("es256"),
-        ),
-        (of(&[("client_id", "standard"), ("state", "a"), ("state", "b")]), NAMED, invalid("state")),
-        (of(&[("post_logout_redirect_uri", back)]), UNNAMED, invalid("client_id").from(None)),
-        (
-            of(&[("id_token_hint", &hint), ("post_logout_redirect_uri", back)]),
-            NAMED,
-            invalid("post_logout_redirect_uri")
-                .received(back)
-                .because("the registered https://rp.test/signed-out in its trailing slash"),
-        ),
-    ];
-    for (request, side, told) in rows {
-        for answer in both(&watched, LOGOUT, &request).await {
-            watched.page(&answer, (400, side), &told, LOGOUT);
-            assert!(answer.attributes("href").contains(&"/sign-out".to_owned()), "{told:?}");
-        }
-    }
-    let post = Request::post(LOGOUT).header("content-type", "application/x-www-form-urlencoded");
-    let answer = send(&watched.app.router, post.body(Body::from("state=%ff")).unwrap()).await;
-    watched.page(&answer, (400, UNNAMED), &invalid("state").from(None), LOGOUT);
-    watched.nothing_leaked();
 }
