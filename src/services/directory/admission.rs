@@ -9,6 +9,7 @@ use crate::domain::ids::{OrganizationId, UpstreamUserId, UserId};
 use crate::domain::member::{Member, Role};
 use crate::domain::organization::{Actor, LoginMethod, Organization};
 use crate::domain::user::{MAX_MEMBERSHIPS, User};
+use crate::services::disable::ledger::put_row;
 use crate::store::{Attempt, StoreError, Txn, keys};
 
 /// A person as Fly.io has just described them.
@@ -32,30 +33,25 @@ impl Directory {
     /// memberships, and marks those that Fly.io no longer names. Every step may be repeated.
     pub async fn admit_from_fly(&self, person: &FlyPerson) -> Result<Admitted, StoreError> {
         let id = self.user_of_fly(&person.id).await?;
-        let has_password = self.store.read(&keys::credential(&id)).await?.is_some();
-        if let Some(admitted) = self.attempt_admit(&id, person, has_password).await? {
+        if let Some(admitted) = self.attempt_admit(&id, person).await? {
             return Ok(admitted);
         }
         // They have set a password in the middle of it, which happens once.
-        let admitted = self.attempt_admit(&id, person, true).await?;
+        let admitted = self.attempt_admit(&id, person).await?;
         admitted.ok_or_else(|| StoreError::Contention(keys::user_partition(&id).to_string()))
     }
 
     /// None when the person, who had no password, has one in the end: whoever told their organizations of it did not know
     /// of those that were new.
-    async fn attempt_admit(
-        &self,
-        id: &UserId,
-        person: &FlyPerson,
-        has_password: bool,
-    ) -> Result<Option<Admitted>, StoreError> {
+    async fn attempt_admit(&self, id: &UserId, person: &FlyPerson) -> Result<Option<Admitted>, StoreError> {
+        let password_set_at = self.store.read(&keys::credential(id)).await?.map(|credential| credential.value.set_at);
         let before = self.user(id).await?.map(|entry| entry.value.organizations).unwrap_or_default();
         // Where the person is known comes first: how many others Fly.io names closes nothing that was open.
         let (known, others): (Vec<_>, Vec<_>) =
             person.organizations.iter().partition(|(named, _)| before.contains(named));
         let mut seen_now = Vec::new();
         for (organization, role) in known.into_iter().chain(others).take(MAX_MEMBERSHIPS) {
-            let confirmed = Confirmed { user: id, person, role: *role, has_password };
+            let confirmed = Confirmed { user: id, person, role: *role, password_set_at };
             if let Some(organization) = self.confirm_member(organization, &confirmed).await? {
                 seen_now.push(seen(&organization));
             }
@@ -66,7 +62,7 @@ impl Directory {
         if let Some(email) = &person.email {
             self.claim_address(email, id).await?;
         }
-        let user = self.save_user(id, person, &seen_now, has_password).await?;
+        let user = self.save_user(id, person, &seen_now, password_set_at.is_some()).await?;
         Ok(user.map(|user| Admitted { user, seen: seen_now }))
     }
 
@@ -80,7 +76,7 @@ impl Directory {
         for id in organizations {
             match person.organizations.iter().find(|(named, _)| named == id) {
                 Some((_, role)) => {
-                    let confirmed = Confirmed { user, person, role: *role, has_password: false };
+                    let confirmed = Confirmed { user, person, role: *role, password_set_at: None };
                     self.confirm_member(id, &confirmed).await?;
                 }
                 None => self.mark_absent(id, user).await?,
@@ -130,10 +126,35 @@ impl Directory {
                 let now = self.store.now();
                 let after = confirmed.member(member.as_ref().map(|e| &e.value), on_fly, now);
                 txn.put(&key, &after)?;
+                if member.as_ref().is_some_and(|member| !member.value.has_password) {
+                    self.note_in_ledger(&mut txn, &organization.value, &after, confirmed.password_set_at).await?;
+                }
                 self.audit_membership(&mut txn, id, member.as_ref().map(|e| &e.value), &after)?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, Some(organization.value)))
             })
             .await
+    }
+
+    /// Somebody who was half taken in when the organization left, and set a password since: those who told the
+    /// organizations of it did not know of this one.
+    async fn note_in_ledger(
+        &self,
+        txn: &mut Txn,
+        organization: &Organization,
+        member: &Member,
+        set_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
+        let (Some(run), Some(set_at)) = (&organization.run, set_at) else { return Ok(()) };
+        let key = keys::row(&organization.id, run, &member.user);
+        let Some(row) = self.store.read(&key).await? else {
+            // The fan-out writes it with the member as it is then.
+            txn.check_absent(key.into_key());
+            return Ok(());
+        };
+        match member.row_with_password(organization, &row.value, set_at, txn.now()) {
+            Some(after) => put_row(txn, (&organization.id, run), &row, &after),
+            None => Ok(()),
+        }
     }
 
     fn audit_membership(
@@ -227,7 +248,8 @@ struct Confirmed<'a> {
     user: &'a UserId,
     person: &'a FlyPerson,
     role: Role,
-    has_password: bool,
+    /// When they set their password; none when they have none, or nobody looked.
+    password_set_at: Option<Timestamp>,
 }
 
 impl Confirmed<'_> {
@@ -239,7 +261,7 @@ impl Confirmed<'_> {
                 role: self.role,
                 name: self.person.name.clone(),
                 email,
-                has_password: self.has_password,
+                has_password: self.password_set_at.is_some(),
                 joined_at: now,
                 verified_at: now,
                 absent_since: None,
@@ -249,7 +271,7 @@ impl Confirmed<'_> {
                 role: if on_fly { self.role } else { before.role },
                 name: self.person.name.clone(),
                 email: email.or_else(|| before.email.clone()),
-                has_password: before.has_password || self.has_password,
+                has_password: before.has_password || self.password_set_at.is_some(),
                 verified_at: now,
                 absent_since: None,
                 ..before.clone()

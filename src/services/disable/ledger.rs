@@ -190,7 +190,7 @@ impl Disable {
 }
 
 /// Replaces a row by what became of it, and moves the member between the totals.
-fn put_row(
+pub(in crate::services) fn put_row(
     txn: &mut Txn,
     (organization, run): (&OrganizationId, &RunId),
     before: &Entry<Row>,

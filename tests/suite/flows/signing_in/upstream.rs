@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use flybridge::demo::fly::{Endpoint, Fault};
 use flybridge::domain::member::Role;
+use flybridge::domain::organization::Actor;
 use flybridge::domain::user::MAX_MEMBERSHIPS;
 use flybridge::services::directory::{Directory, FlyPerson};
+use flybridge::services::disable::click::Clicked;
 use flybridge::services::setup_links::Warrant;
+use flybridge::store::keys;
 
 use crate::support::answer::Answer;
 use crate::support::app::{ISSUER, TestApp};
 use crate::support::browser_client::{Browser, encode};
+use crate::support::cut_off::CutOff;
 use crate::support::interrupted::Interrupted;
 use crate::support::relying_party::{Rp, STATE};
 
@@ -194,17 +198,51 @@ async fn however_many_others_fly_names_an_organization_that_is_known_stays_open(
     assert_eq!(admitted.seen, []);
 }
 
+/// What Fly.io says of Priya when she has joined Harbour Tools.
+fn priya_in_both(app: &TestApp) -> FlyPerson {
+    let priya = app.fly.world().person("priya").unwrap().clone();
+    let organizations = ["saltmarsh-labs", "harbour-tools"].map(|slug| (app.organization(slug), Role::Member));
+    FlyPerson {
+        id: priya.user_id.parse().unwrap(),
+        name: priya.name.clone(),
+        email: Some(priya.email.unwrap().parse().unwrap()),
+        organizations: organizations.to_vec(),
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_half_taken_in_and_has_set_a_password_since_is_ready_when_they_come_again() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let (harbour, person) = (app.organization("harbour-tools"), priya_in_both(&app));
+    let cut_off = CutOff::after(&app.store, "org/d4t9y6z1c8b5h2j7");
+    assert!(Directory::new(cut_off).admit_from_fly(&person).await.is_err());
+    assert!(!app.user("priya").await.organizations.contains(&harbour), "the store was lost in between");
+    let disable = &app.program.app.admin.disable;
+    let clicked = Clicked { by: Actor { user: None, name: "the operator".to_owned() }, from: None };
+    let run = disable.disable(&harbour, &clicked).await.unwrap();
+    app.work().await;
+    app.settle_in("priya").await;
+    let key = keys::row(&harbour, &run, &app.user("priya").await.id);
+    assert_eq!(
+        app.store.read(&key).await.unwrap().unwrap().value.ready_at,
+        None,
+        "nobody knows that she belongs there"
+    );
+    let before = disable.totals(&harbour, &run).await.unwrap();
+    app.program.directory.admit_from_fly(&person).await.unwrap();
+    let row = app.store.read(&key).await.unwrap().unwrap().value;
+    let after = disable.totals(&harbour, &run).await.unwrap();
+    assert_eq!((row.ready_at.is_some(), row.knows, after.ready), (true, true, before.ready + 1));
+    assert!(app.member("priya", "harbour-tools").await.has_password && after.add_up());
+    app.work().await;
+}
+
 #[tokio::test]
 async fn a_password_set_while_a_new_membership_is_taken_in_is_known_there_too() {
     let app = TestApp::new().await;
     app.leave().await;
-    let (harbour, priya) = (app.organization("harbour-tools"), app.fly.world().person("priya").unwrap().clone());
-    let person = FlyPerson {
-        id: priya.user_id.parse().unwrap(),
-        name: priya.name.clone(),
-        email: Some(priya.email.clone().unwrap().parse().unwrap()),
-        organizations: vec![(app.organization("saltmarsh-labs"), Role::Member), (harbour.clone(), Role::Member)],
-    };
+    let (harbour, person) = (app.organization("harbour-tools"), priya_in_both(&app));
     let (links, outbox) = (app.program.set_up_links.clone(), app.program.outbox.clone());
     let link = app.link_of("priya").trim_start_matches("/set-up/").to_owned();
     let sets_password = async move {
