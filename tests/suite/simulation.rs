@@ -141,6 +141,10 @@ async fn calm(scene: &Arc<Scene>) {
     for node in 0..2 {
         scene.restart(node).await;
     }
+    let half_in = scene.known.lock().unwrap().half_in.clone();
+    for person in half_in {
+        scene.perform(0, Action::SignIn { person, joins: None }).await;
+    }
     let (began, mut before) = (scene.clock.now(), scene.jobs());
     for _ in 0..LOOKS {
         scene.perform(0, Action::Work).await;

@@ -1,6 +1,6 @@
 //! Two nodes over one store, a mail server, and the people: the real services in one process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -64,6 +64,8 @@ pub(super) struct Known {
     pub(super) refusals: u32,
     /// So much time passed at once that links got old.
     pub(super) aged: bool,
+    /// Who signed in with Fly.io and got no answer. They try again.
+    pub(super) half_in: BTreeSet<usize>,
     /// Mails of runs that left once more than they had to.
     pub(super) repeated: u32,
 }

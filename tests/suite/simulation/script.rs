@@ -256,7 +256,12 @@ impl Scene {
         organizations.extend(joined.map(|id| (id, Role::Member)));
         let fly = FlyPerson { organizations, ..person.fly.clone() };
         self.people.lock().unwrap()[index] = Arc::new(Person { id: person.id.clone(), fly: fly.clone() });
-        said(node.program.directory.admit_from_fly(&fly).await.map(|admitted| admitted.seen.len()))
+        self.known.lock().unwrap().half_in.insert(index);
+        let admitted = node.program.directory.admit_from_fly(&fly).await.map(|admitted| admitted.seen.len());
+        if admitted.is_ok() {
+            self.known.lock().unwrap().half_in.remove(&index);
+        }
+        said(admitted)
     }
 
     async fn newest_run(&self, organization: usize) -> Option<RunId> {
