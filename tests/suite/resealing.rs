@@ -9,12 +9,11 @@ use flybridge::domain::ids::{OrganizationId, UserId};
 use flybridge::domain::member::{Member, Role};
 use flybridge::domain::organization::Actor;
 use flybridge::domain::plan::Plan;
-use flybridge::domain::secret::Secret;
 use flybridge::services::directory::Directory;
 use flybridge::services::jobs::{Jobs, Work};
 use flybridge::services::resealing::{LEAST_REST, Resealing, Walk, last_walk};
 use flybridge::services::signing::SigningKeys;
-use flybridge::services::upstream::fly::{FlyConnector, FlySettings, FlyTokens};
+use flybridge::services::upstream::fly::{FlyConnector, FlyTokens};
 use flybridge::services::upstream_tokens::UpstreamTokens;
 use flybridge::services::vault::{MasterKeys, OpenError, Purpose, Vault};
 use flybridge::store::records::Stored;
@@ -25,6 +24,7 @@ use serde_json::Value;
 use crate::signing::{TEST_KEY as OLD, ring};
 use crate::store::{Bench, on_every_backend};
 use crate::support::cut_off::CutOff;
+use crate::support::fly_connector::fly_at;
 use crate::support::interrupted::Interrupted;
 
 const NEW: &str = "c2a86e0f4d913b7752e1c08bd6f93a14e57b20cc98416df3ab05721e8fd4639c";
@@ -121,18 +121,7 @@ impl Node {
 fn fly() -> Arc<FlyConnector> {
     // Another suite may have installed the same one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let url = |path: &str| format!("http://127.0.0.1:9{path}").parse().unwrap();
-    let settings = FlySettings {
-        client_id: "fly-client".to_owned(),
-        client_secret: Secret::new("fly-client-secret-0123".to_owned()),
-        authorize_url: url("/authorize"),
-        token_url: url("/token"),
-        token_info_url: url("/info"),
-        scope: "read".to_owned(),
-        timeout: Duration::from_secs(5),
-        max_body: 65_536,
-    };
-    Arc::new(FlyConnector::new(settings, url("/callback")).unwrap())
+    Arc::new(fly_at("http://127.0.0.1:9"))
 }
 
 /// Tokens as they lie in the store.

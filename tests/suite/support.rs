@@ -12,6 +12,7 @@ pub(crate) mod cut_off;
 pub(crate) mod demo;
 pub(crate) mod dpop;
 pub(crate) mod dump;
+pub(crate) mod fly_connector;
 pub(crate) mod interrupted;
 pub(crate) mod letter;
 pub(crate) mod log;

@@ -20,7 +20,6 @@ use flybridge::domain::ids::{OrganizationId, RunId, UserId};
 use flybridge::domain::member::Role;
 use flybridge::domain::organization::{Actor, LoginMethod, Organization};
 use flybridge::domain::plan::Plan;
-use flybridge::domain::secret::Secret;
 use flybridge::domain::session::SessionRules;
 use flybridge::domain::user::User;
 use flybridge::http::error::render_errors;
@@ -34,7 +33,7 @@ use flybridge::services::disable::click::Clicked;
 use flybridge::services::disable::ledger::{RowId, Settlement};
 use flybridge::services::jobs::{Jobs, Outgoing, Work};
 use flybridge::services::sessions::Sessions;
-use flybridge::services::upstream::fly::{FlyConnector, FlySettings, FlyTokens};
+use flybridge::services::upstream::fly::{FlyConnector, FlyTokens};
 use flybridge::services::upstream_tokens::UpstreamTokens;
 use flybridge::services::vault::{MasterKeys, Vault};
 use flybridge::store::queue::Leased;
@@ -367,18 +366,7 @@ async fn fly() -> (Arc<Mutex<Option<Value>>>, Arc<FlyConnector>) {
         async move { said.map_or(StatusCode::BAD_GATEWAY.into_response(), |said| Json(said).into_response()) }
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = |path: &str| format!("http://{}{path}", listener.local_addr().unwrap()).parse().unwrap();
-    let settings = FlySettings {
-        client_id: "fly-client".to_owned(),
-        client_secret: Secret::new("fly-client-secret-0123".to_owned()),
-        authorize_url: url("/authorize"),
-        token_url: url("/token"),
-        token_info_url: url("/info"),
-        scope: "read".to_owned(),
-        timeout: Duration::from_secs(5),
-        max_body: 65_536,
-    };
-    let connector = FlyConnector::new(settings, url("/callback")).unwrap();
+    let connector = fly_at(&format!("http://{}", listener.local_addr().unwrap()));
     let router = Router::new().route("/info", get(info));
     tokio::spawn(async move { axum_serve(listener, router).await });
     (says, Arc::new(connector))

@@ -11,6 +11,7 @@ use flybridge::domain::whereabouts::{Place, Whereabouts};
 use flybridge::services::directory::{Directory, FlyPerson};
 use flybridge::services::disable::Disable;
 use flybridge::services::jobs::{Jobs, Work};
+use flybridge::store::queue::Leased;
 use flybridge::store::{Outcome, StoreError, keys};
 
 use super::Two;
@@ -168,6 +169,32 @@ async fn who_had_come_through_fly_io_stays_signed_in_when_the_organization_comes
     assert!(two.rs.heard().is_empty());
 }
 
+/// The process of a walk over the members dies when their places are gone and nothing else is written: the last commit never
+/// comes.
+async fn dies_half_way(
+    two: &Two,
+    is_meant: impl Fn(&Work) -> bool,
+    walk: impl AsyncFnOnce(&Disable, &Leased<Work>) -> Result<(), StoreError>,
+) {
+    let work = &two.app.program.outbox.jobs.work;
+    let place = keys::org(&two.app.organization("saltmarsh-labs"));
+    let jobs = work.take::<StoreError, _, _>(&place, 10, |taking| async { Ok(taking) }).await.unwrap();
+    let job = jobs.iter().find(|job| is_meant(job.payload())).unwrap();
+
+    let store = Interrupted::new(&two.app.store, "org/", std::future::pending());
+    let jobs = Jobs::new(store.store(), Duration::from_mins(1));
+    let dying = Disable::new(store.store(), jobs, Directory::new(store.store()));
+    let done = async {
+        while two.whereabouts("leo").await.is_some() || two.whereabouts("priya").await.is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = walk(&dying, job) => panic!("the last commit cannot come"),
+        () = done => {}
+    }
+}
+
 #[tokio::test]
 async fn a_walk_of_the_way_back_that_dies_half_way_tells_nobody_twice() {
     let two = Two::new().await;
@@ -179,23 +206,8 @@ async fn a_walk_of_the_way_back_that_dies_half_way_tells_nobody_twice() {
     }
     ines.enable("saltmarsh-labs").await.location();
     let organization = two.app.organization("saltmarsh-labs");
-    let work = &two.app.program.outbox.jobs.work;
-    let place = keys::org(&organization);
-    let jobs = work.take::<StoreError, _, _>(&place, 10, |taking| async { Ok(taking) }).await.unwrap();
-    let job = jobs.iter().find(|job| matches!(job.payload(), Work::CameBack { .. })).unwrap();
-
-    let store = Interrupted::new(&two.app.store, "org/", std::future::pending());
-    let jobs = Jobs::new(store.store(), Duration::from_mins(1));
-    let dying = Disable::new(store.store(), jobs, Directory::new(store.store()));
-    let done = async {
-        while two.whereabouts("leo").await.is_some() || two.whereabouts("priya").await.is_some() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        _ = dying.tell_of_return(&organization, None, job) => panic!("the last commit cannot come"),
-        () = done => {}
-    }
+    let walk = async |dying: &Disable, job: &Leased<Work>| dying.tell_of_return(&organization, None, job).await;
+    dies_half_way(&two, |work| matches!(work, Work::CameBack { .. }), walk).await;
     two.app.advance(Duration::from_mins(4));
     two.app.work().await;
     assert_eq!(told(&two.rs.heard()), expected);
@@ -208,24 +220,8 @@ async fn a_fan_out_that_dies_half_way_tells_nobody_twice() {
     let (_, run) = two.app.click().await;
     let (organization, run) =
         (two.app.organization("saltmarsh-labs"), run.rsplit('/').next().unwrap().parse().unwrap());
-    let work = &two.app.program.outbox.jobs.work;
-    let place = keys::org(&organization);
-    let jobs = work.take::<StoreError, _, _>(&place, 10, |taking| async { Ok(taking) }).await.unwrap();
-    let job = jobs.iter().find(|job| matches!(job.payload(), Work::FanOut { .. })).unwrap();
-
-    // Its process dies when the members' places are gone and their rows are not written: the last commit never comes.
-    let store = Interrupted::new(&two.app.store, "org/", std::future::pending());
-    let jobs = Jobs::new(store.store(), Duration::from_mins(1));
-    let dying = Disable::new(store.store(), jobs, Directory::new(store.store()));
-    let done = async {
-        while two.whereabouts("leo").await.is_some() || two.whereabouts("priya").await.is_some() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        _ = dying.fan_out(&organization, &run, job) => panic!("the last commit cannot come"),
-        () = done => {}
-    }
+    let walk = async |dying: &Disable, job: &Leased<Work>| dying.fan_out(&organization, &run, job).await;
+    dies_half_way(&two, |work| matches!(work, Work::FanOut { .. }), walk).await;
     assert!(two.app.store.list(&keys::rows(&organization, &run), None, 10).await.unwrap().is_empty());
 
     two.app.advance(Duration::from_mins(4));
