@@ -60,6 +60,7 @@
     mail.className = `badge mail-state ${update.status}`;
     write(mail, update.status);
     write(row.querySelector(".mail-detail"), update.detail ?? "");
+    write(row.querySelector(".mail-answer"), update.answer ?? "");
     const password = row.querySelector(".password-state");
     password.className = update.ready ? "badge password-state ready" : "password-state soft";
     write(password, update.ready ? "ready" : "not yet");

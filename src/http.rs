@@ -6,6 +6,7 @@ pub mod assets;
 pub mod client_address;
 pub mod cookies;
 pub mod error;
+pub mod inbound;
 pub mod leaving;
 pub mod oidc;
 pub mod organization;

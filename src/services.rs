@@ -3,6 +3,7 @@
 pub mod access;
 pub mod ahead;
 pub mod back_channel;
+pub mod bounces;
 pub mod client_assertions;
 pub mod clients;
 pub mod consents;
@@ -13,6 +14,7 @@ pub mod grants;
 pub mod jobs;
 pub mod limits;
 pub mod mail;
+pub mod message_ids;
 pub mod outbox;
 pub mod passwords;
 pub mod pushed;

@@ -11,6 +11,7 @@ use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
 use crate::http::api::Api;
 use crate::http::api::document::Document;
+use crate::http::inbound::Inbound;
 use crate::http::oidc::client_auth::ClientAuth;
 use crate::http::oidc::discovery::Discovery;
 use crate::http::oidc::dpop::Dpop;
@@ -26,6 +27,7 @@ use crate::http::state::{App, Parts};
 use crate::http::web::Web;
 use crate::random::Random;
 use crate::services::back_channel::{BackChannel, TIMEOUT};
+use crate::services::bounces::Bounces;
 use crate::services::client_assertions::ClientAssertions;
 use crate::services::clients::Clients;
 use crate::services::consents::Consents;
@@ -36,6 +38,7 @@ use crate::services::grants::{Grants, TokenKeys, TokenRules};
 use crate::services::jobs::Jobs;
 use crate::services::limits::Limits;
 use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender, SmtpSettings};
+use crate::services::message_ids::MessageIds;
 use crate::services::outbox::{Links, MailHealth, Outbox, Rate, WorkerRules};
 use crate::services::passwords::{Passwords, PoolSettings};
 use crate::services::pushed::PushedRequests;
@@ -188,7 +191,8 @@ fn outbox(
             Arc::clone(signing),
             services.set_up_links.lifetime(),
         ),
-        vault: Arc::clone(&services.vault),
+        message_ids: MessageIds::new(Arc::clone(&services.vault)),
+        reminders: config.mail.reminders.clone(),
         links: Links {
             base: config.server.issuer.as_str().to_owned(),
             domain: config.mail.from.address.domain().to_owned(),
@@ -291,6 +295,7 @@ fn app(
             policy: config.passwords.policy,
         }),
         admin: Arc::new(admin(config, services, Arc::clone(clients), stopping)),
+        inbound: Arc::new(inbound(config, services)),
         readiness: Arc::new(Readiness::new(services.store.clone(), Arc::clone(&services.health))),
         directory: Arc::clone(&services.directory),
         signing: Arc::clone(signing),
@@ -355,6 +360,17 @@ fn api(config: &Config, services: &Services, grants: &Arc<Grants>, dpop: &Arc<Dp
         limits: Arc::clone(&services.limits),
         issuer: config.server.issuer.clone(),
     }
+}
+
+fn inbound(config: &Config, services: &Services) -> Inbound {
+    let bounces = Bounces {
+        directory: Arc::clone(&services.directory),
+        disable: Arc::clone(&services.disable),
+        set_up_links: Arc::clone(&services.set_up_links),
+        message_ids: MessageIds::new(Arc::clone(&services.vault)),
+        domain: config.mail.from.address.domain().to_owned(),
+    };
+    Inbound { bounces, secret: config.mail.bounce_secret.clone() }
 }
 
 fn admin(config: &Config, services: &Services, clients: Arc<Clients>, stopping: watch::Receiver<bool>) -> Admin {

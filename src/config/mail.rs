@@ -21,6 +21,10 @@ pub struct Mail {
     pub transport: MailTransport,
     /// Messages per second at most, over all workers of one process.
     pub per_second: NonZeroU32,
+    /// How long after the mailing of a run each reminder leaves, in this order.
+    pub reminders: Vec<Duration>,
+    /// By which whoever reports mail that came back proves that they may.
+    pub bounce_secret: Option<Secret>,
 }
 
 impl Mail {
@@ -94,6 +98,8 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
     );
     let folder = section.set("folder", parse::path);
     let per_second = section.set("per_second", parse::integer(1..=10_000_u32));
+    let reminders = section.set("reminders", reminders);
+    let bounce_secret = section.secret("bounce_secret", "bounce_secret_file", parse::own_secret);
     let mut inner = section.section("smtp");
     let smtp = read_smtp(&mut inner, matches!(kind, Some(Kind::Smtp)));
     inner.finish();
@@ -102,7 +108,28 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
         Kind::Smtp => MailTransport::Smtp(smtp?),
         Kind::File => MailTransport::File(folder?),
     };
-    Some(Mail { from: from?, transport, per_second: NonZeroU32::new(per_second?)? })
+    Some(Mail {
+        from: from?,
+        transport,
+        per_second: NonZeroU32::new(per_second?)?,
+        reminders: reminders?,
+        bounce_secret: bounce_secret?,
+    })
+}
+
+/// Nobody is reminded within a day of the mail before, so reminders keep their distance from each other.
+fn reminders(entry: &Entry) -> Read<Vec<Duration>> {
+    const DAY: Duration = Duration::from_hours(24);
+    let spans = parse::list(parse::duration(DAY..=DAY * 60))(entry)?;
+    let remedy =
+        "Write at most 10 times, each at least 2 d after the one before, such as [\"3 d\", \"7 d\"]; [] for none";
+    if spans.len() > 10 {
+        return Err(Wrong::new("these are too many reminders", remedy));
+    }
+    if spans.windows(2).any(|two| two[1] < two[0] + DAY * 2) {
+        return Err(Wrong::new("the reminders are out of order or too close to each other", remedy));
+    }
+    Ok(spans)
 }
 
 fn sender(entry: &Entry) -> Read<MailFrom> {

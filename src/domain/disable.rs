@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::ids::UserId;
 use crate::clock::Timestamp;
 
-pub use row::{Delivery, Row, RowStatus, Unreachable, Which};
+pub use row::{Answer, Delivery, Letter, REST, Returned, Row, RowStatus, Unreachable, Which};
 pub use run::{Ending, Run};
 pub use settlement::Settlement;
 pub use totals::Totals;

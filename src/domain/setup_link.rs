@@ -32,6 +32,9 @@ pub struct SetUpLink {
     /// Who made the last mail that the person asked for, while it may still leave.
     #[serde(default)]
     pub asked: Option<Asked>,
+    /// Who made the last reminder with the person's link, whichever link that was.
+    #[serde(default)]
+    pub reminded: Option<Reminded>,
     pub state: LinkState,
 }
 
@@ -42,6 +45,13 @@ pub struct Asked {
     pub job: JobId,
     pub to: String,
     /// When the job last made its mail.
+    pub at: Timestamp,
+}
+
+/// The reservation by which of several reminders, for organizations that left at about the same time, one is mailed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminded {
+    pub job: JobId,
     pub at: Timestamp,
 }
 
@@ -104,6 +114,7 @@ impl SetUpLink {
             expires_at: now.plus(lifetime),
             delivered: same.and_then(|link| link.delivered.clone()),
             asked,
+            reminded: before.and_then(|link| link.reminded.clone()),
             state: LinkState::Live,
         };
         (link, text)
@@ -134,6 +145,18 @@ impl SetUpLink {
     pub fn in_mailbox(&self, to: &str, span: Duration, now: Timestamp) -> Option<&Delivered> {
         let delivered = self.delivered.as_ref().filter(|_| self.is_live(now));
         delivered.filter(|delivered| delivered.to == to && now < delivered.at.plus(span))
+    }
+
+    /// Whether the person needs no reminder by `job`: they were reminded less than `rest` ago, or got a mail with a link
+    /// that works. The same job may come again.
+    #[must_use]
+    pub fn rests(&self, job: &JobId, rest: Duration, now: Timestamp) -> bool {
+        let recent = |at: Timestamp| now < at.plus(rest);
+        match &self.reminded {
+            Some(reminded) if reminded.job == *job => false,
+            Some(reminded) if recent(reminded.at) => true,
+            _ => self.is_live(now) && self.delivered.as_ref().is_some_and(|sent| recent(sent.at)),
+        }
     }
 
     /// Whether a mail that was asked for, with this link as long as it works, is all that `request` can ask for: it was

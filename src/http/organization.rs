@@ -5,6 +5,7 @@ pub mod auth;
 pub mod disable;
 pub mod enable;
 pub mod events;
+pub mod export;
 pub mod follow;
 pub mod ledger;
 pub mod listing;

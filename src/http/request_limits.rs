@@ -93,7 +93,7 @@ impl Language {
             Self::Problems
         } else if ["/oauth/authorize", "/oauth/logout"].contains(&path) {
             Self::Pages
-        } else if starts(&["/oauth/", "/.well-known/", "/healthz", "/readyz"]) {
+        } else if starts(&["/oauth/", "/.well-known/", "/healthz", "/readyz", "/inbound/"]) {
             Self::OAuth
         } else {
             Self::Pages

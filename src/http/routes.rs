@@ -12,14 +12,14 @@ use axum::routing::{MethodRouter, get, post};
 use super::api::{self, operations};
 use super::error::problem::{Code, DESCRIPTION, Problem};
 use super::error::{PageError, render_errors};
-use super::organization::{audit, auth, disable, enable, events, members, run};
+use super::organization::{audit, auth, disable, enable, events, export, members, run};
 use super::password::{forgot, set_up};
 use super::request_id::{self, RequestIds};
 use super::request_limits::{self, Language};
 use super::sign_in::{consent, fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
-use super::{applications, assets, leaving, oidc, readiness, security_headers};
+use super::{applications, assets, inbound, leaving, oidc, readiness, security_headers};
 
 /// One row of the table.
 pub struct Route {
@@ -56,6 +56,7 @@ pub fn protocol() -> Vec<Route> {
         route("/oauth/revoke", POST, post(oidc::revocation::post)),
         route("/oauth/token/info", GET, get(oidc::token_info::get)),
         route("/oauth/userinfo", AND_OPTIONS, userinfo()),
+        route("/inbound/bounces", POST, post(inbound::bounce)),
         route("/healthz", GET, get(readiness::healthz)),
         route("/readyz", GET, get(readiness::readyz)),
         route(assets::ROUTE, GET, get(assets::serve)),
@@ -111,10 +112,12 @@ pub fn pages() -> Vec<Route> {
         route("/organizations/{slug}/auth/disable/{run}", GET, get(run::get)),
         route("/organizations/{slug}/auth/disable/{run}/events", GET, get(events::get)),
         route("/organizations/{slug}/auth/disable/{run}/status", GET, get(events::status)),
+        route("/organizations/{slug}/auth/disable/{run}/members.csv", GET, get(export::members)),
         route("/organizations/{slug}/auth/disable/{run}/resend", POST, post(run::resend)),
         route("/organizations/{slug}/auth/enable", BOTH, get(enable::get).post(enable::post)),
         route("/organizations/{slug}/members", GET, get(members::get)),
         route("/organizations/{slug}/audit", GET, get(audit::get)),
+        route("/organizations/{slug}/audit.jsonl", GET, get(export::audit)),
     ]
 }
 

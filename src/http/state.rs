@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 
 use super::api::Api;
 use super::api::document::Document;
+use super::inbound::Inbound;
 use super::oidc::discovery::Discovery;
 use super::oidc::dpop::Dpop;
 use super::oidc::token::TokenEndpoint;
@@ -63,6 +64,7 @@ pub struct Parts {
     pub readiness: Arc<Readiness>,
     pub api: Arc<Api>,
     pub document: Arc<Document>,
+    pub inbound: Arc<Inbound>,
 }
 
 macro_rules! parts {
@@ -94,4 +96,5 @@ parts! {
     readiness: Readiness,
     api: Api,
     document: Document,
+    inbound: Inbound,
 }

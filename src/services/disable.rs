@@ -1,19 +1,23 @@
 //! "Disable Fly.io Auth": the services around the pure state machine of [`crate::domain::disable`].
 //!
+//! - [`bounced`]: letters that a mail server took and could not deliver
 //! - [`came_back`]: word to clients that a password opens an organization no more
 //! - [`click`]: the one commit that switches an organization, and the one that switches it back
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
 //! - [`order`]: wishes of programs and operators, each fulfilled once
 //! - [`preview`]: who would be affected
+//! - [`remind`]: those who have set no password yet
 //! - [`resend`]: a mail once more, for one member or, a chunk a commit, for many
 
+pub mod bounced;
 pub mod came_back;
 pub mod click;
 pub mod fan_out;
 pub mod ledger;
 pub mod order;
 pub mod preview;
+pub mod remind;
 pub mod resend;
 
 use std::sync::Arc;

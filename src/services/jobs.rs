@@ -21,6 +21,8 @@ use crate::store::{Store, StoreError, Txn};
 pub enum Mail {
     /// To one member of a disable run; `resend` counts how often an admin had it sent again.
     Run { organization: OrganizationId, run: RunId, user: UserId, resend: u32 },
+    /// To one member who has set no password yet; `number` counts the reminders of the run from 0.
+    Reminder { organization: OrganizationId, run: RunId, user: UserId, number: u32 },
     /// To the admin who acted, when all is sent.
     Summary { organization: OrganizationId, run: RunId },
     /// A link for whoever signs in with the address, if anybody does.
@@ -37,6 +39,9 @@ impl fmt::Display for Mail {
         match self {
             Self::Run { organization, run, user, .. } => {
                 write!(f, "to member {user} in run {run} of organization {organization}")
+            }
+            Self::Reminder { organization, run, user, .. } => {
+                write!(f, "reminder to member {user} in run {run} of organization {organization}")
             }
             Self::Summary { organization, run } => write!(f, "summary of run {run} of organization {organization}"),
             Self::LinkRequest { address } => write!(f, "link asked for with {}", mask(address)),
@@ -61,6 +66,8 @@ pub enum Work {
     FanOut { organization: OrganizationId, run: RunId },
     /// Queue the next mails once more.
     Resend(Resend),
+    /// Remind the next members who have set no password.
+    Remind(Remind),
     /// End a run when all its mail is settled.
     Finish { organization: OrganizationId, run: RunId },
     /// Fly.io Auth was turned on again: tell the clients of the next members, after `cursor`, who had signed in with a
@@ -81,6 +88,27 @@ pub struct Resend {
     pub asked_at: Timestamp,
     /// The last member who was looked at.
     pub cursor: Option<UserId>,
+}
+
+/// A walk through the ledger of a run that reminds those without a password, or waits until it is time to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Remind {
+    pub organization: OrganizationId,
+    pub run: RunId,
+    /// Which reminder, counted from 0. When it is due stands in the configuration.
+    pub number: u32,
+    /// The last member who was looked at.
+    pub cursor: Option<UserId>,
+    /// Mails queued so far by this walk.
+    pub queued: u32,
+}
+
+impl Remind {
+    /// The wait for the first reminder of a run.
+    #[must_use]
+    pub fn first(organization: &OrganizationId, run: &RunId) -> Self {
+        Self { organization: organization.clone(), run: run.clone(), number: 0, cursor: None, queued: 0 }
+    }
 }
 
 /// Word to a client that a session is over in which it signed somebody in.

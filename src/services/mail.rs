@@ -18,11 +18,13 @@ mod wording;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(super) use answer::fit_to_show;
 pub use contexts::{
-    AdminSummary, AlreadyHasPassword, Failure, ForgotLink, PasswordChanged, PasswordEvent, RenderError, SetPassword,
-    Totals,
+    AdminSummary, AlreadyHasPassword, Failure, ForgotLink, PasswordChanged, PasswordEvent, Reminder, RenderError,
+    SetPassword, Totals,
 };
 pub use failure::{Obstacle, Scope, SendError};
+pub(super) use failure::{came_back, is_late};
 pub use line::{Line, Names};
 pub use message::{ComposeError, ListId, Message, MessageId, MessageIdError, Sender};
 pub use parts::Parts;

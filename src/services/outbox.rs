@@ -13,6 +13,7 @@ mod letters;
 pub mod logout;
 mod mail;
 mod rate;
+mod reminders;
 mod stop;
 mod work;
 
@@ -28,9 +29,9 @@ use super::directory::Directory;
 use super::disable::Disable;
 use super::jobs::{Jobs, Outgoing};
 use super::mail::Mailer;
+use super::message_ids::MessageIds;
 use super::resealing::Resealing;
 use super::setup_links::SetUpLinks;
-use super::vault::Vault;
 use crate::store::queue::{Backoff, Taking};
 use crate::store::{Partition, Store, StoreError};
 
@@ -91,8 +92,10 @@ pub struct Outbox {
     pub mailer: Arc<Mailer>,
     pub back_channel: BackChannel,
     pub resealing: Resealing,
-    pub vault: Arc<Vault>,
+    pub message_ids: MessageIds,
     pub links: Links,
+    /// How long after the mailing of a run each reminder leaves.
+    pub reminders: Vec<Duration>,
     pub rate: Rate,
     pub rules: WorkerRules,
     pub health: Arc<MailHealth>,

@@ -3,6 +3,8 @@
 //! A link's text is `<user id>.<HMAC>`; the HMAC covers the user and the link's generation, so the same generation
 //! always gives the same text and the store needs only its hash. A person has one live link at a time.
 
+mod mailed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use super::access::judge_membership;
 use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
 use crate::domain::access::{Proof, SeenOrganization, password_counts};
-use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
+use crate::domain::ids::UserId;
 use crate::domain::organization::{LoginMethod, Organization};
 use crate::domain::secret::TokenHash;
 use crate::domain::setup_link::{Request, SetUpLink};
@@ -123,6 +125,18 @@ impl SetUpLinks {
         before: Option<&Entry<SetUpLink>>,
         request: Option<&Request<'_>>,
     ) -> Result<(Txn, String), StoreError> {
+        let (mut txn, text, link) = self.renewed_link(user, before, request)?;
+        txn.put(&keys::link(user), &link)?;
+        Ok((txn, text))
+    }
+
+    /// The same without the link in the commit.
+    fn renewed_link(
+        &self,
+        user: &UserId,
+        before: Option<&Entry<SetUpLink>>,
+        request: Option<&Request<'_>>,
+    ) -> Result<(Txn, String, SetUpLink), StoreError> {
         let key = keys::link(user);
         let mut txn = self.store.txn(keys::user_partition(user));
         match before {
@@ -137,43 +151,7 @@ impl SetUpLinks {
         let fresh = |generation| self.text(user, generation);
         let times = (txn.now(), self.lifetime);
         let (link, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
-        txn.put(&key, &link)?;
-        Ok((txn, text))
-    }
-
-    /// Takes note that the mail of this request will never leave, so that the next request is mailed at once.
-    pub async fn gave_up(&self, user: &UserId, job: &JobId) -> Result<(), StoreError> {
-        let key = keys::link(user);
-        self.store
-            .transact(|| async {
-                let found = self.store.read(&key).await?;
-                let ours = found.filter(|link| link.value.asked.as_ref().is_some_and(|asked| asked.job == *job));
-                let Some(entry) = ours else { return Ok(Attempt::Done(())) };
-                let mut txn = self.store.txn(keys::user_partition(user));
-                let after = SetUpLink { asked: None, ..entry.value.clone() };
-                txn.check(&entry).put(&key, &after)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
-            })
-            .await
-    }
-
-    /// Notes that a mail server took a mail with the person's link.
-    pub async fn delivered(
-        &self,
-        user: &UserId,
-        to: &str,
-        run: Option<&(OrganizationId, RunId)>,
-    ) -> Result<(), StoreError> {
-        let key = keys::link(user);
-        self.store
-            .transact(|| async {
-                let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
-                let mut txn = self.store.txn(keys::user_partition(user));
-                let after = entry.value.delivered(to, run, txn.now());
-                txn.check(&entry).put(&key, &after)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
-            })
-            .await
+        Ok((txn, text, link))
     }
 
     pub async fn current(&self, user: &UserId) -> Result<Option<Entry<SetUpLink>>, StoreError> {

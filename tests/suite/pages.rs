@@ -266,6 +266,7 @@ fn live_numbers_have_their_place_in_the_page() {
             ready: false,
             resend: true,
             detail: "No such mailbox (550).".into(),
+            answer: "Mail server at 14:39:20: 550 5.1.1 no such user".into(),
         }],
     };
     let json = serde_json::to_value(&event).unwrap();

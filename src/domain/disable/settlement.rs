@@ -1,6 +1,6 @@
 //! What a worker writes into a row: that its mail is being sent, how that ended, that the person has a password.
 
-use super::row::{Row, RowStatus};
+use super::row::{Answer, Row, RowStatus};
 use crate::clock::Timestamp;
 use crate::domain::member::Member;
 use crate::domain::organization::{LoginMethod, Organization};
@@ -57,6 +57,15 @@ impl Row {
                 attempts: if *counts { attempts } else { self.attempts },
                 ..row
             },
+        }
+    }
+
+    /// The row with what the mail server said, if it said anything.
+    #[must_use]
+    pub fn heard(self, answer: Option<&str>, now: Timestamp) -> Self {
+        match answer.filter(|text| !text.is_empty()) {
+            Some(text) => Self { answer: Some(Answer { at: now, text: text.to_owned() }), ..self },
+            None => self,
         }
     }
 }

@@ -71,7 +71,11 @@ fn group(kind: AuditKind) -> &'static str {
         AuditKind::SignedIn => "sign-ins",
         AuditKind::Refused => "refusals",
         AuditKind::LoginMethodChanged => "method",
-        AuditKind::RunFinished | AuditKind::ResendFinished | AuditKind::LinkResent => "mail",
+        AuditKind::RunFinished
+        | AuditKind::ResendFinished
+        | AuditKind::LinkResent
+        | AuditKind::RemindersSent
+        | AuditKind::MailReturned => "mail",
         AuditKind::PasswordSet => "passwords",
         AuditKind::MemberAdded | AuditKind::RoleChanged => "members",
         AuditKind::OrganizationAdded | AuditKind::PlanChanged => "plan",
@@ -79,7 +83,8 @@ fn group(kind: AuditKind) -> &'static str {
 }
 
 /// The name of a kind of event, for scripts.
-fn name(kind: AuditKind) -> &'static str {
+#[must_use]
+pub fn name(kind: AuditKind) -> &'static str {
     match kind {
         AuditKind::SignedIn => "signed-in",
         AuditKind::Refused => "refused",
@@ -87,6 +92,8 @@ fn name(kind: AuditKind) -> &'static str {
         AuditKind::RunFinished => "run-finished",
         AuditKind::ResendFinished => "resending-finished",
         AuditKind::LinkResent => "link-resent",
+        AuditKind::RemindersSent => "reminders-sent",
+        AuditKind::MailReturned => "mail-returned",
         AuditKind::PasswordSet => "password-set",
         AuditKind::MemberAdded => "member-added",
         AuditKind::RoleChanged => "role-changed",
@@ -164,6 +171,8 @@ mod tests {
             LoginMethodChanged,
             RunFinished,
             LinkResent,
+            RemindersSent,
+            MailReturned,
             PasswordSet,
             MemberAdded,
             RoleChanged,

@@ -13,9 +13,10 @@ use serde_json::json;
 use super::follow::{Follower, OVER, is_over, progress};
 use super::pace::{Pace, Tries};
 use super::{Admin, Entered, NotEntered, Room, ledger, run_path};
-use crate::domain::disable::Run;
+use crate::domain::disable::{Row, Run};
 use crate::domain::ids::is_id;
 use crate::http::pages::disable::{MailStatus, RunProgress};
+use crate::http::pages::when;
 use crate::http::web::{Visitor, Web};
 use crate::store::StoreError;
 
@@ -81,6 +82,13 @@ struct MemberStatus {
     /// Has a password.
     ready: bool,
     detail: String,
+    /// What the mail server said last, and when.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    answer: String,
+    attempts: u32,
+    /// Of a mail that waits, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
 }
 
 /// `GET /organizations/{slug}/auth/disable/{run}/status`
@@ -110,9 +118,18 @@ async fn members(admin: &Admin, run: &Run, after: Option<&str>, limit: usize) ->
     let after = after.filter(|text| is_id(text));
     let rows = admin.disable.rows(&run.organization, &run.id, after, limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit).map(|last| last.item().to_owned());
-    let member = |row| {
-        let row = ledger::shown(row, run);
-        MemberStatus { id: row.id, name: row.name, status: row.status, ready: row.ready, detail: row.detail }
+    let member = |row: &Row| {
+        let shown = ledger::shown(row, run);
+        MemberStatus {
+            id: shown.id,
+            name: shown.name,
+            status: shown.status,
+            ready: shown.ready,
+            detail: shown.detail,
+            answer: shown.answer,
+            attempts: row.attempts,
+            next_attempt_at: row.next_attempt_at.map(when::iso),
+        }
     };
     Ok((Some(rows.iter().map(|row| member(&row.value)).collect()), next))
 }

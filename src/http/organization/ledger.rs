@@ -117,6 +117,7 @@ pub fn shown(row: &Row, run: &Run) -> RunRow {
         address: row.email.clone().unwrap_or_default(),
         status: view::status(row.status),
         detail: detail(row, run.started_at),
+        answer: answer(row, run.started_at),
         ready: row.ready_at.is_some(),
         resend: row.may_go_again(),
     }
@@ -130,6 +131,15 @@ pub fn update(row: &Row, run: &Run) -> RunRowUpdate {
         ready: row.ready_at.is_some(),
         resend: !run.state.is_reverted() && row.may_go_again(),
         detail: detail(row, run.started_at),
+        answer: answer(row, run.started_at),
+    }
+}
+
+/// What the mail server said last, and when.
+fn answer(row: &Row, started_at: Timestamp) -> String {
+    match &row.answer {
+        Some(answer) => format!("Mail server at {}: {}", moment(answer.at, started_at, when::clock), answer.text),
+        None => String::new(),
     }
 }
 
@@ -156,7 +166,8 @@ fn detail(row: &Row, started_at: Timestamp) -> String {
             let clock = moment(row.at, started_at, when::clock);
             let tries = if row.attempts > 1 { format!(", {} try", ordinal(row.attempts)) } else { String::new() };
             let told = if told.is_empty() { String::new() } else { format!(". {told}") };
-            format!("{clock}{tries}{told}")
+            let reminded = row.reminded_at.map(|at| format!(". Reminded {}", when::until(at))).unwrap_or_default();
+            format!("{clock}{tries}{told}{reminded}")
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::domain::disable::{Effect, Ending, Row, Run, Totals};
 use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::organization::{Actor, Organization};
 use crate::services::directory::AuditEvent;
-use crate::services::jobs::{Mail, Outgoing};
+use crate::services::jobs::{Mail, Outgoing, Remind, Work};
 use crate::store::queue::{Leased, Taking};
 use crate::store::records::{Entry, TypedKey};
 use crate::store::{Attempt, StoreError, Txn, keys};
@@ -34,7 +34,7 @@ impl RowId {
         }
     }
 
-    fn key(&self) -> TypedKey<Row> {
+    pub(super) fn key(&self) -> TypedKey<Row> {
         keys::row(&self.organization, &self.run, &self.user)
     }
 }
@@ -75,14 +75,36 @@ impl Disable {
         Ok(taking)
     }
 
-    /// Writes how a job ended, together with the end of the job. `false`: the lease was lost, somebody else has it.
-    pub async fn settle(&self, id: &RowId, job: &Leased<Outgoing>, how: &Settlement) -> Result<bool, StoreError> {
+    /// Writes how a job ended and what the mail server said last, together with the end of the job. `false`: the lease was
+    /// lost, somebody else has it.
+    pub async fn settle(
+        &self,
+        id: &RowId,
+        job: &Leased<Outgoing>,
+        how: &Settlement,
+        answer: Option<&str>,
+    ) -> Result<bool, StoreError> {
+        let after = |row: &Row, now| row.settled(how, now).heard(answer, now);
+        let settled = self.end_mail(id, job, how, after).await?;
+        if settled && !matches!(how, Settlement::Later { .. }) {
+            self.finish_if_settled(&id.organization, &id.run).await?;
+        }
+        Ok(settled)
+    }
+
+    /// Ends a mail job, or puts it off, in one commit with what becomes of the row.
+    pub(super) async fn end_mail(
+        &self,
+        id: &RowId,
+        job: &Leased<Outgoing>,
+        how: &Settlement,
+        after: impl Fn(&Row, Timestamp) -> Row,
+    ) -> Result<bool, StoreError> {
         let again = match how {
             Settlement::Later { at, .. } => Some((self.jobs.mail.announce(job.partition(), *at).await?, *at)),
             _ => None,
         };
-        let settled = self
-            .store
+        self.store
             .transact(|| async {
                 if !self.jobs.mail.holds(job).await? {
                     return Ok(Attempt::Done(false));
@@ -94,16 +116,12 @@ impl Disable {
                     None => self.jobs.mail.finish(&mut txn, job),
                 }
                 if let Some(entry) = self.store.read(&key).await? {
-                    let row = entry.value.settled(how, txn.now());
+                    let row = after(&entry.value, txn.now());
                     put_row(&mut txn, (&id.organization, &id.run), &entry, &row)?;
                 }
                 Ok::<_, StoreError>(Attempt::Commit(txn, true))
             })
-            .await?;
-        if settled && !matches!(how, Settlement::Later { .. }) {
-            self.finish_if_settled(&id.organization, &id.run).await?;
-        }
-        Ok(settled)
+            .await
     }
 
     /// Ends the run when nothing is queued or being sent. `true` when there is nothing left to wait for.
@@ -131,13 +149,21 @@ impl Disable {
                 let kind = if first { AuditKind::RunFinished } else { AuditKind::ResendFinished };
                 self.directory.audit(&mut txn, id, AuditEvent { kind, who, from: None, detail })?;
                 if first && effects.contains(&Effect::Summarize) {
-                    let announced = self.jobs.mail.announce(&keys::org(id), now).await?;
-                    let (organization, run) = (id.clone(), run.clone());
-                    self.jobs.put_mail(&mut txn, &announced, Mail::Summary { organization, run }, now)?;
+                    self.put_what_follows(&mut txn, id, run).await?;
                 }
                 Ok::<_, StoreError>(Attempt::Commit(txn, true))
             })
             .await
+    }
+
+    /// The summary for the admin, and the walk that reminds those who have no password by then.
+    async fn put_what_follows(&self, txn: &mut Txn, id: &OrganizationId, run: &RunId) -> Result<(), StoreError> {
+        let now = txn.now();
+        let mail = self.jobs.mail.announce(&keys::org(id), now).await?;
+        let work = self.jobs.work.announce(&keys::org(id), now).await?;
+        let summary = Mail::Summary { organization: id.clone(), run: run.clone() };
+        self.jobs.put_mail(txn, &mail, summary, now)?;
+        self.jobs.put_work(txn, &work, Work::Remind(Remind::first(id, run)), now)
     }
 
     /// A person set a password at `set_at`: their member records and the rows of their organizations' runs say so.
@@ -189,13 +215,16 @@ impl Disable {
     }
 }
 
-/// Replaces a row by what became of it, and moves the member between the totals.
+/// Replaces a row by what became of it, if anything did, and moves the member between the totals.
 pub(in crate::services) fn put_row(
     txn: &mut Txn,
     (organization, run): (&OrganizationId, &RunId),
     before: &Entry<Row>,
     after: &Row,
 ) -> Result<(), StoreError> {
+    if before.value == *after {
+        return Ok(());
+    }
     recount(txn, organization, run, Totals::change(Some(&before.value), after));
     txn.check(before).put(&keys::row(organization, run, &after.user), after)?;
     Ok(())

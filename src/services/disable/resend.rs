@@ -181,7 +181,7 @@ impl Disable {
     }
 
     /// The run, while it means anything.
-    async fn current_run(
+    pub(super) async fn current_run(
         &self,
         organization: &OrganizationId,
         run: &RunId,

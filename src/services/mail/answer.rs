@@ -10,7 +10,7 @@ const TOKEN: usize = 16;
 
 /// `answer` on one line, at most 200 characters long, with addresses masked and without anything of the link in
 /// `mail`. Servers quote what they refuse, and a set-up link is as good as a password.
-pub(super) fn fit_to_show(answer: &str, mail: &str) -> String {
+pub(in crate::services) fn fit_to_show(answer: &str, mail: &str) -> String {
     let words = answer
         .split_whitespace()
         .map(|word| if word.contains("://") { "[link]".to_owned() } else { hide(word, mail) });

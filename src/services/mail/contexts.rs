@@ -70,6 +70,24 @@ impl SetPassword {
     }
 }
 
+/// The organization left Fly.io Auth some days ago, and this person was mailed a link and has no password still.
+#[derive(Debug, Clone)]
+pub struct Reminder {
+    pub name: Option<Line>,
+    pub switches: Switches,
+    pub link: Url,
+    pub sign_in_address: EmailAddress,
+    pub link_life: Duration,
+}
+
+templates!(Reminder, "mail/reminder/subject.txt", "mail/reminder/body.txt", "mail/reminder/body.html");
+
+impl Reminder {
+    fn life(&self) -> String {
+        wording::span(self.link_life)
+    }
+}
+
 /// The organization has left Fly.io Auth, and this person has a password already.
 #[derive(Debug, Clone)]
 pub struct AlreadyHasPassword {

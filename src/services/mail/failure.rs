@@ -119,6 +119,19 @@ impl SendError {
         }
     }
 
+    /// What the server, or the network, said, with the code in front.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let code = match self {
+            Self::Temporary { code, .. } | Self::Rejected { code, .. } | Self::Blocked { code, .. } => *code,
+            Self::Unclear { .. } => None,
+        };
+        match code {
+            Some(code) => format!("{code} {}", self.answer()),
+            None => self.answer().to_owned(),
+        }
+    }
+
     /// What the server, or the network, said.
     #[must_use]
     pub fn answer(&self) -> &str {
@@ -254,6 +267,23 @@ fn scope(stage: Stage) -> Scope {
 fn wanted_by(code: u16, text: &str) -> Obstacle {
     let starttls = text.to_ascii_uppercase().contains("STARTTLS");
     if code == 538 || (code == 530 && starttls) { Obstacle::Tls } else { Obstacle::Credentials }
+}
+
+/// What an admin reads when a mail that a server had taken came back. `code` is the server's, where it is known, and `text`
+/// begins with the enhanced code (RFC 3463).
+pub(in crate::services) fn came_back(code: Option<u16>, text: &str, our_domain: &str) -> String {
+    // An enhanced code of class 4 with a final report says that the server tried for days (RFC 3464, section 2.3.3).
+    if enhanced_code(text).is_some_and(|(class, ..)| class == 4) {
+        return "The mail came back: their mail server could not be reached, or did not take it, for too long. Ask them to \
+                mend it, then resend."
+            .to_owned();
+    }
+    format!("The mail came back. {}", rejection(Stage::Recipient, code.unwrap_or(550), text, our_domain))
+}
+
+/// What an admin reads when the mail servers on the way say that they are still trying.
+pub(in crate::services) fn is_late() -> &'static str {
+    "The mail is late: their mail server has not taken it yet, and ours goes on trying."
 }
 
 /// Why one recipient was refused, by the enhanced code (RFC 3463, section 3) or else by the plain one.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use url::Url;
 
 use super::contexts::{
-    AdminSummary, AlreadyHasPassword, Failure, ForgotLink, PasswordChanged, PasswordEvent, RenderError, SetPassword,
-    Totals,
+    AdminSummary, AlreadyHasPassword, Failure, ForgotLink, PasswordChanged, PasswordEvent, Reminder, RenderError,
+    SetPassword, Totals,
 };
 use super::line::{Line, Names};
 use super::parts::Parts;
@@ -26,6 +26,7 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
     Ok(vec![
         ("set-password", SetPassword::sample().render()?),
         ("set-password-two-organizations", SetPassword::sample_of_two().render()?),
+        ("reminder", Reminder::sample().render()?),
         ("already-has-password", AlreadyHasPassword::sample().render()?),
         ("password-changed", PasswordChanged::sample().render()?),
         ("forgot-link", ForgotLink::sample().render()?),
@@ -64,6 +65,19 @@ impl SetPassword {
         let second = switch("Harbour Tools", "Chloé Martin", SWITCHED.plus(DAY));
         let first = switch("Saltmarsh Labs", "Ines Marlow", SWITCHED);
         Self { name: None, switches: Switches::new(first, vec![second]), ..Self::sample() }
+    }
+}
+
+impl Reminder {
+    #[must_use]
+    pub fn sample() -> Self {
+        Self {
+            name: Some(Line::name("Priya")),
+            switches: Switches::new(switch("Saltmarsh Labs", "Ines Marlow", SWITCHED), vec![]),
+            link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
+            sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
+            link_life: DAY,
+        }
     }
 }
 

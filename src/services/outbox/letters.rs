@@ -3,8 +3,9 @@
 use url::Url;
 
 use super::Outbox;
+use crate::domain::disable::Letter as Which;
 use crate::domain::email::EmailAddress;
-use crate::domain::ids::{OrganizationId, RunId, UserId, text_of};
+use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::organization::Organization;
 use crate::domain::setup_link::{Request, SHARED_FOR};
 use crate::domain::user::User;
@@ -14,7 +15,7 @@ use crate::services::mail::{
     AdminSummary, AlreadyHasPassword, Failure, ForgotLink, Line, ListId, Message, MessageId, Names, Parts,
     PasswordChanged, PasswordEvent, RenderError, SetPassword, Switch, Switches, Totals,
 };
-use crate::services::vault::Purpose;
+use crate::services::message_ids::{Cause, Reference};
 use crate::store::queue::Leased;
 use crate::store::{MAX_SCAN, StoreError, keys};
 
@@ -28,7 +29,7 @@ pub struct Links {
 }
 
 impl Links {
-    fn url(&self, path: &str) -> Result<Url, StoreError> {
+    pub(super) fn url(&self, path: &str) -> Result<Url, StoreError> {
         Url::parse(&format!("{}{path}", self.base)).map_err(|e| StoreError::Misuse(e.to_string()))
     }
 }
@@ -55,13 +56,13 @@ pub(super) struct Carried {
 }
 
 /// A mail without its envelope.
-struct Draft {
-    to: EmailAddress,
-    name: String,
-    parts: Parts,
-    list: Option<ListId>,
+pub(super) struct Draft {
+    pub(super) to: EmailAddress,
+    pub(super) name: String,
+    pub(super) parts: Parts,
+    pub(super) list: Option<ListId>,
     /// What the Message-ID is derived from.
-    identity: String,
+    pub(super) cause: Cause,
 }
 
 impl Outbox {
@@ -71,6 +72,10 @@ impl Outbox {
                 let Some(row) = RowId::of(&job.payload().mail) else { return Ok(Letter::Needless(String::new())) };
                 self.run_letter(job, &row, *resend).await
             }
+            Mail::Reminder { .. } => match RowId::of_reminder(&job.payload().mail) {
+                Some((row, number)) => self.reminder(job, &row, number).await,
+                None => Ok(Letter::Needless(String::new())),
+            },
             Mail::Summary { organization, run } => self.summary(job, organization, run).await,
             Mail::LinkRequest { address } => {
                 let Ok(address) = address.parse::<EmailAddress>() else { return Ok(Letter::Needless(String::new())) };
@@ -101,9 +106,8 @@ impl Outbox {
             return Ok(Letter::Impossible(why.to_owned()));
         };
         let user = user.value;
-        let identity = format!("run:{}:{}:{resend}", id.run, id.user);
-        let list =
-            ListId::new(&Line::name(&context.organization.name), &context.organization.slug, &self.links.domain);
+        let cause = cause(id, Which::SetUp { resend });
+        let list = self.list(&context.organization);
         let credential = self.store.read(&keys::credential(&user.id)).await?;
         if let Some(credential) = credential {
             let mail = AlreadyHasPassword {
@@ -114,11 +118,11 @@ impl Outbox {
                 sign_in_address: sign_in_address(&user, &to),
                 password_set_at: credential.value.set_at,
             };
-            let draft = Draft { to, name: user.name, parts: rendered(mail.render())?, list: Some(list), identity };
+            let draft = Draft { to, name: user.name, parts: rendered(mail.render())?, list: Some(list), cause };
             let detail = Some("Told to use the password they have.".to_owned());
             return self.letter(job, draft, Told { detail, link: None });
         }
-        self.set_up_letter(job, (&context, &user), to, (identity, list)).await
+        self.set_up_letter(job, (&context, &user), to, (cause, list)).await
     }
 
     async fn set_up_letter(
@@ -126,7 +130,7 @@ impl Outbox {
         job: &Leased<Outgoing>,
         (context, user): (&RowContext, &User),
         to: EmailAddress,
-        (cause, list): (String, ListId),
+        (cause, list): (Cause, ListId),
     ) -> Result<Letter, StoreError> {
         let organization = &context.organization;
         // An admin who asks for a resend means it; the first mail of a run may rest on another run's.
@@ -147,7 +151,7 @@ impl Outbox {
             link_life: self.set_up_links.lifetime(),
         };
         let parts = rendered(mail.render())?;
-        let draft = Draft { to, name: user.name.clone(), parts, list: Some(list), identity: cause };
+        let draft = Draft { to, name: user.name.clone(), parts, list: Some(list), cause };
         self.letter(job, draft, Told { detail: None, link })
     }
 
@@ -165,7 +169,7 @@ impl Outbox {
     }
 
     /// The organization that the mail is about first, then the person's others that have left Fly.io.
-    async fn switches(&self, first: &Organization, user: &User) -> Result<Switches, StoreError> {
+    pub(super) async fn switches(&self, first: &Organization, user: &User) -> Result<Switches, StoreError> {
         let others = self.set_up_links.password_organizations(user).await?;
         let others = others.into_iter().filter(|organization| organization.id != first.id);
         Ok(Switches::new(switch(first, user), others.map(|organization| switch(&organization, user)).collect()))
@@ -187,7 +191,7 @@ impl Outbox {
             return Ok(Letter::Needless(String::new()));
         };
         let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run: None });
-        let identity = format!("asked:{}", job.id());
+        let cause = Cause::Other(format!("asked:{}", job.id()));
         let mail = ForgotLink {
             name: Some(Line::name(user.first_name())),
             organizations: Names::new(organizations.iter().map(|o| o.name.as_str())),
@@ -197,7 +201,7 @@ impl Outbox {
             has_password,
         };
         let parts = rendered(mail.render())?;
-        let draft = Draft { to, name: user.name.clone(), parts, list: None, identity };
+        let draft = Draft { to, name: user.name.clone(), parts, list: None, cause };
         self.letter(job, draft, Told { detail: None, link })
     }
 
@@ -219,8 +223,8 @@ impl Outbox {
             forgot: self.links.url("/forgot")?,
         };
         let parts = rendered(mail.render())?;
-        let identity = format!("changed:{}", job.id());
-        self.letter(job, Draft { to, name: user.name, parts, list: None, identity }, Told::default())
+        let cause = Cause::Other(format!("changed:{}", job.id()));
+        self.letter(job, Draft { to, name: user.name, parts, list: None, cause }, Told::default())
     }
 
     async fn summary(&self, job: &Leased<Outgoing>, id: &OrganizationId, run: &RunId) -> Result<Letter, StoreError> {
@@ -253,9 +257,9 @@ impl Outbox {
             run: self.links.url(&format!("/organizations/{}/auth/disable/{}", organization.slug, run.id))?,
         };
         let parts = rendered(mail.render())?;
-        let list = Some(ListId::new(&Line::name(&organization.name), &organization.slug, &self.links.domain));
-        let identity = format!("summary:{}", run.id);
-        self.letter(job, Draft { to, name: user.value.name, parts, list, identity }, Told::default())
+        let list = Some(self.list(&organization));
+        let cause = Cause::Other(format!("summary:{}", run.id));
+        self.letter(job, Draft { to, name: user.value.name, parts, list, cause }, Told::default())
     }
 
     /// The members whose mail failed, as many as the mail lists and a few to count.
@@ -278,12 +282,12 @@ impl Outbox {
         }
     }
 
-    fn letter(&self, job: &Leased<Outgoing>, draft: Draft, told: Told) -> Result<Letter, StoreError> {
-        let mac = self.vault.mac(Purpose::MessageId, &[draft.identity.as_bytes()]);
-        // Lower case letters and digits: some relays fold the case of Message-IDs.
-        let mut half = [0; 16];
-        half.copy_from_slice(&mac[..16]);
-        let local = text_of(half);
+    pub(super) fn list(&self, organization: &Organization) -> ListId {
+        ListId::new(&Line::name(&organization.name), &organization.slug, &self.links.domain)
+    }
+
+    pub(super) fn letter(&self, job: &Leased<Outgoing>, draft: Draft, told: Told) -> Result<Letter, StoreError> {
+        let local = self.message_ids.local(&draft.cause);
         let id = MessageId::new(&local, &self.links.domain).map_err(|e| StoreError::Misuse(e.to_string()))?;
         let message = Message {
             id,
@@ -297,6 +301,10 @@ impl Outbox {
     }
 }
 
+pub(super) fn cause(id: &RowId, letter: Which) -> Cause {
+    Cause::Run(Reference { run: id.run.clone(), user: id.user.clone(), letter })
+}
+
 fn switch(organization: &Organization, reader: &User) -> Switch {
     let changed = organization.changed.as_ref();
     Switch {
@@ -308,10 +316,10 @@ fn switch(organization: &Organization, reader: &User) -> Switch {
 }
 
 /// What the person signs in with: the address that the user has, which may have changed since the row was written.
-fn sign_in_address(user: &User, to: &EmailAddress) -> EmailAddress {
+pub(super) fn sign_in_address(user: &User, to: &EmailAddress) -> EmailAddress {
     user.email.as_deref().and_then(|email| email.parse().ok()).unwrap_or_else(|| to.clone())
 }
 
-fn rendered(parts: Result<Parts, RenderError>) -> Result<Parts, StoreError> {
+pub(super) fn rendered(parts: Result<Parts, RenderError>) -> Result<Parts, StoreError> {
     parts.map_err(|error| StoreError::Misuse(error.to_string()))
 }

@@ -9,9 +9,14 @@ use crate::services::disable::ledger::{RowId, Settlement};
 use crate::services::jobs::Outgoing;
 use crate::services::mail::{Scope, SendError};
 use crate::store::queue::Leased;
-use crate::store::{Outcome, StoreError, keys};
+use crate::store::{Outcome as Committed, StoreError, keys};
 
-/// What became of one job.
+/// What became of one job, and what the mail server said last.
+pub(super) struct Outcome {
+    verdict: Verdict,
+    answer: Option<String>,
+}
+
 pub(super) enum Verdict {
     Sent(Option<String>),
     /// It need not go out, and why.
@@ -25,6 +30,25 @@ pub(super) enum Verdict {
         why: String,
         counts: bool,
     },
+}
+
+impl From<Verdict> for Outcome {
+    /// Nothing was said by a mail server.
+    fn from(verdict: Verdict) -> Self {
+        Self { verdict, answer: None }
+    }
+}
+
+impl From<Verdict> for Settlement {
+    fn from(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Sent(detail) => Self::Sent { detail },
+            Verdict::Needless(detail) => Self::Cancelled { detail },
+            Verdict::Failed(detail) => Self::Failed { detail },
+            Verdict::Impossible(detail) => Self::Impossible { detail },
+            Verdict::Later { at, why, counts } => Self::Later { at, detail: why, counts },
+        }
+    }
 }
 
 /// Of a letter that is not to be sent.
@@ -43,12 +67,12 @@ impl Outbox {
     /// Does one mail job. A failure of the store leaves the job to its lease.
     pub(super) async fn deliver(&self, mut job: Leased<Outgoing>, stop: &Stop) {
         let result = match self.attempt(&job, stop).await {
-            Ok(verdict) => self.conclude(&mut job, verdict).await,
+            Ok(outcome) => self.conclude(&mut job, outcome).await,
             // Repeating does not mend a record that cannot be read or a mail that cannot be made.
             Err(error @ (StoreError::Corrupt(_) | StoreError::Misuse(_))) if job.attempts() >= HOPELESS => {
                 tracing::error!(%error, mail = %job.payload().mail, "a mail cannot be made");
                 let why = "Something is wrong with our own records. Tell whoever runs this service.";
-                self.conclude(&mut job, Verdict::Impossible(why.to_owned())).await
+                self.conclude(&mut job, Verdict::Impossible(why.to_owned()).into()).await
             }
             Err(error) => Err(error),
         };
@@ -57,33 +81,33 @@ impl Outbox {
         }
     }
 
-    async fn attempt(&self, job: &Leased<Outgoing>, stop: &Stop) -> Result<Verdict, StoreError> {
+    async fn attempt(&self, job: &Leased<Outgoing>, stop: &Stop) -> Result<Outcome, StoreError> {
         let (mut message, mut told) = match self.compose(job).await? {
             Letter::Send(message, told) => (message, told),
-            letter => return Ok(unsent(letter)),
+            letter => return Ok(unsent(letter).into()),
         };
         if stop.or(self.rate.permit()).await.is_none() {
             let why = "The worker was stopped before this mail left. It is one of the next to leave.".to_owned();
-            return Ok(Verdict::Later { at: self.store.now(), why, counts: false });
+            return Ok(Verdict::Later { at: self.store.now(), why, counts: false }.into());
         }
         // At a low rate that takes long, and another worker may have come to believe that this one is dead.
         if !self.jobs.mail.holds(job).await? {
-            return Ok(Verdict::Needless(String::new()));
+            return Ok(Verdict::Needless(String::new()).into());
         }
         // While it waited for its turn, Fly.io may have been turned on again, or the person may have set a password.
         if !self.is_still_true(job, &told).await? {
             (message, told) = match self.compose(job).await? {
                 Letter::Send(message, told) => (message, told),
-                letter => return Ok(unsent(letter)),
+                letter => return Ok(unsent(letter).into()),
             };
         }
         match self.mailer.send(&message).await {
-            Ok(_) => {
+            Ok(accepted) => {
                 self.health.set(None);
                 if let Some(carried) = &told.link {
                     self.set_up_links.delivered(&carried.user, &carried.to, carried.run.as_ref()).await?;
                 }
-                Ok(Verdict::Sent(told.detail))
+                Ok(Outcome { verdict: Verdict::Sent(told.detail), answer: Some(accepted.answer) })
             }
             Err(error) => {
                 let verdict = self.judge(job, &error);
@@ -91,17 +115,26 @@ impl Outbox {
                 if let (Verdict::Failed(_), Some(carried)) = (&verdict, &told.link) {
                     self.set_up_links.gave_up(&carried.user, job.id()).await?;
                 }
-                Ok(verdict)
+                Ok(Outcome { verdict, answer: Some(error.said()) })
             }
         }
     }
 
     /// Whether the mail of a run says what it would say if it were made now.
     async fn is_still_true(&self, job: &Leased<Outgoing>, told: &Told) -> Result<bool, StoreError> {
-        let Some(row) = RowId::of(&job.payload().mail) else { return Ok(true) };
-        if !matches!(self.disable.row_context(&row).await?, Some(Ok(_))) {
-            return Ok(false);
-        }
+        let mail = &job.payload().mail;
+        let row = if let Some(row) = RowId::of(mail) {
+            if !matches!(self.disable.row_context(&row).await?, Some(Ok(_))) {
+                return Ok(false);
+            }
+            row
+        } else {
+            let Some((row, _)) = RowId::of_reminder(mail) else { return Ok(true) };
+            if self.disable.reminder_context(&row).await?.is_err() {
+                return Ok(false);
+            }
+            row
+        };
         Ok(told.link.is_none() || self.store.read(&keys::credential(&row.user)).await?.is_none())
     }
 
@@ -129,23 +162,27 @@ impl Outbox {
         }
     }
 
-    async fn conclude(&self, job: &mut Leased<Outgoing>, verdict: Verdict) -> Result<(), StoreError> {
+    async fn conclude(&self, job: &mut Leased<Outgoing>, outcome: Outcome) -> Result<(), StoreError> {
+        let Outcome { verdict, answer } = outcome;
         if let Verdict::Later { counts: true, .. } = verdict {
             job.payload_mut().tries += 1;
         }
-        if let Some(row) = RowId::of(&job.payload().mail) {
-            let settlement = match verdict {
-                Verdict::Sent(detail) => Settlement::Sent { detail },
-                Verdict::Needless(detail) => Settlement::Cancelled { detail },
-                Verdict::Failed(detail) => Settlement::Failed { detail },
-                Verdict::Impossible(detail) => Settlement::Impossible { detail },
-                Verdict::Later { at, why, counts } => Settlement::Later { at, detail: why, counts },
-            };
-            if !self.disable.settle(&row, job, &settlement).await? {
-                tracing::warn!("a mail was finished by another worker");
-            }
-            return Ok(());
+        let mail = &job.payload().mail;
+        let settled = if let Some(row) = RowId::of(mail) {
+            self.disable.settle(&row, job, &verdict.into(), answer.as_deref()).await?
+        } else if let Some((row, number)) = RowId::of_reminder(mail) {
+            self.disable.settle_reminder((&row, number), job, &verdict.into(), answer.as_deref()).await?
+        } else {
+            return self.end_mail(job, verdict).await;
+        };
+        if !settled {
+            tracing::warn!("a mail was finished by another worker");
         }
+        Ok(())
+    }
+
+    /// Ends the job of a mail that no ledger tells of, or puts it off.
+    async fn end_mail(&self, job: &Leased<Outgoing>, verdict: Verdict) -> Result<(), StoreError> {
         let mut txn = self.store.txn(job.partition().clone());
         let mut given_up = None;
         match verdict {
@@ -161,12 +198,12 @@ impl Outbox {
         }
         match (self.store.commit(txn).await?, given_up) {
             // No ledger tells anybody of these mails.
-            (Outcome::Committed, Some(why)) => {
+            (Committed::Committed, Some(why)) => {
                 let (mail, tries) = (&job.payload().mail, job.payload().tries);
                 tracing::error!(%mail, why, failed_before = tries, job = %job.id(), "a mail was given up");
             }
-            (Outcome::Committed, None) => {}
-            (Outcome::Conflict, _) => tracing::warn!("a mail was finished by another worker"),
+            (Committed::Committed, None) => {}
+            (Committed::Conflict, _) => tracing::warn!("a mail was finished by another worker"),
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ impl Outbox {
                 self.disable.tell_of_return(organization, cursor.as_ref(), job).await
             }
             Work::Resend(walk) => self.disable.resend_chunk(walk, job).await,
+            Work::Remind(walk) => self.disable.remind(walk, &self.reminders, job).await,
             Work::Finish { organization, run } => {
                 let over = self.disable.finish_if_settled(organization, run).await?;
                 self.end(job, (!over).then_some(LOOK_AT_RUN)).await

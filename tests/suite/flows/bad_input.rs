@@ -23,7 +23,8 @@ fn address(path: &str) -> String {
 }
 
 fn is_for_programs(path: &str) -> bool {
-    path.starts_with("/oauth/") && !["/oauth/authorize", "/oauth/logout"].contains(&path)
+    (path.starts_with("/oauth/") || path.starts_with("/inbound/"))
+        && !["/oauth/authorize", "/oauth/logout"].contains(&path)
 }
 
 fn is_of_the_api(path: &str) -> bool {
@@ -302,9 +303,17 @@ async fn organizations_that_cannot_be_are_not_found() {
     browser.sign_in_with_fly("ines").await;
     let before = app.dump();
     for slug in ["UPPER", "a%20b", "-x", "%00", "..%2f..", "x'--", "%3Cscript%3E", &"x".repeat(200)] {
-        for page in
-            ["auth", "auth/disable", "members", "audit", "auth/enable", "auth/disable/x", "auth/disable/x/status"]
-        {
+        for page in [
+            "auth",
+            "auth/disable",
+            "members",
+            "audit",
+            "audit.jsonl",
+            "auth/enable",
+            "auth/disable/x",
+            "auth/disable/x/status",
+            "auth/disable/x/members.csv",
+        ] {
             let answer = browser.get(&format!("/organizations/{slug}/{page}")).await;
             assert_eq!(answer.status, 404, "{slug}/{page}: {}", answer.said());
             a_page_with_its_id(&answer, slug);

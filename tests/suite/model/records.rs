@@ -130,6 +130,9 @@ impl State {
             at: NOW,
             next_attempt_at: None,
             detail: None,
+            answer: None,
+            reminders: 0,
+            reminded_at: None,
             ready_at: from.ready.then_some(NOW),
             knows: from.knows,
         })
@@ -174,6 +177,7 @@ impl Link {
             expires_at: if self.expired { NOW } else { NOW.plus(LIFETIME) },
             delivered,
             asked: None,
+            reminded: None,
             state: if self.used { LinkState::Used } else { LinkState::Live },
         }
     }

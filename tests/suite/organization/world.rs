@@ -44,6 +44,8 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tower::ServiceExt as _;
 
+use crate::support::fly_connector::fly_at;
+
 /// 22 November 2026, 14:37:02
 pub(crate) const START: Timestamp = Timestamp::from_seconds(1_795_358_222);
 
@@ -260,7 +262,7 @@ impl World {
 
     pub(crate) async fn settle(&self, job: &Leased<Outgoing>, how: Settlement) -> UserId {
         let row = RowId::of(&job.payload().mail).unwrap();
-        assert!(self.admin.disable.settle(&row, job, &how).await.unwrap());
+        assert!(self.admin.disable.settle(&row, job, &how, None).await.unwrap());
         row.user
     }
 

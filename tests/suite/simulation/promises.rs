@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flybridge::domain::audit::AuditKind;
-use flybridge::domain::disable::{Row, RowStatus, Run, RunState, Totals};
-use flybridge::domain::ids::{OrganizationId, UserId, text_of};
+use flybridge::domain::disable::{Letter, Row, RowStatus, Run, RunState, Totals};
+use flybridge::domain::ids::{OrganizationId, UserId};
 use flybridge::domain::member::Member;
 use flybridge::domain::organization::{LoginMethod, Organization};
+use flybridge::services::message_ids::{Cause, Reference};
 use flybridge::services::setup_links::Shown;
-use flybridge::services::vault::Purpose;
 use flybridge::store::keys;
 
 use super::scene::{Person, Scene};
@@ -131,9 +131,9 @@ impl Scene {
         assert_eq!(whole.rows.len(), members.len());
     }
 
-    /// A mail of a run left for every row that says so. How many left more than once.
+    /// A mail left for every row and every reminder that says so. How many left more than once.
     fn mails_are_right(&self, whole: &Whole) -> u32 {
-        let vault = self.node(0).program.outbox.vault.clone();
+        let ids = &self.node(0).program.outbox.message_ids;
         let mut copies: BTreeMap<String, u32> = BTreeMap::new();
         let mut links: BTreeMap<String, BTreeSet<Option<String>>> = BTreeMap::new();
         for mail in self.mails() {
@@ -142,12 +142,15 @@ impl Scene {
         }
         let mut repeated = 0;
         for row in whole.rows.values() {
-            for resend in 0..=row.resends {
-                let identity = format!("run:{}:{}:{resend}", whole.run.id, row.user);
-                let mac = vault.mac(Purpose::MessageId, &[identity.as_bytes()]);
-                let id = format!("<{}@login.test>", text_of(mac[..16].try_into().unwrap()));
+            let set_up = (0..=row.resends).map(|resend| Letter::SetUp { resend });
+            for letter in set_up.chain((0..row.reminders).map(|number| Letter::Reminder { number })) {
+                let cause = Cause::Run(Reference { run: whole.run.id.clone(), user: row.user.clone(), letter });
+                let id = format!("<{}@login.test>", ids.local(&cause));
                 let left = copies.get(&id).copied().unwrap_or(0);
-                let says_sent = row.status == RowStatus::Sent && resend == row.resends;
+                let says_sent = match letter {
+                    Letter::SetUp { resend } => row.status == RowStatus::Sent && resend == row.resends,
+                    Letter::Reminder { .. } => true,
+                };
                 assert!(left > 0 || !says_sent, "nothing left for {row:?}");
                 repeated += left.saturating_sub(1);
             }

@@ -95,7 +95,9 @@ impl Scene {
         let folder = folder();
         std::fs::write(database(folder.path()), template().await).unwrap();
         let sink = SmtpSink::start().await;
-        let config = configuration(sink.address().port());
+        // With reminders a world goes on for a day, and ends with other links than those of the runs.
+        let reminders = if seed.is_multiple_of(2) { "" } else { "\"1 d\"" };
+        let config = configuration(sink.address().port(), reminders);
         let clock = SteppingClock::at(START);
         let inner: Arc<dyn Backend> = Arc::new(SqliteStore::open(database(folder.path())).unwrap());
         let store = Store::new(Arc::clone(&inner), clock.clone(), Arc::new(SeededRandom::new(seed)));
@@ -249,7 +251,7 @@ async fn template() -> &'static [u8] {
     static TEMPLATE: OnceCell<Vec<u8>> = OnceCell::const_new();
     let made = TEMPLATE.get_or_init(|| async {
         let folder = folder();
-        let config = configuration(25);
+        let config = configuration(25, "");
         let clock = SteppingClock::at(START);
         let random = Arc::new(SeededRandom::new(0));
         let backend = SqliteStore::open(database(folder.path())).unwrap();
@@ -265,7 +267,7 @@ async fn template() -> &'static [u8] {
 }
 
 /// One thing at a time in each node: what comes first is for the seed to say, and not for the threads.
-fn configuration(port: u16) -> Config {
+fn configuration(port: u16, reminders: &str) -> Config {
     crate::support::app::install_crypto();
     let text = format!(
         r#"
@@ -283,6 +285,7 @@ concurrency = 1
 [mail]
 from = "Flybridge <login@login.test>"
 per_second = 10000
+reminders = [{reminders}]
 transport = "smtp"
 [mail.smtp]
 host = "127.0.0.1"

@@ -70,12 +70,14 @@ pub(crate) struct Options {
     pub(crate) config: String,
     /// `[mail]` without the sender; usually files.
     pub(crate) mail: Option<String>,
+    /// Further keys of `[mail]`; without them nobody is reminded.
+    pub(crate) mail_keys: Option<String>,
     pub(crate) world: World,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { config: String::new(), mail: None, world: World::demo() }
+        Self { config: String::new(), mail: None, mail_keys: None, world: World::demo() }
     }
 }
 
@@ -373,10 +375,12 @@ threads = 1
 [mail]
 from = "Flybridge <login@login.test>"
 per_second = 10000
+{reminders}
 {mail}
 {clients}
 {extra}
 "#,
+        reminders = options.mail_keys.as_deref().unwrap_or("reminders = []"),
         clients = super::relying_party::CLIENTS,
     )
 }

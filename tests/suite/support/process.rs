@@ -113,6 +113,7 @@ token_info_url = "{fly}/oauth/token/info"
 from = "Sign-in <login@flybridge.example>"
 transport = "smtp"
 per_second = 10000
+reminders = []
 [mail.smtp]
 host = "127.0.0.1"
 port = {mail_port}

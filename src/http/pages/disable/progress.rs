@@ -140,4 +140,6 @@ pub struct RunRowUpdate {
     /// There is a button to have the mail sent again.
     pub resend: bool,
     pub detail: String,
+    /// What the mail server said last, and when; may be empty.
+    pub answer: String,
 }

@@ -18,6 +18,8 @@ pub struct RunRow {
     pub status: MailStatus,
     /// When it was sent, or why not and what helps; may be empty.
     pub detail: String,
+    /// What the mail server said last, and when; may be empty.
+    pub answer: String,
     /// Has a password.
     pub ready: bool,
     /// There is a reason to send the mail again.
@@ -206,6 +208,7 @@ impl RunPage {
         let of = |row: usize, status, detail: &str, ready| RunRow {
             status,
             detail: detail.into(),
+            answer: String::new(),
             ready,
             resend: true,
             ..rows[row].clone()
@@ -229,6 +232,11 @@ impl RunPage {
             address: format!("{id}w8c2n6r0j5@customer.fly.io"),
             status,
             detail: detail.into(),
+            answer: match status {
+                MailStatus::Sent => "Mail server at 14:37:09: 250 2.0.0 ok: queued as 4gT7".into(),
+                MailStatus::Failed => "Mail server at 14:37:31: 550 5.1.1 no such user".into(),
+                _ => String::new(),
+            },
             ready,
             resend: !ready && !matches!(status, MailStatus::Queued | MailStatus::Sending),
         };

@@ -1,0 +1,47 @@
+//! The mail that reminds somebody of the password that they have not set.
+
+use super::Outbox;
+use super::letters::{Carried, Draft, Letter, Told, cause, rendered, sign_in_address};
+use crate::domain::disable::Letter as Which;
+use crate::domain::email::EmailAddress;
+use crate::services::disable::ledger::RowId;
+use crate::services::jobs::Outgoing;
+use crate::services::mail::{Line, Reminder};
+use crate::store::queue::Leased;
+use crate::store::{StoreError, keys};
+
+impl Outbox {
+    pub(super) async fn reminder(
+        &self,
+        job: &Leased<Outgoing>,
+        id: &RowId,
+        number: u32,
+    ) -> Result<Letter, StoreError> {
+        let context = match self.disable.reminder_context(id).await? {
+            Ok(context) => context,
+            Err(why) => return Ok(Letter::Needless(why)),
+        };
+        let Some(user) = self.directory.user(&id.user).await? else { return Ok(Letter::Needless(String::new())) };
+        let user = user.value;
+        let has_password = self.store.read(&keys::credential(&user.id)).await?.is_some();
+        let to = context.row.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+        let Some(to) = to.filter(|_| !has_password) else { return Ok(Letter::Needless(String::new())) };
+        // Somebody in several organizations that left is reminded of all of them at once.
+        let Some(text) = self.set_up_links.make_reminder(&user.id, job.id()).await? else {
+            return Ok(Letter::Needless("A mail with a working link reached them less than a day ago.".to_owned()));
+        };
+        let run = Some((id.organization.clone(), id.run.clone()));
+        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run });
+        let mail = Reminder {
+            name: Some(Line::name(user.first_name())),
+            switches: self.switches(&context.organization, &user).await?,
+            link: self.links.url(&format!("/set-up/{text}"))?,
+            sign_in_address: sign_in_address(&user, &to),
+            link_life: self.set_up_links.lifetime(),
+        };
+        let parts = rendered(mail.render())?;
+        let list = Some(self.list(&context.organization));
+        let cause = cause(id, Which::Reminder { number });
+        self.letter(job, Draft { to, name: user.name, parts, list, cause }, Told { detail: None, link })
+    }
+}
