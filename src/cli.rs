@@ -10,6 +10,7 @@ pub mod organizations;
 mod question;
 pub mod serve;
 pub mod start;
+pub mod verify;
 pub mod worker;
 
 use std::path::PathBuf;
@@ -79,6 +80,17 @@ enum Command {
         #[command(subcommand)]
         command: keys::KeysCommand,
     },
+    /// Hold everything that is kept twice against its source: totals against rows, counters and copies against records.
+    /// Says what differs, and exits with 1 when something does. The program may run meanwhile.
+    Verify {
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// Short name or id of one organization; otherwise all.
+        organization: Option<String>,
+        /// Make right what can be made again from its source without guessing.
+        #[arg(long)]
+        repair: bool,
+    },
     /// Link organizations and look at them.
     Organizations {
         #[command(flatten)]
@@ -114,6 +126,9 @@ async fn run(command: Command) -> Result<(), StartError> {
         Command::Health { alive, address, config } => health::run(alive, address, config.config.as_deref()).await,
         Command::Client { config, command } => client::run(config.config.as_deref(), command).await,
         Command::Keys { config, command } => keys::run(config.config.as_deref(), command).await,
+        Command::Verify { config, organization, repair } => {
+            verify::run(config.config.as_deref(), organization.as_deref(), repair).await
+        }
         Command::Organizations { config, command } => organizations::run(config.config.as_deref(), command).await,
     }
 }

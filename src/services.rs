@@ -25,4 +25,5 @@ pub mod signing;
 pub mod upstream;
 pub mod upstream_tokens;
 pub mod vault;
+pub mod verify;
 pub mod whereabouts;

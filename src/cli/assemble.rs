@@ -39,7 +39,7 @@ use crate::services::jobs::Jobs;
 use crate::services::limits::Limits;
 use crate::services::mail::{self, Credentials, Encryption, Line, Mailer, Sender, SmtpSettings};
 use crate::services::message_ids::MessageIds;
-use crate::services::outbox::{Links, MailHealth, Outbox, Rate, WorkerRules};
+use crate::services::outbox::{Links, MailHealth, Outbox, Rate, Shares, WorkerRules};
 use crate::services::passwords::{Passwords, PoolSettings};
 use crate::services::pushed::PushedRequests;
 use crate::services::resealing::Resealing;
@@ -198,6 +198,10 @@ fn outbox(
             domain: config.mail.from.address.domain().to_owned(),
         },
         rate: Rate::new(Arc::clone(&services.clock), config.mail.per_second.get()),
+        shares: Shares::new(
+            Arc::clone(&services.clock),
+            config.mail.per_second_per_run.map(std::num::NonZeroU32::get),
+        ),
         rules: worker_rules(config),
         health: Arc::clone(&services.health),
     })
@@ -379,7 +383,7 @@ fn admin(config: &Config, services: &Services, clients: Arc<Clients>, stopping: 
         directory: Arc::clone(&services.directory),
         disable: Arc::clone(&services.disable),
         upstream: Arc::clone(&services.upstream),
-        rate: config.mail.per_second.get(),
+        rate: config.mail.per_second_per_run.unwrap_or(config.mail.per_second).min(config.mail.per_second).get(),
         clients,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,

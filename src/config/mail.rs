@@ -21,6 +21,8 @@ pub struct Mail {
     pub transport: MailTransport,
     /// Messages per second at most, over all workers of one process.
     pub per_second: NonZeroU32,
+    /// The same of the mails of one run; none: as many as of all together.
+    pub per_second_per_run: Option<NonZeroU32>,
     /// How long after the mailing of a run each reminder leaves, in this order.
     pub reminders: Vec<Duration>,
     /// By which whoever reports mail that came back proves that they may.
@@ -98,6 +100,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
     );
     let folder = section.set("folder", parse::path);
     let per_second = section.set("per_second", parse::integer(1..=10_000_u32));
+    let per_run = section.optional("per_second_per_run", parse::integer(1..=10_000_u32));
     let reminders = section.set("reminders", reminders);
     let bounce_secret = section.secret("bounce_secret", "bounce_secret_file", parse::own_secret);
     let mut inner = section.section("smtp");
@@ -112,6 +115,7 @@ pub(super) fn read(mut section: Section<'_>) -> Option<Mail> {
         from: from?,
         transport,
         per_second: NonZeroU32::new(per_second?)?,
+        per_second_per_run: per_run?.and_then(NonZeroU32::new),
         reminders: reminders?,
         bounce_secret: bounce_secret?,
     })

@@ -50,6 +50,12 @@ impl Disable {
         self.store.read(&keys::run(organization, run)).await
     }
 
+    /// The name of the queue that the mails of runs wait in.
+    #[must_use]
+    pub fn mail_queue(&self) -> &str {
+        self.jobs.mail.name()
+    }
+
     /// Does a chunk of a job's work, `once` and with its end in one commit. Tried again at once when a member or the run
     /// changed meanwhile; a job that was lost or keeps losing comes back when its lease has passed.
     async fn do_chunk<F, Fut>(&self, job: &Leased<Work>, once: F) -> Result<(), StoreError>

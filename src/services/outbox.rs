@@ -15,9 +15,10 @@ mod mail;
 mod rate;
 mod reminders;
 mod stop;
+mod trouble;
 mod work;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -36,8 +37,9 @@ use crate::store::queue::{Backoff, Taking};
 use crate::store::{Partition, Store, StoreError};
 
 pub use letters::Links;
-pub use rate::Rate;
+pub use rate::{Rate, Shares};
 use stop::Stop;
+pub use trouble::{MailHealth, MailTrouble};
 
 /// Deliveries tried before a mail counts as failed.
 pub const MAX_TRIES: u32 = 12;
@@ -57,31 +59,6 @@ pub struct WorkerRules {
     pub poll: Duration,
 }
 
-/// Whether mail leaves; told by `readyz` and the log.
-#[derive(Debug, Default)]
-pub struct MailHealth(RwLock<Option<String>>);
-
-impl MailHealth {
-    /// Why no mail leaves at the moment; none when all is well.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn set(&self, trouble: Option<String>) {
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if *now == trouble {
-            return;
-        }
-        if let Some(trouble) = &trouble {
-            tracing::error!(trouble, "mail has stopped");
-        } else {
-            tracing::info!("mail goes on");
-        }
-        *now = trouble;
-    }
-}
-
 /// What a worker works with.
 pub struct Outbox {
     pub store: Store,
@@ -97,6 +74,8 @@ pub struct Outbox {
     /// How long after the mailing of a run each reminder leaves.
     pub reminders: Vec<Duration>,
     pub rate: Rate,
+    /// Of the mails of one run.
+    pub shares: Shares,
     pub rules: WorkerRules,
     pub health: Arc<MailHealth>,
 }
@@ -123,7 +102,7 @@ impl Outbox {
                 self.forget_old_trouble(found).await;
                 stop.or(self.store.clock().sleep(PAUSE)).await;
             } else if found == 0 {
-                stop.or(self.jobs.mail.wait(self.rules.poll)).await;
+                stop.or(self.jobs.mail.wait(self.shares.pause(self.rules.poll))).await;
             }
         }
         self.mailer.close().await;
@@ -179,15 +158,21 @@ impl Outbox {
             if stop.is_said() {
                 break;
             }
+            let batch = self.shares.of(&place, batch);
+            if batch == 0 {
+                continue;
+            }
             let jobs = self.jobs.mail.take(&place, batch, |taking| self.mark_sending(taking)).await;
             let jobs = jobs.or_else(|error| pass_over(&place, error))?;
             taken += jobs.len();
+            self.shares.take(&place, jobs.len());
             let deliver = |job| self.deliver(job, stop);
             stream::iter(jobs).for_each_concurrent(self.rules.concurrency, deliver).await;
             if self.health.trouble().is_some() {
                 break;
             }
         }
+        self.tell_trouble().await;
         Ok(taken)
     }
 

@@ -11,7 +11,7 @@
 //! | | `resent.<run>.<form>.<whom>` | forms that had mail sent again, as long as they could be sent once more |
 //! | | `answered.<hash>` | answers to requests of programs, as long as they may be repeated |
 //! | | `audit/<time, newest first>-<id>` | the audit log |
-//! | | `job/...`, `dead/...` | the queue: fan-out, resending, mails of a run |
+//! | | `job/...`, `dead/...` | the queue: fan-out, resending, reminding, mails of a run |
 //! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
 //! | | `upstream` | sealed tokens of Fly.io |
@@ -35,6 +35,7 @@
 //! | `signing/keys` | `ring` | the signing keys, sealed |
 //! | `master/keys` | `walk` | how far everything is sealed with the current master key |
 //! | | `job/...` | the queue: the rest of that |
+//! | `mail/all` | `trouble` | why no mail leaves, while none does |
 //! | `due/<shard>` | `mark/...` | where work is due |
 //! | `store/installation` | `mark` | by what nodes know that the store is still the same |
 //!
@@ -51,6 +52,10 @@
 //! - Mail: the link is written in `user/<id>`, then the mail leaves, then the row is settled in `org/<id>`. Dying in
 //!   between repeats the mail with the same link and Message-ID. A link that was asked for is written together with the
 //!   job that mails it, so that requests in different places make one mail.
+//! - Mail that came back: the delivery is taken out of the link in `user/<id>`, then the row fails in `org/<id>`. Dying in
+//!   between leaves the rest to the report, which is handed over again.
+//! - Reminder: reserved in the link in `user/<id>`, so that of several organizations one reminds, then the mail leaves, then
+//!   the row is settled in `org/<id>`. Dying in between repeats the mail with the same link and Message-ID.
 //! - Password set: one commit in `user/<id>` that also queues the projection to the members and rows of the person's
 //!   organizations, which is idempotent.
 //! - Sign-in at a client that wants to hear of its end: the place is noted in `user/<id>`, then the grant is written and its
@@ -365,6 +370,11 @@ pub fn signing_ring<T>() -> TypedKey<T> {
 #[must_use]
 pub fn resealing<T>() -> TypedKey<T> {
     record(Partition::new("master", "keys"), "walk")
+}
+
+#[must_use]
+pub fn mail_trouble<T>() -> TypedKey<T> {
+    record(Partition::new("mail", "all"), "trouble")
 }
 
 #[must_use]

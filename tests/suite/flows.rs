@@ -18,6 +18,8 @@ mod clients;
 mod consent;
 #[path = "flows/disable.rs"]
 mod disable;
+#[path = "flows/downloads.rs"]
+mod downloads;
 #[path = "flows/epochs.rs"]
 mod epochs;
 #[path = "flows/generations.rs"]
@@ -32,3 +34,5 @@ mod refusals;
 mod set_up;
 #[path = "flows/signing_in.rs"]
 mod signing_in;
+#[path = "flows/verify.rs"]
+mod verify;

@@ -15,7 +15,7 @@ use super::pace::Pace;
 use super::resent::{Resent, Whose};
 use super::{Admin, NotEntered, Room, run_path, view};
 use crate::clock::Timestamp;
-use crate::domain::disable::{Run, RunState, Which};
+use crate::domain::disable::{Run, RunState, Totals, Which};
 use crate::domain::ids::FormId;
 use crate::domain::organization::Organization;
 use crate::http::error::PageError;
@@ -26,7 +26,8 @@ use crate::http::pages::{Choice, Page, Section};
 use crate::http::web::{Visitor, Web};
 use crate::services::disable::ledger::RowId;
 use crate::services::disable::resend::Asked;
-use crate::store::StoreError;
+use crate::services::outbox::MailTrouble;
+use crate::store::{StoreError, keys};
 
 /// `GET /organizations/{slug}/auth/disable/{run}`
 pub async fn get(
@@ -42,10 +43,12 @@ pub async fn get(
     let run = admin.run_of(&entered, &run).await?;
     let now = web.clock.now();
     let totals = admin.disable.totals(&run.organization, &run.id).await?;
+    let stopped = stopped(&admin, &totals).await?;
     let ledger = Ledger::read(&admin, &run, &query, now).await?;
     let page = RunPage {
         frame: entered.frame(&web, Section::SignIn),
         csrf: web.csrf(&visitor),
+        stopped: stopped.map(|trouble| (Stamp::minute(trouble.since), trouble.sentence)),
         notice: resent.notice(&admin, &run, &totals).await?,
         once: FormId::mint(now, &*web.random).to_string(),
         run: run.id.to_string(),
@@ -65,6 +68,14 @@ pub async fn get(
         pager: ledger.pager,
     };
     Ok(Page::ok(page).into_response())
+}
+
+/// Why the mails that wait do not leave, if it is not their own fault.
+async fn stopped(admin: &Admin, totals: &Totals) -> Result<Option<MailTrouble>, StoreError> {
+    if totals.unsettled() == 0 {
+        return Ok(None);
+    }
+    Ok(admin.store.read(&keys::mail_trouble()).await?.map(|entry| entry.value))
 }
 
 /// The time of day, with the day when it is not that of the click.

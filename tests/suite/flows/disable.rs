@@ -62,8 +62,12 @@ fn newcomer(app: &TestApp, name: &str) -> FlyPerson {
 
 /// Saltmarsh Labs with 250 members: more than one chunk.
 async fn crowd() -> TestApp {
+    crowd_of(250).await
+}
+
+pub(super) async fn crowd_of(members: usize) -> TestApp {
     let app = TestApp::new().await;
-    for n in 9..250 {
+    for n in 9..members {
         app.program.directory.admit_from_fly(&newcomer(&app, &format!("person{n}"))).await.unwrap();
     }
     app

@@ -4,6 +4,8 @@
 mod again;
 #[path = "set_up/asked.rs"]
 mod asked;
+#[path = "set_up/bounces.rs"]
+mod bounces;
 #[path = "set_up/failed.rs"]
 mod failed;
 #[path = "set_up/forgot.rs"]
@@ -14,10 +16,14 @@ mod link;
 mod mail;
 #[path = "set_up/now.rs"]
 mod now;
+#[path = "set_up/reminders.rs"]
+mod reminders;
 #[path = "set_up/unconfirmed.rs"]
 mod unconfirmed;
 
 use flybridge::domain::disable::Row;
+
+pub(super) use mail::over_smtp;
 
 use crate::support::app::TestApp;
 

@@ -61,6 +61,8 @@ impl Notice {
 pub struct RunPage {
     pub frame: OrganizationFrame,
     pub csrf: String,
+    /// Why no mail leaves at the moment: since when, and what to do.
+    pub stopped: Option<(Stamp, String)>,
     /// The answer to the resend form, where it leads.
     pub notice: Option<Notice>,
     /// Which rendering of the resend form this is: sent twice, it does what it does once.
@@ -180,7 +182,12 @@ impl RunPage {
             rows: done.rows.clone(),
             ..mailing.clone()
         };
+        let stopped = "Our mail server does not accept how we sign in (535). Mend its user name and password in the \
+                       configuration. Mail waits until then.";
+        let stopped = (Stamp::minute(at(1_795_358_340)), stopped.to_owned());
+        let stopped = Self { stopped: Some(stopped), ..mailing.clone() };
         vec![
+            ("stopped", stopped),
             ("mailing", mailing),
             ("switched", switched),
             ("none-failed", none_failed),
@@ -257,6 +264,7 @@ impl RunPage {
         Self {
             frame: OrganizationFrame::sample(Section::SignIn),
             csrf: SAMPLE_CSRF.into(),
+            stopped: None,
             notice: None,
             once: "01kap4v3m2c8r6w1t9y5n7d0hq".into(),
             run: "01kap4t6zq8m".into(),

@@ -23,7 +23,7 @@ pub(super) fn both_leave() -> World {
     world
 }
 
-pub(super) fn over_smtp(sink: &SmtpSink) -> String {
+pub(in crate::flows) fn over_smtp(sink: &SmtpSink) -> String {
     let address = sink.address();
     format!(
         "transport = \"smtp\"\n[mail.smtp]\nhost = \"{}\"\nport = {}\nsecurity = \"none\"\ntimeout = \"5 s\"",

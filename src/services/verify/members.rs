@@ -1,0 +1,160 @@
+//! Members and the people they are.
+
+use super::{Findings, Mend, TRIES, Verifier};
+use crate::domain::disable::Row;
+use crate::domain::email::EmailAddress;
+use crate::domain::ids::UserId;
+use crate::domain::member::Member;
+use crate::domain::organization::{LoginMethod, Organization};
+use crate::domain::user::{Credential, User};
+use crate::domain::whereabouts::Whereabouts;
+use crate::services::directory::address_hash;
+use crate::store::records::{Entry, decode};
+use crate::store::{MAX_SCAN, StoreError, keys};
+
+/// What is kept about one member elsewhere.
+struct Sources {
+    user: Option<User>,
+    credential: Option<Credential>,
+    /// In the run that is in force.
+    row: Option<Row>,
+}
+
+impl Verifier {
+    pub(super) async fn look_at_members(
+        &self,
+        organization: &Organization,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        for _ in 0..TRIES {
+            let told = self.directory.member_count(&organization.id).await?;
+            let mut seen = Findings::default();
+            let mut after: Option<String> = None;
+            loop {
+                let page = self.directory.members(&organization.id, after.as_deref(), MAX_SCAN).await?;
+                self.look_at_page(organization, &page, &mut seen).await?;
+                seen.members += page.len();
+                match page.last() {
+                    Some(last) if page.len() == MAX_SCAN => after = Some(last.item().to_owned()),
+                    _ => break,
+                }
+            }
+            if self.directory.member_count(&organization.id).await? != told {
+                continue;
+            }
+            let counted = i64::try_from(seen.members).unwrap_or(i64::MAX);
+            if counted != told {
+                let what = format!("{told} members are counted and {counted} are there");
+                let mend = Mend::Counter(keys::member_count(&organization.id), counted - told);
+                findings.differs("members", what, mend);
+            }
+            findings.members = seen.members;
+            findings.differences.append(&mut seen.differences);
+            return Ok(());
+        }
+        findings.moving.push("the number of members".to_owned());
+        Ok(())
+    }
+
+    async fn look_at_page(
+        &self,
+        organization: &Organization,
+        page: &[Entry<Member>],
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let ids: Vec<&UserId> = page.iter().map(|member| &member.value.user).collect();
+        let users = self.store.read_all(&ids.iter().map(|id| keys::user(id)).collect::<Vec<_>>()).await?;
+        let credentials = self.store.read_all(&ids.iter().map(|id| keys::credential(id)).collect::<Vec<_>>()).await?;
+        let run = organization.run.as_ref().filter(|_| organization.login_method == LoginMethod::Password);
+        let rows = match run {
+            Some(run) => {
+                let wanted: Vec<_> = ids.iter().map(|id| keys::row(&organization.id, run, id)).collect();
+                self.store.read_all(&wanted).await?
+            }
+            None => ids.iter().map(|_| None).collect(),
+        };
+        for (((member, user), credential), row) in page.iter().zip(users).zip(credentials).zip(rows) {
+            let sources = Sources {
+                user: user.map(|entry| entry.value),
+                credential: credential.map(|entry| entry.value),
+                row: row.map(|entry| entry.value),
+            };
+            look_at_member(organization, &member.value, &sources, findings);
+        }
+        self.look_at_pointers(page, findings).await
+    }
+
+    /// Who a Fly.io id and an address are, and where people are signed in.
+    async fn look_at_pointers(&self, page: &[Entry<Member>], findings: &mut Findings) -> Result<(), StoreError> {
+        let wanted: Vec<_> = page.iter().map(|member| keys::user(&member.value.user)).collect();
+        let users: Vec<User> = self.store.read_all(&wanted).await?.into_iter().flatten().map(|e| e.value).collect();
+        let identities: Vec<_> = users.iter().map(|user| keys::fly_identity(&user.fly_id)).collect();
+        for (user, found) in users.iter().zip(self.store.read_all(&identities).await?) {
+            let place = format!("identity of {}", user.id);
+            match found {
+                Some(entry) if entry.value == user.id => {}
+                Some(entry) => {
+                    let what =
+                        format!("the Fly.io id {} of person {} leads to {}", user.fly_id, user.id, entry.value);
+                    findings.differs(place, what, Mend::Nothing);
+                }
+                None => {
+                    let what = format!("the Fly.io id {} of person {} leads nowhere", user.fly_id, user.id);
+                    findings.differs(place, what, Mend::Identity(user.fly_id.clone(), user.id.clone()));
+                }
+            }
+        }
+        let addressed: Vec<(&User, EmailAddress)> =
+            users.iter().filter_map(|user| Some((user, user.email.as_deref()?.parse().ok()?))).collect();
+        let addresses: Vec<_> = addressed.iter().map(|(_, address)| keys::address(&address_hash(address))).collect();
+        for ((user, address), found) in addressed.iter().zip(self.store.read_all(&addresses).await?) {
+            let place = format!("address of {}", user.id);
+            match found {
+                Some(entry) if entry.value == user.id => {}
+                Some(entry) => {
+                    let what = format!("the address of person {} leads to {}", user.id, entry.value);
+                    findings.differs(place, what, Mend::Nothing);
+                }
+                None => {
+                    let what = format!("the address of person {} leads nowhere", user.id);
+                    findings.differs(place, what, Mend::Address(address.clone(), user.id.clone()));
+                }
+            }
+        }
+        let whereabouts: Vec<_> = users.iter().map(|user| keys::whereabouts(&user.id).into_key()).collect();
+        for (key, found) in whereabouts.iter().zip(self.store.get(&whereabouts).await?) {
+            if found.is_some_and(|record| decode::<Whereabouts>(key, &record).is_err()) {
+                let what = format!("where they are signed in cannot be read ({})", key.partition());
+                findings.differs(format!("whereabouts {}", key.partition()), what, Mend::Nothing);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn look_at_member(organization: &Organization, member: &Member, sources: &Sources, findings: &mut Findings) {
+    let id = &member.user;
+    let Some(user) = &sources.user else {
+        findings.differs(format!("person {id}"), format!("member {id} is nobody we know"), Mend::Nothing);
+        return;
+    };
+    if !user.organizations.contains(&organization.id) {
+        let what = format!("person {id} is a member and does not know of it");
+        findings.differs(format!("organizations of {id}"), what, Mend::Belongs(id.clone()));
+    }
+    let has_password = sources.credential.is_some();
+    if member.has_password != has_password {
+        let what = if has_password {
+            format!("person {id} has a password and the member has none")
+        } else {
+            format!("person {id} has no password and the member has one")
+        };
+        findings.differs(format!("password of member {id}"), what, Mend::HasPassword(id.clone()));
+    }
+    // A password of somebody who is not confirmed opens nothing, and they still need help.
+    let waits = sources.row.as_ref().is_some_and(|row| row.ready_at.is_none());
+    if has_password && waits && member.absent_since.is_none() {
+        let what = format!("person {id} has a password and the ledger waits for one");
+        findings.differs(format!("password in row {id}"), what, Mend::HasPassword(id.clone()));
+    }
+}
