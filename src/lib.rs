@@ -56,6 +56,8 @@
 //!    ledger in the same way when an admin has mail sent again.
 //! 4. A mail is composed ([`services::outbox`]) with a link derived for the person ([`services::setup_links`]), sent
 //!    ([`services::mail`]), and settled in the ledger together with the end of its job ([`services::disable::ledger`]).
+//!    What a mail server later gives up on comes back by [`http::inbound`] ([`services::bounces`]), and those who set no
+//!    password are reminded ([`services::disable::remind`]).
 //! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session and grant
 //!    ended in one commit; the rest follows by the queue.
 //! 6. Turned on again, Fly.io Auth ends what a password proved in the same way: one commit ([`services::disable::click`]),
@@ -63,7 +65,8 @@
 //! 7. Without Fly.io the same is done at the word of a client ([`http::api`]) or of an operator
 //!    ([`cli::organizations`]); each wish comes with the way it came, and is fulfilled once
 //!    ([`services::disable::order`]).
-//! 8. [`domain::disable`] is the state machine that all of this drives.
+//! 8. [`domain::disable`] is the state machine that all of this drives; [`services::verify`] holds what it left behind
+//!    against itself.
 
 pub mod cli;
 pub mod clock;

@@ -9,6 +9,7 @@
 //! `queued + sending + sent + failed + cancelled = members` at every instant. Until the fan-out has written a
 //! member's row, the member counts as queued.
 
+mod letter;
 mod row;
 mod run;
 mod settlement;
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 use super::ids::UserId;
 use crate::clock::Timestamp;
 
-pub use row::{Answer, Delivery, Letter, REST, Returned, Row, RowStatus, Unreachable, Which};
+pub use letter::{Answer, Letter, REST, Returned};
+pub use row::{Delivery, Row, RowStatus, Unreachable, Which};
 pub use run::{Ending, Run};
 pub use settlement::Settlement;
 pub use totals::Totals;

@@ -125,7 +125,7 @@ impl SetUpLinks {
         before: Option<&Entry<SetUpLink>>,
         request: Option<&Request<'_>>,
     ) -> Result<(Txn, String), StoreError> {
-        let (mut txn, text, link) = self.renewed_link(user, before, request)?;
+        let (mut txn, text, link) = self.renewed_link(user, before, request);
         txn.put(&keys::link(user), &link)?;
         Ok((txn, text))
     }
@@ -136,7 +136,7 @@ impl SetUpLinks {
         user: &UserId,
         before: Option<&Entry<SetUpLink>>,
         request: Option<&Request<'_>>,
-    ) -> Result<(Txn, String, SetUpLink), StoreError> {
+    ) -> (Txn, String, SetUpLink) {
         let key = keys::link(user);
         let mut txn = self.store.txn(keys::user_partition(user));
         match before {
@@ -151,7 +151,7 @@ impl SetUpLinks {
         let fresh = |generation| self.text(user, generation);
         let times = (txn.now(), self.lifetime);
         let (link, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
-        Ok((txn, text, link))
+        (txn, text, link)
     }
 
     pub async fn current(&self, user: &UserId) -> Result<Option<Entry<SetUpLink>>, StoreError> {

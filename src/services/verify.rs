@@ -125,7 +125,7 @@ impl Verifier {
             Some(named) if named == *id => {}
             Some(other) => findings.differs("slug", format!("the short name {slug} leads to {other}"), Mend::Nothing),
             None => {
-                findings.differs("slug", format!("the short name {slug} leads nowhere"), Mend::Slug(slug.clone()))
+                findings.differs("slug", format!("the short name {slug} leads nowhere"), Mend::Slug(slug.clone()));
             }
         }
         if listed.as_ref() != Some(id) {

@@ -1,9 +1,8 @@
 //! One member in the ledger of a run: which mail they get, where it stands, and whether it may go out again.
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
+use super::letter::Answer;
 use crate::clock::Timestamp;
 use crate::domain::ids::UserId;
 use crate::domain::member::Member;
@@ -87,27 +86,6 @@ impl Delivery {
             (Some(_), None, false) => (Self::SetUp, None),
         }
     }
-}
-
-/// A member is reminded no sooner after the last mail that took their link to them.
-pub const REST: Duration = Duration::from_hours(24);
-
-/// What the mail server said last about the mail to a member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Answer {
-    pub at: Timestamp,
-    /// Masked, on one line.
-    pub text: String,
-}
-
-/// A letter that came back, or is known to be late.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Returned {
-    /// The mail server has given up on it.
-    pub is_final: bool,
-    /// For the admin.
-    pub sentence: String,
-    pub answer: Option<String>,
 }
 
 /// One member's line in the ledger of a run.
@@ -215,72 +193,11 @@ impl Row {
         Self { status: RowStatus::Failed, at: now, detail: Some(why.to_owned()), ..self }
     }
 
-    /// Whether the person was mailed a link, has set no password since, and is to be reminded: they belong to the
-    /// organization still, and the last mail to them is older than [`REST`].
-    #[must_use]
-    pub fn wants_reminder(&self, member: &Member, now: Timestamp) -> bool {
-        let last = self.reminded_at.map_or(self.at, |at| at.max(self.at));
-        self.status == RowStatus::Sent
-            && self.ready_at.is_none()
-            && Delivery::of(member).0 == Delivery::SetUp
-            && now.since(last) >= REST
-    }
-
-    /// The row when reminder number `number`, counted from 0, has left.
-    #[must_use]
-    pub fn reminded(&self, number: u32, now: Timestamp) -> Self {
-        Self { reminders: self.reminders.max(number + 1), reminded_at: Some(now), ..self.clone() }
-    }
-
-    /// The row when word came from a mail server about a letter that it had taken. None when the letter is not the last
-    /// one to the person, or its end is known already.
-    #[must_use]
-    pub fn returned(&self, letter: Letter, how: &Returned, now: Timestamp) -> Option<Self> {
-        if self.status != RowStatus::Sent || !self.is_last(letter) {
-            return None;
-        }
-        let answer = how.answer.clone().map(|text| Answer { at: now, text }).or_else(|| self.answer.clone());
-        if how.is_final {
-            return Some(Self { answer, ..self.clone() }.failed(&how.sentence, now));
-        }
-        let after = Self { answer, detail: Some(how.sentence.clone()), ..self.clone() };
-        (self.detail != after.detail).then_some(after)
-    }
-
-    /// Whether the outcome of this letter is still to be written down.
-    #[must_use]
-    pub fn is_under_way(&self, letter: Letter) -> bool {
-        match letter {
-            Letter::SetUp { .. } => {
-                matches!(self.status, RowStatus::Queued | RowStatus::Sending) && self.is_last(letter)
-            }
-            Letter::Reminder { number } => self.status == RowStatus::Sent && number >= self.reminders,
-        }
-    }
-
-    fn is_last(&self, letter: Letter) -> bool {
-        match letter {
-            Letter::SetUp { resend } => resend == self.resends,
-            Letter::Reminder { number } => {
-                number + 1 == self.reminders && self.reminded_at.is_some_and(|at| at >= self.at)
-            }
-        }
-    }
-
     /// Nobody has to help a person who helped themselves.
     fn without_mail(self, now: Timestamp) -> Self {
         let detail = Some("Set a password without the mail.".to_owned());
         Self { status: RowStatus::Cancelled, at: now, detail, ..self }
     }
-}
-
-/// Which of the letters to one member of one run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Letter {
-    /// The mail of the run; `resend` counts how often an admin had it sent again.
-    SetUp { resend: u32 },
-    /// A reminder, counted from 0.
-    Reminder { number: u32 },
 }
 
 /// Whom an admin wants mailed again. Nobody who is ready is among them, except whose mail failed.

@@ -1,6 +1,7 @@
 //! What a worker writes into a row: that its mail is being sent, how that ended, that the person has a password.
 
-use super::row::{Answer, Row, RowStatus};
+use super::letter::Answer;
+use super::row::{Row, RowStatus};
 use crate::clock::Timestamp;
 use crate::domain::member::Member;
 use crate::domain::organization::{LoginMethod, Organization};

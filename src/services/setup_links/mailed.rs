@@ -17,7 +17,7 @@ impl SetUpLinks {
                 if before.as_ref().is_some_and(|link| link.value.rests(job, REST, self.store.now())) {
                     return Ok(Attempt::Done(None));
                 }
-                let (mut txn, text, link) = self.renewed_link(user, before.as_ref(), None)?;
+                let (mut txn, text, link) = self.renewed_link(user, before.as_ref(), None);
                 let reminded = Some(Reminded { job: job.clone(), at: txn.now() });
                 txn.put(&key, &SetUpLink { reminded, ..link })?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, Some(text)))

@@ -90,36 +90,14 @@ impl Verifier {
         let users: Vec<User> = self.store.read_all(&wanted).await?.into_iter().flatten().map(|e| e.value).collect();
         let identities: Vec<_> = users.iter().map(|user| keys::fly_identity(&user.fly_id)).collect();
         for (user, found) in users.iter().zip(self.store.read_all(&identities).await?) {
-            let place = format!("identity of {}", user.id);
-            match found {
-                Some(entry) if entry.value == user.id => {}
-                Some(entry) => {
-                    let what =
-                        format!("the Fly.io id {} of person {} leads to {}", user.fly_id, user.id, entry.value);
-                    findings.differs(place, what, Mend::Nothing);
-                }
-                None => {
-                    let what = format!("the Fly.io id {} of person {} leads nowhere", user.fly_id, user.id);
-                    findings.differs(place, what, Mend::Identity(user.fly_id.clone(), user.id.clone()));
-                }
-            }
+            let mend = Mend::Identity(user.fly_id.clone(), user.id.clone());
+            leads_to(user, "Fly.io id", found, mend, findings);
         }
-        let addressed: Vec<(&User, EmailAddress)> =
+        let reached: Vec<(&User, EmailAddress)> =
             users.iter().filter_map(|user| Some((user, user.email.as_deref()?.parse().ok()?))).collect();
-        let addresses: Vec<_> = addressed.iter().map(|(_, address)| keys::address(&address_hash(address))).collect();
-        for ((user, address), found) in addressed.iter().zip(self.store.read_all(&addresses).await?) {
-            let place = format!("address of {}", user.id);
-            match found {
-                Some(entry) if entry.value == user.id => {}
-                Some(entry) => {
-                    let what = format!("the address of person {} leads to {}", user.id, entry.value);
-                    findings.differs(place, what, Mend::Nothing);
-                }
-                None => {
-                    let what = format!("the address of person {} leads nowhere", user.id);
-                    findings.differs(place, what, Mend::Address(address.clone(), user.id.clone()));
-                }
-            }
+        let addresses: Vec<_> = reached.iter().map(|(_, address)| keys::address(&address_hash(address))).collect();
+        for ((user, address), found) in reached.iter().zip(self.store.read_all(&addresses).await?) {
+            leads_to(user, "address", found, Mend::Address(address.clone(), user.id.clone()), findings);
         }
         let whereabouts: Vec<_> = users.iter().map(|user| keys::whereabouts(&user.id).into_key()).collect();
         for (key, found) in whereabouts.iter().zip(self.store.get(&whereabouts).await?) {
@@ -129,6 +107,16 @@ impl Verifier {
             }
         }
         Ok(())
+    }
+}
+
+/// Holds what a name of the person leads to against the person.
+fn leads_to(user: &User, name: &str, found: Option<Entry<UserId>>, mend: Mend, findings: &mut Findings) {
+    let (place, id) = (format!("{name} of {}", user.id), &user.id);
+    match found.map(|entry| entry.value) {
+        Some(found) if found == *id => {}
+        Some(other) => findings.differs(place, format!("the {name} of person {id} leads to {other}"), Mend::Nothing),
+        None => findings.differs(place, format!("the {name} of person {id} leads nowhere"), mend),
     }
 }
 

@@ -182,12 +182,8 @@ impl RunPage {
             rows: done.rows.clone(),
             ..mailing.clone()
         };
-        let stopped = "Our mail server does not accept how we sign in (535). Mend its user name and password in the \
-                       configuration. Mail waits until then.";
-        let stopped = (Stamp::minute(at(1_795_358_340)), stopped.to_owned());
-        let stopped = Self { stopped: Some(stopped), ..mailing.clone() };
         vec![
-            ("stopped", stopped),
+            ("stopped", Self::stopped(&mailing)),
             ("mailing", mailing),
             ("switched", switched),
             ("none-failed", none_failed),
@@ -197,6 +193,14 @@ impl RunPage {
             ("everyone-ready", everyone),
             ("reverted", reverted),
         ]
+    }
+
+    /// A run whose mail has stopped.
+    fn stopped(mailing: &Self) -> Self {
+        let why = "Our mail server does not accept how we sign in (535). Mend its user name and password in the \
+                   configuration. Mail waits until then.";
+        let since = Stamp::minute(Timestamp::from_seconds(1_795_358_340));
+        Self { stopped: Some((since, why.into())), ..mailing.clone() }
     }
 
     /// A finished run of which mail was sent again, as it answers who tried that in vain.

@@ -106,6 +106,8 @@ async fn a_reminder_that_waits_for_its_turn_is_held_against_what_is_true_then() 
     app.work().await;
     assert_eq!(sink.messages().len(), before);
     assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.reminders, 0);
+    app.advance(DAY * 4);
+    app.work().await;
     assert_eq!(app.jobs(), []);
 }
 

@@ -1,0 +1,186 @@
+//! The letters to one member: what a mail server says of them after it took them, and reminders.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::row::{Delivery, Row, RowStatus};
+use crate::clock::Timestamp;
+use crate::domain::member::Member;
+
+/// A member is reminded no sooner after the last mail that took their link to them.
+pub const REST: Duration = Duration::from_hours(24);
+
+/// What the mail server said last about the mail to a member.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    pub at: Timestamp,
+    /// Masked, on one line.
+    pub text: String,
+}
+
+/// A letter that came back, or is known to be late.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Returned {
+    /// The mail server has given up on it.
+    pub is_final: bool,
+    /// For the admin.
+    pub sentence: String,
+    pub answer: Option<String>,
+}
+
+/// Which of the letters to one member of one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Letter {
+    /// The mail of the run; `resend` counts how often an admin had it sent again.
+    SetUp { resend: u32 },
+    /// A reminder, counted from 0.
+    Reminder { number: u32 },
+}
+
+impl Row {
+    /// Whether the person was mailed a link, has set no password since, and is to be reminded: they belong to the
+    /// organization still, and the last mail to them is older than [`REST`].
+    #[must_use]
+    pub fn wants_reminder(&self, member: &Member, now: Timestamp) -> bool {
+        let last = self.reminded_at.map_or(self.at, |at| at.max(self.at));
+        self.status == RowStatus::Sent
+            && self.ready_at.is_none()
+            && Delivery::of(member).0 == Delivery::SetUp
+            && now.since(last) >= REST
+    }
+
+    /// The row when reminder number `number`, counted from 0, has left.
+    #[must_use]
+    pub fn reminded(&self, number: u32, now: Timestamp) -> Self {
+        Self { reminders: self.reminders.max(number + 1), reminded_at: Some(now), ..self.clone() }
+    }
+
+    /// The row when word came from a mail server about a letter that it had taken. None when the letter is not the last
+    /// one to the person, or its end is known already.
+    #[must_use]
+    pub fn returned(&self, letter: Letter, how: &Returned, now: Timestamp) -> Option<Self> {
+        if self.status != RowStatus::Sent || !self.is_last(letter) {
+            return None;
+        }
+        let answer = how.answer.clone().map(|text| Answer { at: now, text }).or_else(|| self.answer.clone());
+        if how.is_final {
+            return Some(Self { answer, ..self.clone() }.failed(&how.sentence, now));
+        }
+        let after = Self { answer, detail: Some(how.sentence.clone()), ..self.clone() };
+        (self.detail != after.detail).then_some(after)
+    }
+
+    /// Whether the outcome of this letter is still to be written down.
+    #[must_use]
+    pub fn is_under_way(&self, letter: Letter) -> bool {
+        match letter {
+            Letter::SetUp { .. } => {
+                matches!(self.status, RowStatus::Queued | RowStatus::Sending) && self.is_last(letter)
+            }
+            Letter::Reminder { number } => self.status == RowStatus::Sent && number >= self.reminders,
+        }
+    }
+
+    fn is_last(&self, letter: Letter) -> bool {
+        match letter {
+            Letter::SetUp { resend } => resend == self.resends,
+            Letter::Reminder { number } => {
+                number + 1 == self.reminders && self.reminded_at.is_some_and(|at| at >= self.at)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::member::Role;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
+
+    fn leo() -> Member {
+        Member {
+            user: "u1".parse().expect("an id"),
+            role: Role::Member,
+            name: "Leo".to_owned(),
+            email: Some("leo@a.example".to_owned()),
+            has_password: false,
+            joined_at: NOW,
+            verified_at: NOW,
+            absent_since: None,
+            last_sign_in: None,
+        }
+    }
+
+    fn sent() -> Row {
+        Row { status: RowStatus::Sent, ..Row::new(&leo(), NOW) }
+    }
+
+    fn returned(is_final: bool) -> Returned {
+        Returned { is_final, sentence: "It came back.".to_owned(), answer: Some("550 no".to_owned()) }
+    }
+
+    #[test]
+    fn who_is_reminded() {
+        let later = NOW.plus(REST);
+        assert!(sent().wants_reminder(&leo(), later));
+        assert!(!sent().wants_reminder(&leo(), later.minus(Duration::from_millis(1))), "mailed within a day");
+        let reminded = sent().reminded(0, later);
+        assert_eq!((reminded.reminders, reminded.status), (1, RowStatus::Sent));
+        assert!(
+            !reminded.wants_reminder(&leo(), later.plus(REST / 2))
+                && reminded.wants_reminder(&leo(), later.plus(REST))
+        );
+        for status in RowStatus::ALL.into_iter().filter(|status| *status != RowStatus::Sent) {
+            assert!(!Row { status, ..sent() }.wants_reminder(&leo(), later), "{status:?}");
+        }
+        assert!(!sent().with_password(true, NOW).wants_reminder(&leo(), later));
+        for member in [
+            Member { has_password: true, ..leo() },
+            Member { email: None, ..leo() },
+            Member { absent_since: Some(NOW), ..leo() },
+        ] {
+            assert!(!sent().wants_reminder(&member, later), "{member:?}");
+        }
+    }
+
+    #[test]
+    fn only_word_of_the_last_letter_counts() {
+        let first = Letter::SetUp { resend: 0 };
+        let failed = sent().returned(first, &returned(true), NOW).expect("it counts");
+        assert_eq!((failed.status, failed.detail.as_deref()), (RowStatus::Failed, Some("It came back.")));
+        assert_eq!(failed.answer, Some(Answer { at: NOW, text: "550 no".to_owned() }));
+        assert_eq!(failed.returned(first, &returned(true), NOW), None, "once");
+        assert_eq!(
+            Row { resends: 1, ..sent() }.returned(first, &returned(true), NOW),
+            None,
+            "another has left since"
+        );
+        let late = sent().returned(first, &returned(false), NOW).expect("it is noted");
+        assert_eq!((late.status, late.at), (RowStatus::Sent, sent().at));
+        assert_eq!(late.returned(first, &returned(false), NOW), None, "once");
+        assert!(late.returned(first, &returned(true), NOW).is_some());
+    }
+
+    #[test]
+    fn word_of_a_reminder_counts_until_the_mail_is_sent_again() {
+        let reminder = |number| Letter::Reminder { number };
+        let row = sent().reminded(0, NOW.plus(REST));
+        assert!(row.returned(reminder(0), &returned(true), NOW).is_some());
+        assert!(row.is_under_way(reminder(1)) && !row.is_under_way(reminder(0)));
+        assert_eq!(row.returned(reminder(1), &returned(true), NOW), None, "it has not left");
+        let mailed = Row { at: NOW.plus(REST * 2), resends: 1, ..row };
+        assert_eq!(mailed.returned(reminder(0), &returned(true), NOW), None);
+    }
+
+    #[test]
+    fn word_that_comes_before_the_outcome_has_to_wait() {
+        for status in RowStatus::ALL {
+            let row = Row { status, ..sent() };
+            let waits = matches!(status, RowStatus::Queued | RowStatus::Sending);
+            assert_eq!(row.is_under_way(Letter::SetUp { resend: 0 }), waits, "{status:?}");
+            assert!(!row.is_under_way(Letter::SetUp { resend: 1 }));
+        }
+    }
+}
