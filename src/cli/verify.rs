@@ -58,7 +58,8 @@ pub async fn run(file: Option<&Path>, named: Option<&str>, repair: bool) -> Resu
         (0, _) => println!("nothing differs; {moving} things changed all the time: look again when mailing is over"),
         (left, _) => {
             let hint = if repair { "" } else { "; --repair makes those right that can be without guessing" };
-            return Err(StartError::plain(format!("{left} things differ{hint}")));
+            let things = if left == 1 { "1 thing differs" } else { &format!("{left} things differ") };
+            return Err(StartError::plain(format!("{things}{hint}")));
         }
     }
     Ok(())

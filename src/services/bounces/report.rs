@@ -34,8 +34,9 @@ impl Report {
     #[must_use]
     pub fn read(mail: &[u8]) -> Option<Self> {
         let message = MessageParser::default().parse(mail)?;
-        let is = |part: &&MessagePart<'_>, kind| kind_of(part) == kind;
-        let status = message.parts.iter().find(|part| is(part, "message/delivery-status"))?;
+        // The second is for addresses outside ASCII (RFC 6533).
+        let is_status = |kind: &str| ["message/delivery-status", "message/global-delivery-status"].contains(&kind);
+        let status = message.parts.iter().find(|part| is_status(&kind_of(part)))?;
         let status = String::from_utf8_lossy(status.contents()).into_owned();
         let mut groups = groups(&status).into_iter();
         let about_mail = groups.next()?;
@@ -71,7 +72,7 @@ fn returned(report: &Message<'_>) -> Vec<String> {
         let kind = kind_of(part);
         if let Some(inner) = part.message() {
             names.extend(inner.message_id().map(str::to_owned));
-        } else if kind == "text/rfc822-headers" || kind == "message/rfc822-headers" {
+        } else if kind == "text/rfc822-headers" || kind == "message/global-headers" {
             let header = MessageParser::default().parse_headers(part.contents());
             names.extend(header.and_then(|header| header.message_id().map(str::to_owned)));
         }

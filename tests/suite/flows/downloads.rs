@@ -24,16 +24,16 @@ async fn the_ledger_as_csv() {
     assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"saltmarsh-labs-{id}.csv\""));
     assert_eq!(answer.header("cache-control"), "no-store");
     let text = answer.text();
-    let lines: Vec<&str> = text.split_terminator("\r\n").collect();
-    assert_eq!(lines.len(), 10, "{text}");
-    assert!(lines[0].starts_with("member,name,address,mail,kind,attempts,"), "{}", lines[0]);
-    let columns = lines[0].split(',').count();
-    let of = |who: &str| lines.iter().find(|line| line.contains(&app.address(who))).unwrap().to_string();
+    let listed: Vec<&str> = text.split_terminator("\r\n").collect();
+    assert_eq!(listed.len(), 10, "{text}");
+    assert!(listed[0].starts_with("member,name,address,mail,kind,attempts,"), "{}", listed[0]);
+    let columns = listed[0].split(',').count();
+    let of = |who: &str| listed.iter().find(|line| line.contains(&app.address(who))).unwrap().to_string();
     assert!(of("leo").contains(",\"'=cmd|' /C calc'!A0, \"\"Leo\"\"\","), "{}", of("leo"));
     let priyas = of("priya");
     assert!(priyas.contains(",sent,set-up,1,0,2027-") && priyas.split(',').count() == columns, "{priyas}");
     assert!(of("bram").contains(",has-password,"));
-    assert!(lines.iter().any(|line| line.contains(",failed,unreachable,0,0,")));
+    assert!(listed.iter().any(|line| line.contains(",failed,unreachable,0,0,")));
 }
 
 #[tokio::test]
@@ -58,11 +58,12 @@ async fn the_audit_log_as_json_lines() {
     let answer = ines.get(&format!("{page}.jsonl")).await;
     assert_eq!(answer.header("content-type"), "application/jsonl; charset=utf-8");
     assert_eq!(answer.header("content-disposition"), "attachment; filename=\"saltmarsh-labs-audit.jsonl\"");
-    let lines: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let listed: Vec<Value> = answer.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let log = app.program.directory.audit_log(&app.organization("saltmarsh-labs"), None, 1_000).await.unwrap();
-    assert_eq!(lines.len(), log.len());
+    assert_eq!(listed.len(), log.len());
     // Several things happened in the same moment.
-    let last = lines.iter().find(|line| line["kind"] == "signed-in" && line["who"]["name"] == "Ines Marlow").unwrap();
+    let last =
+        listed.iter().find(|line| line["kind"] == "signed-in" && line["who"]["name"] == "Ines Marlow").unwrap();
     assert_eq!(last["who"]["user"], app.user("ines").await.id.as_str());
     assert_eq!(last["from"], "192.0.2.1");
     assert!(last["at"].as_str().unwrap().ends_with('Z'));

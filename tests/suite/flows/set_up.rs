@@ -18,6 +18,8 @@ mod mail;
 mod now;
 #[path = "set_up/reminders.rs"]
 mod reminders;
+#[path = "set_up/stopped.rs"]
+mod stopped;
 #[path = "set_up/unconfirmed.rs"]
 mod unconfirmed;
 

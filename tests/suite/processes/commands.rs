@@ -39,6 +39,34 @@ fn organizations_are_added_listed_shown_and_changed() {
     assert!(shown.contains("generation:    1"), "{shown}");
 }
 
+#[tokio::test]
+async fn what_is_kept_twice_is_verified_and_mended() {
+    let home = home();
+    assert!(add(&home, "n8k2vq5w0r7x3m1p", "saltmarsh-labs", "sponsored:30").status.success());
+    assert!(add(&home, "d4t9y6z1c8b5h2j7", "harbour-tools", "paid:Team").status.success());
+    let fine = home.command(&["verify"]);
+    assert!(fine.status.success(), "{}", stderr(&fine));
+    assert_eq!(stdout(&fine), "2 organizations, 0 members and 0 rows of runs were looked at\neverything agrees\n");
+    let store = home.open_store().await;
+    let id = "n8k2vq5w0r7x3m1p".parse().unwrap();
+    let mut txn = store.txn(keys::org(&id));
+    txn.add(keys::member_count(&id), 3);
+    assert_eq!(store.commit(txn).await.unwrap(), Outcome::Committed);
+    let broken = home.command(&["verify"]);
+    assert_eq!(broken.status.code(), Some(1));
+    assert!(
+        stdout(&broken)
+            .starts_with("saltmarsh-labs: 3 members are counted and 0 are there (can be mended)\n2 organizations")
+    );
+    assert!(stderr(&broken).contains("1 thing differs; --repair makes those right"), "{}", stderr(&broken));
+    assert!(home.command(&["verify", "harbour-tools"]).status.success(), "the other one alone");
+    assert_eq!(home.command(&["verify", "nobody"]).status.code(), Some(1));
+    let mended = home.command(&["verify", "--repair"]);
+    assert!(mended.status.success(), "{}", stderr(&mended));
+    assert!(stdout(&mended).contains("(mended)"), "{}", stdout(&mended));
+    assert!(stdout(&home.command(&["verify"])).ends_with("everything agrees\n"));
+}
+
 #[test]
 fn keys_are_listed_rotated_and_revoked() {
     let home = home();

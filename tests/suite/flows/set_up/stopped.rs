@@ -1,0 +1,52 @@
+//! Mail that stops for all: the page of the run says so, on every node, until it goes on.
+
+use std::time::Duration;
+
+use flybridge::services::outbox::PAUSE;
+
+use super::mail::over_smtp;
+use crate::support::app::{Options, TestApp};
+use crate::support::smtp::{Act, At, SmtpSink, Step};
+
+/// Since when mail has stopped, as the page says it.
+fn since(page: &str) -> String {
+    let notice = page.split("id=\"mail-stopped\"").nth(1).unwrap();
+    notice.split("<time datetime=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_page_of_a_run_says_why_no_mail_leaves_and_for_how_long() {
+    let sink = SmtpSink::start().await;
+    let app = TestApp::with(Options { mail: Some(over_smtp(&sink)), ..Options::default() }).await;
+    let (mut ines, run) = app.click().await;
+    assert!(!ines.get(&run).await.shows("mail-stopped"));
+    sink.script_any_always(Step(At::Mail, Act::Answer("535 5.7.8 authentication failed")));
+    app.work_now().await;
+    let page = ines.get(&run).await;
+    assert!(page.shows("mail-stopped"), "{}", page.said());
+    let text = page.text();
+    assert!(text.contains("No mail leaves at the moment") && text.contains("(535)"), "{text}");
+    let before = since(&text);
+    app.advance(PAUSE * 3);
+    app.work_now().await;
+    assert_eq!(since(&ines.get(&run).await.text()), before, "since when, not how recently it was seen");
+    sink.mend();
+    app.advance(PAUSE);
+    app.work().await;
+    assert!(!ines.get(&run).await.shows("mail-stopped"), "it goes on");
+    let status = ines.get(&format!("{run}/status")).await.json();
+    assert_eq!((&status["state"], &status["failed"]), (&"done".into(), &1.into()), "{status}");
+}
+
+#[tokio::test]
+async fn what_a_process_said_that_is_gone_is_not_believed_for_long() {
+    let sink = SmtpSink::start().await;
+    let app = TestApp::with(Options { mail: Some(over_smtp(&sink)), ..Options::default() }).await;
+    let (mut ines, run) = app.click().await;
+    sink.script_any_always(Step(At::Greeting, Act::Answer("421 4.3.2 closed")));
+    app.work_now().await;
+    assert!(ines.get(&run).await.shows("mail-stopped"));
+    app.advance(Duration::from_mins(3));
+    assert!(!ines.get(&run).await.shows("mail-stopped"));
+    app.leave_jobs();
+}
