@@ -34,10 +34,6 @@ type Row = (&'static str, Method, [Gets; 5]);
 const SIGN_IN: [Gets; 5] = [SignIn, Page(404), Page(403), In, SignIn];
 const SCRIPT: [Gets; 5] = [Unauthorized, Page(404), Page(403), In, Unauthorized];
 
-fn matrix() -> Vec<Row> {
-    [of_the_api(), of_all_others()].concat()
-}
-
 /// A session in the browser is nothing to these.
 fn of_the_api() -> Vec<Row> {
     vec![
@@ -51,16 +47,9 @@ fn of_the_api() -> Vec<Row> {
     ]
 }
 
-fn of_all_others() -> Vec<Row> {
-    let run = "/organizations/{slug}/auth/disable/{run}";
+/// Nor to those for programs.
+fn for_programs() -> Vec<Row> {
     vec![
-        ("/.well-known/openid-configuration", Method::GET, [In; 5]),
-        ("/.well-known/oauth-authorization-server", Method::GET, [In; 5]),
-        ("/oauth/jwks", Method::GET, [In; 5]),
-        ("/healthz", Method::GET, [In; 5]),
-        ("/readyz", Method::GET, [In; 5]),
-        (flybridge::http::assets::ROUTE, Method::GET, [Page(404); 5]),
-        // A session in the browser is nothing to those for programs.
         ("/oauth/token", Method::POST, [Unauthorized; 5]),
         ("/oauth/par", Method::POST, [Unauthorized; 5]),
         ("/oauth/introspect", Method::POST, [Unauthorized; 5]),
@@ -70,6 +59,22 @@ fn of_all_others() -> Vec<Row> {
         ("/oauth/userinfo", Method::GET, [Unauthorized; 5]),
         ("/oauth/userinfo", Method::POST, [Unauthorized; 5]),
         ("/oauth/userinfo", Method::OPTIONS, [In; 5]),
+    ]
+}
+
+fn matrix() -> Vec<Row> {
+    [of_the_api(), for_programs(), for_browsers()].concat()
+}
+
+fn for_browsers() -> Vec<Row> {
+    let run = "/organizations/{slug}/auth/disable/{run}";
+    vec![
+        ("/.well-known/openid-configuration", Method::GET, [In; 5]),
+        ("/.well-known/oauth-authorization-server", Method::GET, [In; 5]),
+        ("/oauth/jwks", Method::GET, [In; 5]),
+        ("/healthz", Method::GET, [In; 5]),
+        ("/readyz", Method::GET, [In; 5]),
+        (flybridge::http::assets::ROUTE, Method::GET, [Page(404); 5]),
         ("/oauth/authorize", Method::GET, [Page(400); 5]),
         ("/oauth/authorize", Method::POST, [Page(400); 5]),
         ("/oauth/logout", Method::GET, [On, In, In, In, On]),
