@@ -9,6 +9,7 @@ pub mod client;
 pub mod client_keys;
 mod compact;
 pub mod consent;
+pub mod contact;
 pub mod disable;
 pub mod dpop;
 pub mod email;

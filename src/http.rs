@@ -1,5 +1,6 @@
 //! Everything that speaks HTTP: the whole URL table and the layers.
 
+pub mod account;
 pub mod api;
 pub mod applications;
 pub mod assets;

@@ -7,6 +7,7 @@ pub mod bounces;
 pub mod client_assertions;
 pub mod clients;
 pub mod consents;
+pub mod contacts;
 pub mod directory;
 pub mod disable;
 pub mod dpop_proofs;

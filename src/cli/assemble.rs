@@ -9,6 +9,7 @@ use super::start::StartError;
 use crate::clock::Clock;
 use crate::config::{Config, Mail as MailConfig, MailTransport, SmtpSecurity};
 use crate::domain::session::SessionRules;
+use crate::http::account::Account;
 use crate::http::api::Api;
 use crate::http::api::document::Document;
 use crate::http::inbound::Inbound;
@@ -31,6 +32,7 @@ use crate::services::bounces::Bounces;
 use crate::services::client_assertions::ClientAssertions;
 use crate::services::clients::Clients;
 use crate::services::consents::Consents;
+use crate::services::contacts::Contacts;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::dpop_proofs::DpopProofs;
@@ -71,6 +73,7 @@ struct Services {
     directory: Arc<Directory>,
     disable: Arc<Disable>,
     set_up_links: Arc<SetUpLinks>,
+    contacts: Arc<Contacts>,
     upstream: Arc<UpstreamTokens>,
     fly: Arc<FlyConnector>,
     limits: Arc<Limits>,
@@ -132,7 +135,15 @@ fn services(
     let links = SetUpLinks::new(store.clone(), Arc::clone(&vault), Arc::clone(&jobs), config.setup_links.lifetime);
     let fly = Arc::new(connector(config)?);
     let upstream = UpstreamTokens::new(store.clone(), Arc::clone(&jobs), Arc::clone(&vault), Arc::clone(&fly));
+    let contacts = Contacts::new(
+        store.clone(),
+        Arc::clone(&vault),
+        Arc::clone(&jobs),
+        Arc::clone(&directory),
+        config.setup_links.lifetime,
+    );
     Ok(Services {
+        contacts,
         limits: Limits::new(store.clone(), Arc::clone(&vault)),
         health: Arc::default(),
         set_up_links: links,
@@ -182,6 +193,7 @@ fn outbox(
         directory: Arc::clone(&services.directory),
         disable: Arc::clone(&services.disable),
         set_up_links: Arc::clone(&services.set_up_links),
+        contacts: Arc::clone(&services.contacts),
         mailer: Arc::new(mailer),
         back_channel,
         resealing: Resealing::new(
@@ -275,6 +287,11 @@ fn app(
     let finish = finish(services, clients, &grants, &consents);
     let dpop = Dpop { proofs: DpopProofs::new(services.store.clone()), issuer: config.server.issuer.clone() };
     let dpop = Arc::new(dpop);
+    let account = Arc::new(Account {
+        store: services.store.clone(),
+        contacts: Arc::clone(&services.contacts),
+        limits: Arc::clone(&services.limits),
+    });
     Ok(App::of(Parts {
         token: Arc::new(token_endpoint(config, services, (clients, signing), &grants, &dpop)),
         api: Arc::new(api(config, services, &grants, &dpop)),
@@ -297,7 +314,9 @@ fn app(
             directory: Arc::clone(&services.directory),
             passwords: Arc::clone(passwords),
             policy: config.passwords.policy,
+            account: Arc::clone(&account),
         }),
+        account,
         admin: Arc::new(admin(config, services, Arc::clone(clients), stopping)),
         inbound: Arc::new(inbound(config, services)),
         readiness: Arc::new(Readiness::new(services.store.clone(), Arc::clone(&services.health))),

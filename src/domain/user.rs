@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::email::EmailAddress;
 use super::ids::{OrganizationId, UpstreamUserId, UserId};
 use crate::clock::Timestamp;
 
@@ -32,6 +33,13 @@ impl User {
     #[must_use]
     pub fn is_in(&self, epoch: u32) -> bool {
         self.session_epoch == epoch
+    }
+
+    /// Whether it is the address at Fly.io, with which the person signs in.
+    #[must_use]
+    pub fn signs_in(&self, address: &EmailAddress) -> bool {
+        let own = self.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+        own.is_some_and(|own| own.normalized() == address.normalized())
     }
 
     /// What to call the person: the name without what follows the first space.

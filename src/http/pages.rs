@@ -1,6 +1,7 @@
 //! Pages as typed contexts: each struct holds what its template prints, ready to print, and nothing else. Handlers map
 //! domain values to these structs. Every struct has `samples`, which cover its variants; one test renders them all.
 
+pub mod account;
 pub mod consent;
 pub mod disable;
 pub mod error;
@@ -227,6 +228,8 @@ pub fn samples() -> Vec<Sample> {
         .chain(render("denied", sign_in::DeniedPage::samples()))
         .chain(render("consent", consent::ConsentPage::samples()))
         .chain(render("applications", consent::ApplicationsPage::samples()))
+        .chain(render("account", account::AccountPage::samples()))
+        .chain(render("confirm-address", account::ConfirmAddressPage::samples()))
         .chain(render("auth", organization::AuthPage::samples()))
         .chain(render("enable", organization::EnablePage::samples()))
         .chain(render("members", organization::MembersPage::samples()))

@@ -19,7 +19,7 @@ use super::request_limits::{self, Language};
 use super::sign_in::{consent, fly, next, page, password, sign_out};
 use super::state::App;
 use super::web::{know_browser, same_site_posts};
-use super::{applications, assets, inbound, leaving, oidc, readiness, security_headers};
+use super::{account, applications, assets, inbound, leaving, oidc, readiness, security_headers};
 
 /// One row of the table.
 pub struct Route {
@@ -85,6 +85,7 @@ pub fn entrances() -> Vec<Route> {
         route("/oauth/logout", BOTH, get(oidc::logout::get).post(oidc::logout::post)),
         route(fly::CALLBACK, GET, get(fly::callback)),
         route("/set-up/{token}", GET, get(set_up::open)),
+        route("/confirm-address/{token}", GET, get(account::confirm::open)),
     ]
 }
 
@@ -106,6 +107,8 @@ pub fn pages() -> Vec<Route> {
         route("/set-up", BOTH, get(set_up::get).post(set_up::post)),
         route("/set-up/now", BOTH, get(set_up::get_now).post(set_up::post_now)),
         route("/set-up/renew", POST, post(set_up::renew::renew)),
+        route(account::PATH, BOTH, get(account::get).post(account::post)),
+        route(account::confirm::PATH, BOTH, get(account::confirm::get).post(account::confirm::post)),
         route(applications::PATH, BOTH, get(applications::get).post(applications::post)),
         route("/organizations/{slug}/auth", GET, get(auth::get)),
         route("/organizations/{slug}/auth/disable", BOTH, get(disable::get).post(disable::post)),

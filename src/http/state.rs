@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use super::account::Account;
 use super::api::Api;
 use super::api::document::Document;
 use super::inbound::Inbound;
@@ -60,6 +61,7 @@ pub struct Parts {
     pub password: Arc<PasswordSignIn>,
     pub forgot: Arc<Forgot>,
     pub set_up: Arc<SetUp>,
+    pub account: Arc<Account>,
     pub admin: Arc<Admin>,
     pub readiness: Arc<Readiness>,
     pub api: Arc<Api>,
@@ -92,6 +94,7 @@ parts! {
     password: PasswordSignIn,
     forgot: Forgot,
     set_up: SetUp,
+    account: Account,
     admin: Admin,
     readiness: Readiness,
     api: Api,

@@ -1,5 +1,6 @@
 //! Organizations, users and members: who exists, and who belongs where.
 
+mod addresses;
 mod admission;
 mod sign_ins;
 
@@ -188,12 +189,10 @@ impl Directory {
     /// The user who signs in with `address`.
     pub async fn user_by_address(&self, address: &EmailAddress) -> Result<Option<Entry<User>>, StoreError> {
         let Some(id) = self.store.read(&keys::address(&address_hash(address))).await? else { return Ok(None) };
-        let found = self.user(&id.value).await?;
-        // The entry is only a pointer; the user says whose address it is.
-        Ok(found.filter(|user| {
-            let own = user.value.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
-            own.is_some_and(|own| own.normalized() == address.normalized())
-        }))
+        let (user, own) = self.store.read_pair(&keys::user(&id.value), &keys::contact(&id.value)).await?;
+        // The entry is only a pointer; the person's records say whose address it is.
+        let by_own = own.is_some_and(|own| own.value.signs_in(address));
+        Ok(user.filter(|user| by_own || user.value.signs_in(address)))
     }
 
     /// The organizations of a person as they stand now, for a proof that opens by membership alone.

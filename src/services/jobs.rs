@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::resealing::Errand;
 use crate::clock::Timestamp;
 use crate::domain::disable::Which;
-use crate::domain::email::mask;
+use crate::domain::email::{EmailAddress, mask};
 use crate::domain::ids::{ClientId, JobId, OrganizationId, RunId, SessionId, UserId};
 use crate::store::queue::{Announced, Queue};
 use crate::store::{Store, StoreError, Txn};
@@ -29,8 +29,19 @@ pub enum Mail {
     LinkRequest { address: String },
     /// A link for a person who is known.
     Link { user: UserId },
-    /// Word to the person that their password was set.
-    PasswordChanged { user: UserId, at: Timestamp, from: Option<String>, replaced: bool },
+    /// Word to the person that their password was set; `own`: to their own address instead of the one at Fly.io.
+    PasswordChanged {
+        user: UserId,
+        at: Timestamp,
+        from: Option<String>,
+        replaced: bool,
+        #[serde(default)]
+        own: bool,
+    },
+    /// To an address that a person gave as their own, with the link that confirms it.
+    ConfirmAddress { user: UserId, generation: u32 },
+    /// Word to the person that another address signs them in, or one no longer does.
+    AddressChanged { user: UserId, address: EmailAddress, added: bool, at: Timestamp, from: Option<String> },
 }
 
 /// For logs: what mail it is and whose, without an address in clear.
@@ -47,6 +58,8 @@ impl fmt::Display for Mail {
             Self::LinkRequest { address } => write!(f, "link asked for with {}", mask(address)),
             Self::Link { user } => write!(f, "link asked for by user {user}"),
             Self::PasswordChanged { user, .. } => write!(f, "word to user {user} that a password was set"),
+            Self::ConfirmAddress { user, .. } => write!(f, "to an address that user {user} gave"),
+            Self::AddressChanged { user, .. } => write!(f, "word to user {user} that their addresses changed"),
         }
     }
 }

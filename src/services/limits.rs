@@ -45,6 +45,11 @@ pub enum Subject {
     /// Links asked for, by sign-in address and by network. Whoever asks, the link goes to whom the address belongs.
     LinkAccount,
     LinkNetwork,
+    /// Addresses that a person gives as their own, and that one address is given as anybody's: each is mailed.
+    ContactPerson,
+    ContactAddress,
+    /// Test mails that an admin has sent to themselves.
+    TestMail,
     /// Secrets of one client, from one network.
     Client,
     /// Clients that do not exist, from one network.
@@ -65,6 +70,9 @@ impl Subject {
             Self::Device => "device",
             Self::LinkAccount => "link-account",
             Self::LinkNetwork => "link-network",
+            Self::ContactPerson => "contact-person",
+            Self::ContactAddress => "contact-address",
+            Self::TestMail => "test-mail",
             Self::Client => "client",
             Self::UnknownClient => "unknown-client",
             Self::Change => "change",
@@ -81,7 +89,8 @@ impl Subject {
             Self::Account => (100, Duration::from_secs(10)),
             // 1024 at once and 50 a second over all parts.
             Self::Total => (64, Duration::from_millis(320)),
-            Self::LinkAccount => (3, Duration::from_mins(5)),
+            Self::LinkAccount | Self::ContactAddress | Self::TestMail => (3, Duration::from_mins(5)),
+            Self::ContactPerson => (5, Duration::from_mins(5)),
             Self::LinkNetwork => (30, Duration::from_secs(5)),
             Self::Client | Self::UnknownClient => (30, Duration::from_secs(2)),
             // A program that moves many organizations, one after the other.
@@ -180,6 +189,12 @@ impl Limits {
     #[must_use]
     pub fn of_link(&self, account: &str, network: &str) -> [Bucket; 2] {
         [self.bucket(Subject::LinkNetwork, &[network]), self.bucket(Subject::LinkAccount, &[account])]
+    }
+
+    /// The buckets of an address that a person gives as their own.
+    #[must_use]
+    pub fn of_contact(&self, person: &str, address: &str) -> [Bucket; 2] {
+        [self.bucket(Subject::ContactPerson, &[person]), self.bucket(Subject::ContactAddress, &[address])]
     }
 
     /// The bucket of wrong secrets from `network`: one for each client there is, and one for all others.

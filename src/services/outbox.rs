@@ -9,6 +9,7 @@
 //! back into the queue. What is under way is finished, which takes at most as long as one mail
 //! ([`Limits::whole`](crate::services::mail::Limits::whole)), writing down what became of it, and a second to take leave of the mail server.
 
+mod addresses;
 mod letters;
 pub mod logout;
 mod mail;
@@ -26,6 +27,7 @@ use futures_util::stream;
 use tokio::sync::watch;
 
 use super::back_channel::BackChannel;
+use super::contacts::Contacts;
 use super::directory::Directory;
 use super::disable::Disable;
 use super::jobs::{Jobs, Outgoing};
@@ -66,6 +68,7 @@ pub struct Outbox {
     pub directory: Arc<Directory>,
     pub disable: Arc<Disable>,
     pub set_up_links: Arc<SetUpLinks>,
+    pub contacts: Arc<Contacts>,
     pub mailer: Arc<Mailer>,
     pub back_channel: BackChannel,
     pub resealing: Resealing,

@@ -234,8 +234,11 @@ impl SetUpLinks {
         let from = from.map(str::to_owned);
         let set = Work::PasswordSet { user: id.clone(), from: from.clone() };
         self.jobs.put_work(&mut txn, work, set, now)?;
-        let changed = Mail::PasswordChanged { user: id.clone(), at: now, from, replaced };
-        self.jobs.put_mail(&mut txn, mail, changed, now)?;
+        let confirmed = self.store.read(&keys::contact(id)).await?.is_some_and(|own| own.value.confirmed.is_some());
+        for own in [false, true].into_iter().filter(|own| confirmed || !own) {
+            let changed = Mail::PasswordChanged { user: id.clone(), at: now, from: from.clone(), replaced, own };
+            self.jobs.put_mail(&mut txn, mail, changed, now)?;
+        }
         let organizations =
             counts.into_iter().map(|o| SeenOrganization { id: o.id, generation: o.generation }).collect();
         let proof = Proof { method: LoginMethod::Password, auth_time: now, organizations };

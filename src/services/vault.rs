@@ -47,10 +47,12 @@ pub enum Purpose {
     PrivacyHash,
     /// Access and refresh tokens.
     Tokens,
+    /// Links by which people confirm an address of their own.
+    ContactLink,
 }
 
 impl Purpose {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::CookieSeal,
         Self::Csrf,
         Self::SetupLink,
@@ -58,6 +60,7 @@ impl Purpose {
         Self::MessageId,
         Self::PrivacyHash,
         Self::Tokens,
+        Self::ContactLink,
     ];
 
     /// Part of the derivation: changing a label makes everything unreadable that was made with it.
@@ -70,6 +73,7 @@ impl Purpose {
             Self::MessageId => "message-id",
             Self::PrivacyHash => "privacy-hash",
             Self::Tokens => "tokens",
+            Self::ContactLink => "contact-link",
         }
     }
 }

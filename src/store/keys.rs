@@ -14,6 +14,7 @@
 //! | | `job/...`, `dead/...` | the queue: fan-out, resending, reminding, mails of a run |
 //! | | `refused.<user>.<reason>.<hour>` | refusals that the audit log tells of |
 //! | `user/<id>` | `user`, `credential`, `link` | the person, their password, their set-up link |
+//! | | `contact` | an address of the person's own, and one that waits to be confirmed |
 //! | | `upstream` | sealed tokens of Fly.io |
 //! | | `session.<hash>` | sessions |
 //! | | `whereabouts` | at which clients they are signed in, of those that want to hear when that ends |
@@ -75,7 +76,8 @@
 //!   was given under.
 //! - Master key replaced: what is sealed in `user/<id>` is sealed anew person by person, then the walk goes on in
 //!   `master/keys`. Dying in between looks at some people twice.
-//! - Address: written before the user that claims it; a sign-in compares with the user, so a stale entry opens nothing.
+//! - Address: written before the user that claims it, or before the person's own address counts; a sign-in compares with
+//!   both, so a stale entry opens nothing. Whose own address it is, or is about to be, keeps the entry.
 
 use super::records::{Collection, Stored, TypedKey};
 use super::{Key, Partition};
@@ -83,6 +85,7 @@ use crate::clock::Timestamp;
 use crate::domain::access::Closed;
 use crate::domain::audit::AuditEntry;
 use crate::domain::consent::Consent;
+use crate::domain::contact::Contact;
 use crate::domain::disable::{Row, RowStatus, Run, Which};
 use crate::domain::grant::{AccessToken, Grant};
 use crate::domain::ids::{
@@ -110,6 +113,7 @@ impl Stored for SetUpLink {}
 impl Stored for Session {}
 impl Stored for Whereabouts {}
 impl Stored for Consent {}
+impl Stored for Contact {}
 impl Stored for Grant {}
 impl Stored for AccessToken {}
 impl Stored for MachineToken {}
@@ -242,6 +246,11 @@ pub fn credential(id: &UserId) -> TypedKey<Credential> {
 #[must_use]
 pub fn link(id: &UserId) -> TypedKey<SetUpLink> {
     record(user_partition(id), "link")
+}
+
+#[must_use]
+pub fn contact(id: &UserId) -> TypedKey<Contact> {
+    record(user_partition(id), "contact")
 }
 
 #[must_use]

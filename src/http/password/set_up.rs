@@ -15,11 +15,13 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::forgot::tx_query;
+use crate::domain::email::EmailAddress;
 use crate::domain::ids::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::password::{Context, Policy};
 use crate::domain::secret::Secret;
 use crate::domain::user::User;
+use crate::http::account::Account;
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::error::Side;
@@ -36,7 +38,7 @@ use crate::services::passwords::{Passwords, PasswordsError};
 use crate::services::sessions::Current;
 use crate::services::setup_links::{SetError, SetUpLinks, Shown, Warrant};
 use crate::services::vault::Purpose;
-use crate::store::keys;
+use crate::store::{StoreError, keys};
 
 const COOKIE: &str = "fb_set_up";
 const COOKIE_LIFETIME: Duration = Duration::from_mins(30);
@@ -47,6 +49,7 @@ pub struct SetUp {
     pub directory: Arc<Directory>,
     pub passwords: Arc<Passwords>,
     pub policy: Policy,
+    pub account: Arc<Account>,
 }
 
 /// `GET /set-up/{token}`: the token moves from the URL into a cookie.
@@ -85,6 +88,9 @@ pub struct NewPassword {
     person: String,
     #[serde(default)]
     password: String,
+    /// An address of their own, if they gave one.
+    #[serde(default)]
+    contact_email: String,
 }
 
 impl NewPassword {
@@ -122,7 +128,8 @@ pub async fn post(
     };
     let origin = Origin::Link { until: when::until(usable.link.expires_at) };
     let page = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
-    let sent = Sent { warrant: Warrant::Link(&token), typed: &form.password, goes_on: None };
+    let sent =
+        Sent { warrant: Warrant::Link(&token), typed: &form.password, contact: &form.contact_email, goes_on: None };
     let mut response = save(&web, &set_up, &visitor, page, sent).await?;
     if response.status() == StatusCode::SEE_OTHER {
         web.cookies().clear(COOKIE).apply(&mut response);
@@ -158,7 +165,12 @@ pub async fn post_now(
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
     let page = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     let goes_on = transaction.map(|transaction| (&*finish, transaction));
-    let sent = Sent { warrant: Warrant::Fly(&current.user.id), typed: &form.password, goes_on };
+    let sent = Sent {
+        warrant: Warrant::Fly(&current.user.id),
+        typed: &form.password,
+        contact: &form.contact_email,
+        goes_on,
+    };
     save(&web, &set_up, &visitor, page, sent).await
 }
 
@@ -261,6 +273,8 @@ struct SetUpForm {
     replaces: bool,
     policy: Policy,
     client: Option<String>,
+    /// What was typed as their own address, and why it was not taken.
+    contact: (String, Option<String>),
 }
 
 impl SetUpForm {
@@ -281,6 +295,7 @@ impl SetUpForm {
             replaces,
             policy: set_up.policy,
             client: client.map(|client| client.name.clone()),
+            contact: (String::new(), None),
         })
     }
 
@@ -296,7 +311,8 @@ impl SetUpForm {
     }
 
     fn respond(self, web: &Web, visitor: &Visitor, refusal: Option<Refusal>) -> Response {
-        let status = if refusal.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+        let refused = refusal.is_some() || self.contact.1.is_some();
+        let status = if refused { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
         let page = SetupPage {
             frame: web.frame(&self.tx_query),
             csrf: web.csrf(visitor),
@@ -310,9 +326,9 @@ impl SetUpForm {
             minimum: self.policy.min,
             maximum: self.policy.max,
             refusal,
-            ask_contact_email: false,
-            contact_email: String::new(),
-            contact_error: None,
+            ask_contact_email: true,
+            contact_email: self.contact.0,
+            contact_error: self.contact.1,
         };
         Page::with_status(status, page).into_response()
     }
@@ -322,6 +338,8 @@ impl SetUpForm {
 struct Sent<'a> {
     warrant: Warrant<'a>,
     typed: &'a str,
+    /// What was typed as their own address, or empty.
+    contact: &'a str,
     /// The sign-in that goes on afterwards; otherwise the person goes on to the application.
     goes_on: Option<(&'a Finish, Transaction)>,
 }
@@ -331,9 +349,10 @@ async fn save(
     web: &Web,
     set_up: &SetUp,
     visitor: &Visitor,
-    form: SetUpForm,
+    mut form: SetUpForm,
     sent: Sent<'_>,
 ) -> Result<Response, PageError> {
+    form.contact.0 = sent.contact.trim().chars().take(254).collect();
     let raw = Secret::new(sent.typed.to_owned());
     let assessed = match set_up.passwords.assess(form.policy, &raw, form.context()).await {
         Ok(assessed) => assessed,
@@ -346,6 +365,13 @@ async fn save(
             return Ok(form.respond(web, visitor, Some(Refusal { message: weak.message(), score })));
         }
     };
+    let contact = match own_address(set_up, &form).await? {
+        Ok(contact) => contact,
+        Err(why) => {
+            form.contact.1 = Some(why);
+            return Ok(form.respond(web, visitor, None));
+        }
+    };
     let hash = set_up.passwords.hash(&password).await.map_err(|error| busy(&error))?;
     let from = format!("{}, {}", visitor.address, visitor.agent);
     let (user, proof) = match set_up.links.set_password(sent.warrant, &hash.to_text(), Some(&from)).await {
@@ -355,6 +381,12 @@ async fn save(
         Err(SetError::NoOrganization) => return Err(no_organization()),
         Err(SetError::Store(error)) => return Err(error.into()),
     };
+    if let Some(address) = contact
+        && let Err(error) = set_up.account.contacts.give(&user, &address).await
+    {
+        // The password is set: nothing may be said but that. The address can be given again.
+        tracing::error!(%error, "an address that was given is not mailed");
+    }
     let (token, current) = web.begin_session(visitor, &user, proof).await?;
     if let Err(error) = set_up.directory.note_sign_in(&user, current.proof(), &visitor.address).await {
         // The password is set: nothing may be said but that.
@@ -368,7 +400,16 @@ async fn save(
         None => see_other("/go"),
     };
     // The proof is of the moment at which the password was set.
-    Ok(device::remembered(web, &user, current.proof().auth_time, web.with_session(&token, response)))
+    Ok(device::remembered(web, (&user, None), current.proof().auth_time, web.with_session(&token, response)))
+}
+
+/// The address that was typed beside the password, if one was; or why it is not taken.
+async fn own_address(set_up: &SetUp, form: &SetUpForm) -> Result<Result<Option<EmailAddress>, String>, StoreError> {
+    if form.contact.0.is_empty() {
+        return Ok(Ok(None));
+    }
+    let admitted = set_up.account.admit(&form.user, &form.contact.0).await?;
+    Ok(admitted.map(Some).map_err(|why| format!("{} Or leave it empty.", why.sentence())))
 }
 
 fn busy(error: &PasswordsError) -> PageError {

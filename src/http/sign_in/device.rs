@@ -31,10 +31,17 @@ struct Device {
     until: Timestamp,
 }
 
-/// Lets `response` make the browser known to `user`, whose password of the time `password_of` was right in it.
+/// Lets `response` make the browser known to `user`, whose password of the time `password_of` was right in it, with the
+/// address that they typed there.
 #[must_use]
-pub fn remembered(web: &Web, user: &User, password_of: Timestamp, mut response: Response) -> Response {
-    let address = user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+pub fn remembered(
+    web: &Web,
+    (user, address): (&User, Option<&EmailAddress>),
+    password_of: Timestamp,
+    mut response: Response,
+) -> Response {
+    let at_fly = || user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+    let address = address.cloned().or_else(at_fly);
     let id = random_text(&*web.random);
     let device = Device { id, user: user.id.clone(), password_of, until: web.clock.now().plus(LIFETIME) };
     if let (Some(address), Ok(plain)) = (address, serde_json::to_vec(&device)) {

@@ -74,7 +74,8 @@ pub async fn post(
     // Also with a page that says no: the session that the browser had before is over.
     let response = finish.transaction(&web, &visitor, &current, &transaction).await;
     let response = web.with_session(&token, response.unwrap_or_else(IntoResponse::into_response));
-    Ok(device::remembered(&web, &user, password_of, response))
+    let typed = form.email.trim().parse::<EmailAddress>().ok();
+    Ok(device::remembered(&web, (&user, typed.as_ref()), password_of, response))
 }
 
 /// The attempt is counted before it is tried and given back when it was right or when nothing was tried; the hash is

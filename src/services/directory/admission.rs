@@ -1,6 +1,6 @@
 //! What Fly.io says of a person, taken in: who they are here, and where they belong.
 
-use super::{AuditEvent, Directory, address_hash, seen};
+use super::{AuditEvent, Directory, seen};
 use crate::clock::Timestamp;
 use crate::domain::access::SeenOrganization;
 use crate::domain::audit::AuditKind;
@@ -195,17 +195,6 @@ impl Directory {
                 Ok::<_, StoreError>(Attempt::Commit(txn, ()))
             })
             .await
-    }
-
-    async fn claim_address(&self, address: &EmailAddress, user: &UserId) -> Result<(), StoreError> {
-        let key = keys::address(&address_hash(address));
-        if self.store.read(&key).await?.is_some_and(|holder| holder.value == *user) {
-            return Ok(());
-        }
-        let mut txn = self.store.txn(key.key().partition().clone());
-        txn.put(&key, user)?;
-        let _ = self.store.commit(txn).await?;
-        Ok(())
     }
 
     /// Writes where the person belongs, together with a look at whether they have a password still as little as the member

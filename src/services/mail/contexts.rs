@@ -62,6 +62,8 @@ pub struct SetPassword {
     pub link_life: Duration,
 }
 
+pub(super) use templates;
+
 templates!(SetPassword, "mail/set-password/subject.txt", "mail/set-password/body.txt", "mail/set-password/body.html");
 
 impl SetPassword {

@@ -9,6 +9,7 @@ use super::contexts::{
     SetPassword, Totals,
 };
 use super::line::{Line, Names};
+use super::own_address::{AddressChanged, ConfirmAddress};
 use super::parts::Parts;
 use super::wording::{Switch, Switches};
 use crate::clock::Timestamp;
@@ -30,6 +31,9 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
         ("already-has-password", AlreadyHasPassword::sample().render()?),
         ("password-changed", PasswordChanged::sample().render()?),
         ("forgot-link", ForgotLink::sample().render()?),
+        ("confirm-address", ConfirmAddress::sample().render()?),
+        ("address-added", AddressChanged::sample(true).render()?),
+        ("address-removed", AddressChanged::sample(false).render()?),
         ("admin-summary", AdminSummary::sample().render()?),
         ("admin-summary-nobody-left-out", AdminSummary::sample_without_failures().render()?),
     ])
@@ -77,6 +81,32 @@ impl Reminder {
             link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
             sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
             link_life: DAY,
+        }
+    }
+}
+
+impl ConfirmAddress {
+    fn sample() -> Self {
+        Self {
+            name: None,
+            person: Line::name("Priya Raman"),
+            address: address("priya@saltmarsh.example"),
+            link: page("/confirm-address/u_1ab7c2.1.pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
+            link_life: DAY,
+        }
+    }
+}
+
+impl AddressChanged {
+    fn sample(added: bool) -> Self {
+        Self {
+            name: Some(Line::name("Priya")),
+            address: address("priya@saltmarsh.example"),
+            added,
+            at: SWITCHED,
+            from: Line::name("203.0.113.80, Firefox on Linux"),
+            account: page("/account"),
+            forgot: page("/forgot"),
         }
     }
 }

@@ -3,6 +3,7 @@
 use url::Url;
 
 use super::Outbox;
+use super::addresses::at_fly;
 use crate::domain::disable::Letter as Which;
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId};
@@ -80,15 +81,17 @@ impl Outbox {
             Mail::LinkRequest { address } => {
                 let Ok(address) = address.parse::<EmailAddress>() else { return Ok(Letter::Needless(String::new())) };
                 match self.directory.user_by_address(&address).await? {
-                    Some(user) => self.asked_link(job, &user.value).await,
+                    Some(user) => self.asked_link(job, &user.value, Some(&address)).await,
                     None => Ok(Letter::Needless(String::new())),
                 }
             }
             Mail::Link { user } => match self.directory.user(user).await? {
-                Some(user) => self.asked_link(job, &user.value).await,
+                Some(user) => self.asked_link(job, &user.value, None).await,
                 None => Ok(Letter::Needless(String::new())),
             },
             Mail::PasswordChanged { user, .. } => self.changed(job, user).await,
+            Mail::ConfirmAddress { user, generation } => self.confirm_address(job, user, *generation).await,
+            Mail::AddressChanged { user, .. } => self.address_changed(job, user).await,
         }
     }
 
@@ -175,11 +178,14 @@ impl Outbox {
         Ok(Switches::new(switch(first, user), others.map(|organization| switch(&organization, user)).collect()))
     }
 
-    async fn asked_link(&self, job: &Leased<Outgoing>, user: &User) -> Result<Letter, StoreError> {
+    async fn asked_link(
+        &self,
+        job: &Leased<Outgoing>,
+        user: &User,
+        typed: Option<&EmailAddress>,
+    ) -> Result<Letter, StoreError> {
         let organizations = self.set_up_links.password_organizations(user).await?;
-        let Some(to) = user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
-            return Ok(Letter::Needless(String::new()));
-        };
+        let Some(to) = self.address_for(user, typed).await? else { return Ok(Letter::Needless(String::new())) };
         // While every organization is on Fly.io a password opens nothing, and a link could not be used.
         if organizations.is_empty() {
             return Ok(Letter::Needless(String::new()));
@@ -206,14 +212,13 @@ impl Outbox {
     }
 
     async fn changed(&self, job: &Leased<Outgoing>, user: &UserId) -> Result<Letter, StoreError> {
-        let Mail::PasswordChanged { at, from, replaced, .. } = &job.payload().mail else {
+        let Mail::PasswordChanged { at, from, replaced, own, .. } = &job.payload().mail else {
             return Ok(Letter::Needless(String::new()));
         };
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
         let user = user.value;
-        let Some(to) = user.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
-            return Ok(Letter::Needless(String::new()));
-        };
+        let to = if *own { self.own_address(&user.id).await? } else { at_fly(&user) };
+        let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
         let mail = PasswordChanged {
             name: Some(Line::name(user.first_name())),
             event: if *replaced { PasswordEvent::Changed } else { PasswordEvent::Set },
@@ -292,7 +297,7 @@ impl Outbox {
         let message = Message {
             id,
             to: draft.to,
-            to_name: Some(Line::name(&draft.name)),
+            to_name: Some(Line::name(&draft.name)).filter(|name| !name.is_empty()),
             date: job.created_at(),
             list: draft.list,
             parts: draft.parts,

@@ -1,0 +1,53 @@
+//! Which person an address signs in.
+
+use super::{Directory, address_hash};
+use crate::domain::email::EmailAddress;
+use crate::domain::ids::UserId;
+use crate::store::{Attempt, StoreError, keys};
+
+/// Who says that an address is a person's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    /// Fly.io, which may give an address to another person.
+    Fly,
+    /// The person, who reads its mail.
+    Own,
+}
+
+impl Directory {
+    /// Claims the address that Fly.io told of a person. Whose own address it is keeps it.
+    pub(super) async fn claim_address(&self, address: &EmailAddress, user: &UserId) -> Result<(), StoreError> {
+        self.claim(address, user, Word::Fly).await.map(drop)
+    }
+
+    /// Claims an address that a person gave as their own and reads the mail of. `false`: it signs somebody else in.
+    pub async fn claim_own(&self, address: &EmailAddress, user: &UserId) -> Result<bool, StoreError> {
+        self.claim(address, user, Word::Own).await
+    }
+
+    /// Writes whom the address signs in, unless it is another person's who keeps it.
+    async fn claim(&self, address: &EmailAddress, user: &UserId, word: Word) -> Result<bool, StoreError> {
+        let key = keys::address(&address_hash(address));
+        self.store
+            .transact(|| async {
+                let holder = self.store.read(&key).await?;
+                let mut txn = self.store.txn(key.key().partition().clone());
+                match &holder {
+                    Some(entry) if entry.value == *user => return Ok(Attempt::Done(true)),
+                    Some(entry) if self.keeps(&entry.value, address, word).await? => return Ok(Attempt::Done(false)),
+                    Some(entry) => txn.check(entry),
+                    None => txn.check_absent(key.key().clone()),
+                };
+                txn.put(&key, user)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, true))
+            })
+            .await
+    }
+
+    async fn keeps(&self, holder: &UserId, address: &EmailAddress, word: Word) -> Result<bool, StoreError> {
+        let (user, contact) = self.store.read_pair(&keys::user(holder), &keys::contact(holder)).await?;
+        let at_fly = user.is_some_and(|entry| entry.value.signs_in(address));
+        let own = contact.is_some_and(|entry| entry.value.holds(address, self.store.now()));
+        Ok(own || (at_fly && word == Word::Own))
+    }
+}

@@ -1,0 +1,85 @@
+//! Where mail to a person goes, and the mails about that.
+
+use super::Outbox;
+use super::letters::{Draft, Letter, Told, rendered};
+use crate::domain::email::EmailAddress;
+use crate::domain::ids::UserId;
+use crate::domain::user::User;
+use crate::services::jobs::{Mail, Outgoing};
+use crate::services::mail::{AddressChanged, ConfirmAddress, Line};
+use crate::services::message_ids::Cause;
+use crate::store::queue::Leased;
+use crate::store::{StoreError, keys};
+
+/// The person's address at Fly.io, if mail can go there.
+pub(super) fn at_fly(user: &User) -> Option<EmailAddress> {
+    user.email.as_deref().and_then(|email| email.parse().ok())
+}
+
+impl Outbox {
+    /// The address that the person gave as their own and has confirmed.
+    pub(super) async fn own_address(&self, user: &UserId) -> Result<Option<EmailAddress>, StoreError> {
+        let contact = self.store.read(&keys::contact(user)).await?;
+        Ok(contact.and_then(|entry| entry.value.confirmed).map(|own| own.address))
+    }
+
+    /// Where an answer goes to whoever typed that address of theirs; for whoever typed none, to Fly.io, or else to their own.
+    pub(super) async fn address_for(
+        &self,
+        user: &User,
+        typed: Option<&EmailAddress>,
+    ) -> Result<Option<EmailAddress>, StoreError> {
+        let at_fly = at_fly(user).filter(|_| typed.is_none_or(|typed| user.signs_in(typed)));
+        match at_fly {
+            Some(address) => Ok(Some(address)),
+            None => self.own_address(&user.id).await,
+        }
+    }
+
+    /// Goes to an address that nobody has confirmed: it names the person who gave it and nothing else of theirs.
+    pub(super) async fn confirm_address(
+        &self,
+        job: &Leased<Outgoing>,
+        user: &UserId,
+        generation: u32,
+    ) -> Result<Letter, StoreError> {
+        let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
+        let Some((to, text)) = self.contacts.make(&user.value.id, generation).await? else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        let mail = ConfirmAddress {
+            person: Line::name(&user.value.name),
+            name: None,
+            address: to.clone(),
+            link: self.links.url(&format!("/confirm-address/{text}"))?,
+            link_life: self.contacts.lifetime(),
+        };
+        let parts = rendered(mail.render())?;
+        // The name in the envelope would greet somebody by another person's name if the address was mistyped.
+        let cause = Cause::Other(format!("confirm:{}", job.id()));
+        let draft = Draft { to, name: String::new(), parts, list: None, cause };
+        self.letter(job, draft, Told::default())
+    }
+
+    /// To the address at Fly.io, which goes on working whatever becomes of others.
+    pub(super) async fn address_changed(&self, job: &Leased<Outgoing>, user: &UserId) -> Result<Letter, StoreError> {
+        let Mail::AddressChanged { address, added, at, from, .. } = &job.payload().mail else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
+        let user = user.value;
+        let Some(to) = at_fly(&user) else { return Ok(Letter::Needless(String::new())) };
+        let mail = AddressChanged {
+            name: Some(Line::name(user.first_name())),
+            address: address.clone(),
+            added: *added,
+            at: *at,
+            from: Line::sentence(from.as_deref().unwrap_or("an unknown place")),
+            account: self.links.url("/account")?,
+            forgot: self.links.url("/forgot")?,
+        };
+        let parts = rendered(mail.render())?;
+        let cause = Cause::Other(format!("address:{}", job.id()));
+        self.letter(job, Draft { to, name: user.name, parts, list: None, cause }, Told::default())
+    }
+}
