@@ -402,6 +402,7 @@ fn admin(config: &Config, services: &Services, clients: Arc<Clients>, stopping: 
         directory: Arc::clone(&services.directory),
         disable: Arc::clone(&services.disable),
         upstream: Arc::clone(&services.upstream),
+        limits: Arc::clone(&services.limits),
         rate: config.mail.per_second_per_run.unwrap_or(config.mail.per_second).min(config.mail.per_second).get(),
         clients,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),

@@ -31,6 +31,8 @@ pub enum Closed {
     NotConfirmed,
     /// The organization signs in another way.
     OtherMethod,
+    /// Left out on purpose when the organization left Fly.io.
+    LeftOut,
     /// The right method, but proven before the login method last changed, or before the person joined.
     TooOld,
 }
@@ -43,6 +45,7 @@ impl Closed {
             Self::NotMember => "not-member",
             Self::NotConfirmed => "not-confirmed",
             Self::OtherMethod => "other-method",
+            Self::LeftOut => "left-out",
             Self::TooOld => "too-old",
         }
     }
@@ -54,6 +57,7 @@ impl Closed {
             Self::NotMember => "not a member",
             Self::NotConfirmed => "Fly.io no longer names the organization for this person",
             Self::OtherMethod => "that does not open this organization; shown the other way in",
+            Self::LeftOut => "left out when the organization left Fly.io",
             Self::TooOld => "the sign-in is older than the last change of login method",
         }
     }
@@ -68,6 +72,10 @@ pub fn opens(organization: &Organization, member: Option<&Member>, proof: &Proof
     if member.absent_since.is_some() {
         return Err(Closed::NotConfirmed);
     }
+    // While Fly.io proves people, Fly.io says who belongs.
+    if organization.login_method == LoginMethod::Password && member.left_out.is_some() {
+        return Err(Closed::LeftOut);
+    }
     if proof.method != organization.login_method {
         return Err(Closed::OtherMethod);
     }
@@ -81,7 +89,7 @@ pub fn opens(organization: &Organization, member: Option<&Member>, proof: &Proof
 /// setting one.
 #[must_use]
 pub fn password_counts(organization: &Organization, member: &Member) -> bool {
-    organization.login_method == LoginMethod::Password && member.absent_since.is_none()
+    organization.login_method == LoginMethod::Password && member.password_counts()
 }
 
 /// Whether `proof` lets an admin look after leaving and returning: the run page and turning Fly.io on again.
@@ -91,6 +99,7 @@ pub fn oversees(organization: &Organization, member: Option<&Member>, proof: &Pr
     match opens(organization, member, proof) {
         Ok(Role::Admin) => Ok(()),
         Ok(Role::Member) => Err(Closed::NotMember),
+        Err(Closed::LeftOut) => Err(Closed::LeftOut),
         Err(closed) => {
             let admin = member.is_some_and(|m| m.role == Role::Admin && m.absent_since.is_none());
             let seen = proof.organizations.iter().any(|seen| seen.id == organization.id);
@@ -102,6 +111,7 @@ pub fn oversees(organization: &Organization, member: Option<&Member>, proof: &Pr
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::member::LeftOut;
     use crate::domain::organization::{Actor, MethodChange};
     use crate::domain::plan::Plan;
 
@@ -128,6 +138,7 @@ mod tests {
             verified_at: NOW,
             absent_since: absent.then_some(NOW),
             last_sign_in: None,
+            left_out: None,
         }
     }
 
@@ -159,6 +170,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn who_is_left_out_gets_in_by_fly_alone() {
+        use LoginMethod::{Fly, Password};
+        let gone = Some(LeftOut { at: NOW, by: "Ines".to_owned() });
+        let gone = Member { left_out: gone, ..member(Role::Admin, false) };
+        for method in [Fly, Password] {
+            let left = organization(Password, 2);
+            assert_eq!(opens(&left, Some(&gone), &proof(method, Some(2))), Err(Closed::LeftOut));
+            assert_eq!(oversees(&left, Some(&gone), &proof(method, Some(2))), Err(Closed::LeftOut));
+        }
+        assert_eq!(opens(&organization(Fly, 2), Some(&gone), &proof(Fly, Some(2))), Ok(Role::Admin), "nothing yet");
     }
 
     #[test]

@@ -38,4 +38,30 @@ pub struct Member {
     /// wants a fresh sign-in there: the person is refused, the membership stays.
     pub absent_since: Option<Timestamp>,
     pub last_sign_in: Option<Timestamp>,
+    /// Left out on purpose when the organization leaves Fly.io. Says nothing while it is there.
+    #[serde(default)]
+    pub left_out: Option<LeftOut>,
+}
+
+impl Member {
+    /// Whether the person has a password, and one that counts here once passwords do.
+    #[must_use]
+    pub fn may_use_password(&self) -> bool {
+        self.has_password && self.password_counts()
+    }
+
+    /// Whether a password of the person would count here once passwords do: not of somebody who is not confirmed, or left
+    /// out.
+    #[must_use]
+    pub fn password_counts(&self) -> bool {
+        self.absent_since.is_none() && self.left_out.is_none()
+    }
+}
+
+/// An admin's word that somebody shall not come along: no mail, and no way in by password.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    pub at: Timestamp,
+    /// The admin's name.
+    pub by: String,
 }

@@ -51,6 +51,10 @@ static SUBMIT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("submit", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/submit.js"))
 });
 
+static STRENGTH: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("strength", "js", "text/javascript; charset=utf-8", include_bytes!("../../assets/strength.js"))
+});
+
 /// URL of the style sheet.
 #[must_use]
 pub fn style_url() -> &'static str {
@@ -75,10 +79,16 @@ pub fn submit_url() -> &'static str {
     &SUBMIT.url
 }
 
+/// URL of the script that says how a new password stands while it is typed.
+#[must_use]
+pub fn strength_url() -> &'static str {
+    &STRENGTH.url
+}
+
 /// The asset at a URL path such as `/assets/flybridge.0123456789abcdef.css`; none for another hash or name.
 #[must_use]
 pub fn asset(path: &str) -> Option<&'static Asset> {
-    [&*STYLE, &*ICON, &*LIVE, &*SUBMIT].into_iter().find(|asset| asset.url == path)
+    [&*STYLE, &*ICON, &*LIVE, &*SUBMIT, &*STRENGTH].into_iter().find(|asset| asset.url == path)
 }
 
 /// Answers [`ROUTE`].

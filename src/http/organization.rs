@@ -35,6 +35,7 @@ use crate::services::clients::Clients;
 use crate::services::directory::Directory;
 use crate::services::disable::Disable;
 use crate::services::disable::click::Clicked;
+use crate::services::limits::Limits;
 use crate::services::sessions::Current;
 use crate::services::upstream_tokens::UpstreamTokens;
 use crate::store::{Store, keys};
@@ -48,6 +49,7 @@ pub struct Admin {
     pub directory: Arc<Directory>,
     pub disable: Arc<Disable>,
     pub upstream: Arc<UpstreamTokens>,
+    pub limits: Arc<Limits>,
     /// Mails a second, for estimates.
     pub rate: u32,
     /// The plan is bought at the client with a home.
@@ -121,6 +123,7 @@ impl Admin {
         match verdict {
             Ok(()) => Ok(Entered { current, organization, member }),
             Err(Closed::NotMember) => Err(self.only_admins(&organization).into()),
+            Err(Closed::LeftOut) => Err(left_out(&organization).into()),
             // Another sign-in would end here again.
             Err(Closed::NotConfirmed) if current.session.value.is_fresh(web.sessions.rules(), web.clock.now()) => {
                 Err(not_confirmed(&organization).into())
@@ -255,6 +258,14 @@ fn run_path(slug: &str, run: &str) -> String {
         Ok(run) => page_path(slug, &format!("auth/disable/{run}")),
         Err(_) => page_path(slug, "auth"),
     }
+}
+
+fn left_out(organization: &Organization) -> PageError {
+    let name = &organization.name;
+    let message =
+        format!("{name} left you out when it left Fly.io. If that is a mistake, ask another admin to let you in.");
+    PageError::new(StatusCode::FORBIDDEN, "You were left out of this organization", message)
+        .action("Sign out", "/sign-out")
 }
 
 fn not_confirmed(organization: &Organization) -> PageError {

@@ -5,6 +5,7 @@
 //! - [`click`]: the one commit that switches an organization, and the one that switches it back
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
+//! - [`left_out`]: members who are not to come along, and letting them in after all
 //! - [`order`]: wishes of programs and operators, each fulfilled once
 //! - [`preview`]: who would be affected
 //! - [`remind`]: those who have set no password yet
@@ -15,6 +16,7 @@ pub mod came_back;
 pub mod click;
 pub mod fan_out;
 pub mod ledger;
+pub mod left_out;
 pub mod order;
 pub mod preview;
 pub mod remind;

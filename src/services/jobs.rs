@@ -38,6 +38,8 @@ pub enum Mail {
         #[serde(default)]
         own: bool,
     },
+    /// To an admin who wants to know whether our mail arrives.
+    Test { organization: OrganizationId, user: UserId },
     /// To an address that a person gave as their own, with the link that confirms it.
     ConfirmAddress { user: UserId, generation: u32 },
     /// Word to the person that another address signs them in, or one no longer does.
@@ -58,6 +60,7 @@ impl fmt::Display for Mail {
             Self::LinkRequest { address } => write!(f, "link asked for with {}", mask(address)),
             Self::Link { user } => write!(f, "link asked for by user {user}"),
             Self::PasswordChanged { user, .. } => write!(f, "word to user {user} that a password was set"),
+            Self::Test { user, .. } => write!(f, "test mail to user {user}"),
             Self::ConfirmAddress { user, .. } => write!(f, "to an address that user {user} gave"),
             Self::AddressChanged { user, .. } => write!(f, "word to user {user} that their addresses changed"),
         }

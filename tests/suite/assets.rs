@@ -17,6 +17,7 @@ async fn assets_may_be_kept_and_old_names_are_gone() {
         (assets::style_url(), "text/css; charset=utf-8"),
         (assets::icon_url(), "image/svg+xml"),
         (assets::live_url(), "text/javascript; charset=utf-8"),
+        (assets::strength_url(), "text/javascript; charset=utf-8"),
     ];
     for (url, content_type) in expected {
         let answer = ask(url.to_owned()).await;

@@ -27,7 +27,7 @@ fn write(name: &str, html: &str) {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pages");
     let file = |path: &str| folder.join(path.trim_start_matches('/'));
     std::fs::create_dir_all(file("assets")).unwrap();
-    for url in [assets::style_url(), assets::icon_url(), assets::live_url()] {
+    for url in [assets::style_url(), assets::icon_url(), assets::live_url(), assets::strength_url()] {
         std::fs::write(file(url), assets::asset(url).unwrap().body).unwrap();
     }
     std::fs::write(folder.join(format!("{name}.html")), html.replace("\"/assets/", "\"assets/")).unwrap();

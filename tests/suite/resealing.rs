@@ -167,6 +167,7 @@ async fn organization(store: &Store, id: &str, slug: &str, members: Range<u32>) 
             verified_at: now,
             absent_since: None,
             last_sign_in: None,
+            left_out: None,
         };
         txn.put(&keys::member(&id, &user), &member).unwrap();
     }

@@ -109,6 +109,7 @@ mod tests {
             joined_at: NOW,
             verified_at: NOW,
             absent_since: None,
+            left_out: None,
             last_sign_in: None,
         }
     }

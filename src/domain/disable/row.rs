@@ -48,6 +48,8 @@ pub enum Delivery {
     HasPassword,
     /// No address that takes mail.
     Unreachable,
+    /// Nothing: left out on purpose.
+    LeftOut,
 }
 
 /// Why no mail goes to a member.
@@ -79,6 +81,9 @@ impl Delivery {
     /// What `member` gets, and why nothing if nothing.
     #[must_use]
     pub fn of(member: &Member) -> (Self, Option<Unreachable>) {
+        if member.left_out.is_some() {
+            return (Self::LeftOut, None);
+        }
         match (&member.email, member.absent_since, member.has_password) {
             (_, Some(_), _) => (Self::Unreachable, Some(Unreachable::NotConfirmed)),
             (None, ..) => (Self::Unreachable, Some(Unreachable::NoAddress)),
@@ -119,6 +124,9 @@ pub struct Row {
     /// The person set a password after the switch: they know of it, whatever becomes of the mail.
     #[serde(default)]
     pub knows: bool,
+    /// Left out on purpose: nothing is sent until an admin lets the person in.
+    #[serde(default)]
+    pub left_out: bool,
 }
 
 impl Row {
@@ -126,22 +134,28 @@ impl Row {
     #[must_use]
     pub fn new(member: &Member, now: Timestamp) -> Self {
         let (delivery, unreachable) = Delivery::of(member);
+        let left_out = member.left_out.as_ref().map(|left_out| format!("Left out by {}.", left_out.by));
         Self {
+            left_out: left_out.is_some(),
             user: member.user.clone(),
             name: member.name.clone(),
             email: member.email.clone(),
             delivery,
-            status: if unreachable.is_some() { RowStatus::Failed } else { RowStatus::Queued },
+            status: match (&left_out, unreachable) {
+                (Some(_), _) => RowStatus::Cancelled,
+                (None, Some(_)) => RowStatus::Failed,
+                (None, None) => RowStatus::Queued,
+            },
             attempts: 0,
             resends: 0,
             at: now,
             next_attempt_at: None,
-            detail: unreachable.map(|why| why.sentence().to_owned()),
+            detail: left_out.or_else(|| unreachable.map(|why| why.sentence().to_owned())),
             answer: None,
             reminders: 0,
             reminded_at: None,
-            // A password of somebody who is not confirmed opens nothing.
-            ready_at: (member.has_password && member.absent_since.is_none()).then_some(now),
+            // A password of somebody who is not confirmed, or left out, opens nothing.
+            ready_at: member.may_use_password().then_some(now),
             knows: false,
         }
     }
@@ -150,7 +164,7 @@ impl Row {
     /// from before and was not told that they need it.
     #[must_use]
     pub fn may_go_again(&self) -> bool {
-        self.status.is_settled() && (self.ready_at.is_none() || self.status == RowStatus::Failed)
+        !self.left_out && self.status.is_settled() && (self.ready_at.is_none() || self.status == RowStatus::Failed)
     }
 
     /// The row when its mail is queued once more, to the address that Fly.io last told. None when there is nothing to
@@ -175,6 +189,17 @@ impl Row {
             ready_at: self.ready_at.or(member.has_password.then_some(now)),
             ..self.clone()
         })
+    }
+
+    /// The row of somebody who was left out and is let in: queued like everybody else's, or failed where no mail reaches them.
+    /// None when they were not left out.
+    #[must_use]
+    pub fn let_in(&self, member: &Member, now: Timestamp) -> Option<Self> {
+        if !self.left_out {
+            return None;
+        }
+        let member = Member { left_out: None, ..member.clone() };
+        Some(Self { resends: self.resends + 1, knows: self.knows, ..Self::new(&member, now) })
     }
 
     /// The row of somebody who has a password now; `knows` if they set it after the switch.
@@ -244,7 +269,7 @@ impl Which {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::Role;
+    use crate::domain::member::{LeftOut, Role};
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
@@ -259,6 +284,7 @@ mod tests {
             verified_at: NOW,
             absent_since: absent.then_some(NOW),
             last_sign_in: None,
+            left_out: None,
         }
     }
 
@@ -270,6 +296,21 @@ mod tests {
             assert!(row.detail.is_some());
         }
         assert_eq!(Row::new(&member(Some("sam@example.org"), false), NOW).delivery, Delivery::SetUp);
+    }
+
+    #[test]
+    fn who_is_left_out_is_cancelled_by_name_until_let_in() {
+        let left_out = Some(LeftOut { at: NOW, by: "Ines Marlow".to_owned() });
+        let gone = Member { left_out, has_password: true, ..member(Some("sam@example.org"), false) };
+        let row = Row::new(&gone, NOW);
+        assert_eq!((row.status, row.delivery), (RowStatus::Cancelled, Delivery::LeftOut));
+        assert_eq!((row.detail.as_deref(), row.ready_at), (Some("Left out by Ines Marlow."), None));
+        assert!(!row.may_go_again() && row.again(&gone, NOW).is_none());
+        let back = Member { left_out: None, ..gone.clone() };
+        let row = row.let_in(&back, NOW).expect("was left out");
+        assert_eq!((row.status, row.delivery, row.left_out), (RowStatus::Queued, Delivery::HasPassword, false));
+        assert_eq!((row.detail.clone(), row.resends, row.ready_at), (None, 1, Some(NOW)));
+        assert_eq!(row.let_in(&back, NOW), None, "once");
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Member {
     }
 
     /// The row of the organization's run after the person set a password at `set_at`. None when nothing changes: a
-    /// password of somebody who is not confirmed opens nothing, and they still need help.
+    /// password of somebody who is not confirmed, or left out, opens nothing.
     #[must_use]
     pub fn row_with_password(
         &self,
@@ -89,7 +89,7 @@ impl Member {
         now: Timestamp,
     ) -> Option<Row> {
         let after = row.with_password(is_since_switch(organization, set_at), now);
-        (self.absent_since.is_none() && after != *row).then_some(after)
+        (self.password_counts() && after != *row).then_some(after)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Api;
 use crate::domain::ids::{UpstreamUserId, UserId};
 use crate::domain::member::Role;
-use crate::domain::organization::{Actor, Organization};
+use crate::domain::organization::{Actor, LoginMethod, Organization};
 use crate::domain::user::User;
 use crate::http::error::problem::{Code, Problem};
 use crate::store::{StoreError, keys};
@@ -46,6 +46,10 @@ impl Acting {
         let member = api.directory.member(&organization.id, &user.id).await?.ok_or(Code::NotAMember)?.value;
         if member.absent_since.is_some() {
             let detail = "Fly.io no longer named the organization for the acting person.";
+            return Err(Problem::new(Code::NotAMember, detail));
+        }
+        if organization.login_method == LoginMethod::Password && member.left_out.is_some() {
+            let detail = "The acting person was left out when the organization left Fly.io.";
             return Err(Problem::new(Code::NotAMember, detail));
         }
         match member.role {

@@ -77,7 +77,9 @@ fn group(kind: AuditKind) -> &'static str {
         | AuditKind::RemindersSent
         | AuditKind::MailReturned => "mail",
         AuditKind::PasswordSet => "passwords",
-        AuditKind::MemberAdded | AuditKind::RoleChanged => "members",
+        AuditKind::MemberAdded | AuditKind::MemberLeftOut | AuditKind::MemberLetIn | AuditKind::RoleChanged => {
+            "members"
+        }
         AuditKind::OrganizationAdded | AuditKind::PlanChanged => "plan",
     }
 }
@@ -96,6 +98,8 @@ pub fn name(kind: AuditKind) -> &'static str {
         AuditKind::MailReturned => "mail-returned",
         AuditKind::PasswordSet => "password-set",
         AuditKind::MemberAdded => "member-added",
+        AuditKind::MemberLeftOut => "member-left-out",
+        AuditKind::MemberLetIn => "member-let-in",
         AuditKind::RoleChanged => "role-changed",
         AuditKind::OrganizationAdded => "organization-added",
         AuditKind::PlanChanged => "plan-changed",

@@ -1,5 +1,7 @@
 //! "Disable Fly.io Auth": the look before it, and the click.
 
+pub mod left_out;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +39,7 @@ pub async fn get(
     visitor: Visitor,
     Path(slug): Path<String>,
     Query(query): Query<ListQuery>,
+    Query(done): Query<Done>,
 ) -> Result<Response, NotEntered> {
     let path = page_path(&slug, "auth/disable");
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Oversight).await?;
@@ -45,7 +48,18 @@ pub async fn get(
     }
     let entered = admin.enter(&web, &visitor, &slug, &path, Room::Settings).await?;
     let page = preview(&web, &admin, &visitor, &entered, &query).await?;
+    let page = PreviewPage { marked: done.marked.parse().ok(), tested: done.test == "sent", ..page };
     Ok(Page::ok(page).into_response())
+}
+
+/// What a form of the preview has just done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Done {
+    /// How many members were marked or unmarked.
+    marked: String,
+    /// `sent`: a test mail.
+    test: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,6 +182,11 @@ async fn preview(
         set_up: count(reach.set_up),
         has_password: count(reach.has_password),
         unreachable: count(reach.unreachable),
+        left_out: count(reach.left_out),
+        my_address: entered.current.user.email.clone().unwrap_or_default(),
+        marked: None,
+        tested: false,
+        after: query.after.clone(),
         takes: takes(count(reach.set_up + reach.has_password), admin.rate),
         link_lasts: web.link_lasts(),
         freshness: freshness(&entered.current.session.value, web.sessions.rules(), now),
@@ -197,7 +216,9 @@ fn freshness(session: &Session, rules: &SessionRules, now: Timestamp) -> Freshne
 }
 
 fn shown(member: &Member, myself: &UserId, now: Timestamp) -> PreviewRow {
+    let left_out = member.left_out.as_ref().map(|left_out| format!("Left out by {}.", left_out.by));
     let (delivery, detail) = match Delivery::of(member) {
+        (Delivery::LeftOut, _) => (ShownDelivery::LeftOut, left_out.as_deref().unwrap_or_default()),
         (Delivery::SetUp, _) => (ShownDelivery::SetUp, ""),
         (Delivery::HasPassword, _) => (ShownDelivery::HasPassword, "Mail says: use the password you have."),
         (Delivery::Unreachable, Some(Unreachable::NotConfirmed)) => {
@@ -210,13 +231,15 @@ fn shown(member: &Member, myself: &UserId, now: Timestamp) -> PreviewRow {
             "Fly.io gave us no address. Ask them to set one at Fly.io and to sign in once.",
         ),
     };
-    let is_me = member.user == *myself && delivery != ShownDelivery::Unreachable;
+    let is_mine = member.user == *myself;
+    let is_me = is_mine && matches!(delivery, ShownDelivery::SetUp | ShownDelivery::HasPassword);
     PreviewRow {
         id: member.user.to_string(),
         name: member.name.clone(),
         address: member.email.clone().unwrap_or_default(),
         delivery,
         detail: if is_me { "That is you." } else { detail }.to_owned(),
+        may_be_left_out: !is_mine || delivery == ShownDelivery::LeftOut,
         seen: Some(Stamp::short_day(member.verified_at, now)),
     }
 }

@@ -113,6 +113,7 @@ fn csv_row(row: &Row, text: &mut String) {
             Delivery::SetUp => "set-up",
             Delivery::HasPassword => "has-password",
             Delivery::Unreachable => "unreachable",
+            Delivery::LeftOut => "left-out",
         }
         .to_owned(),
         row.attempts.to_string(),

@@ -120,6 +120,7 @@ pub fn shown(row: &Row, run: &Run) -> RunRow {
         answer: answer(row, run.started_at),
         ready: row.ready_at.is_some(),
         resend: row.may_go_again(),
+        left_out: row.left_out,
     }
 }
 
@@ -206,6 +207,7 @@ mod tests {
             verified_at: CLICK,
             absent_since: None,
             last_sign_in: None,
+            left_out: None,
         };
         Row { status, ..Row::new(&member, CLICK) }
     }

@@ -127,6 +127,7 @@ mod tests {
             verified_at: NOW,
             absent_since: None,
             last_sign_in: None,
+            left_out: None,
         }
     }
 

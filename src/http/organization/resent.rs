@@ -154,6 +154,7 @@ fn of_one(row: &Row, member: Option<&Member>, run: &Run, asked: Timestamp) -> Op
             Some(Notice::bad(format!("The mail to {name} failed again: {why}")))
         }
         (RowStatus::Sent, _) if since => Some(sent_again(row, run)),
+        _ if row.left_out => nothing("They are left out on purpose. Let them in first."),
         _ if !row.may_go_again() => nothing("They have a password."),
         (RowStatus::Sent, None) if again => Some(sent_again(row, run)),
         (_, Some(why)) => nothing(why),

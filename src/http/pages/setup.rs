@@ -71,6 +71,13 @@ impl SetupPage {
         self.refusal.as_ref().and_then(Refusal::strength)
     }
 
+    /// What is tried early for this person, for the script: names, and what stands before the @.
+    fn words(&self) -> String {
+        let local = self.sign_in_address.split('@').next().unwrap_or_default();
+        let names = self.organizations.iter().map(String::as_str);
+        names.chain([local]).collect::<Vec<_>>().join(" ")
+    }
+
     fn action(&self) -> &'static str {
         match self.origin {
             Origin::Link { .. } => "/set-up",

@@ -203,6 +203,13 @@ fn explain(judged: &[Judged], named: bool) -> Explained {
         );
         return because("Fly.io did not confirm that you belong to this organization", message, true);
     }
+    if let Some(name) = find(Closed::LeftOut) {
+        let message = format!(
+            "{name} left you out when it left Fly.io, so nothing you prove here opens it. If that is a mistake, ask one of \
+             its admins to let you in."
+        );
+        return because("You were left out of this organization", message, false);
+    }
     if let Some(name) = find(Closed::TooOld) {
         let message = format!("{name} changed how its members sign in since you last did. Sign in once more.");
         return because("Your sign-in is too old for this organization", message, false);

@@ -252,7 +252,7 @@ pub(super) fn may_be_wanted(judged: &Judged, demands: &Demands, now: Timestamp) 
     match judged.verdict {
         Err(Closed::OtherMethod | Closed::TooOld) => true,
         Err(Closed::NotConfirmed) => is_unconfirmed_lately(judged, now),
-        Ok(_) | Err(Closed::NotMember) => false,
+        Ok(_) | Err(Closed::NotMember | Closed::LeftOut) => false,
     }
 }
 

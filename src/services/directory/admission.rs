@@ -255,6 +255,7 @@ impl Confirmed<'_> {
                 verified_at: now,
                 absent_since: None,
                 last_sign_in: None,
+                left_out: None,
             },
             Some(before) => Member {
                 role: if on_fly { self.role } else { before.role },

@@ -228,7 +228,7 @@ impl Disable {
 
     /// Writes the run, even when its state stays: whoever is about to end it has to look again. A run that was over is
     /// opened again, and watched until it settles. `false` when the run has no rows yet.
-    fn reopen(
+    pub(super) fn reopen(
         &self,
         txn: &mut Txn,
         before: &Entry<Run>,

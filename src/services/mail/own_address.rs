@@ -1,4 +1,4 @@
-//! The mails about a person's own address.
+//! The mails about whether mail arrives: at an address of a person's own, and at all.
 
 use std::time::Duration;
 
@@ -62,5 +62,23 @@ templates!(
 impl AddressChanged {
     fn when(&self) -> String {
         wording::date_and_time(self.at)
+    }
+}
+
+/// Told to an admin who wants to know, before the switch, whether our mail arrives.
+#[derive(Debug, Clone)]
+pub struct TestMail {
+    pub name: Option<Line>,
+    pub organization: Line,
+    pub asked_at: Timestamp,
+    /// The page from which it was asked for.
+    pub preview: Url,
+}
+
+templates!(TestMail, "mail/test-mail/subject.txt", "mail/test-mail/body.txt", "mail/test-mail/body.html");
+
+impl TestMail {
+    fn when(&self) -> String {
+        wording::date_and_time(self.asked_at)
     }
 }

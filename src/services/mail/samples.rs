@@ -9,7 +9,7 @@ use super::contexts::{
     SetPassword, Totals,
 };
 use super::line::{Line, Names};
-use super::own_address::{AddressChanged, ConfirmAddress};
+use super::own_address::{AddressChanged, ConfirmAddress, TestMail};
 use super::parts::Parts;
 use super::wording::{Switch, Switches};
 use crate::clock::Timestamp;
@@ -32,6 +32,7 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
         ("password-changed", PasswordChanged::sample().render()?),
         ("forgot-link", ForgotLink::sample().render()?),
         ("confirm-address", ConfirmAddress::sample().render()?),
+        ("test-mail", TestMail::sample().render()?),
         ("address-added", AddressChanged::sample(true).render()?),
         ("address-removed", AddressChanged::sample(false).render()?),
         ("admin-summary", AdminSummary::sample().render()?),
@@ -93,6 +94,17 @@ impl ConfirmAddress {
             address: address("priya@saltmarsh.example"),
             link: page("/confirm-address/u_1ab7c2.1.pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
             link_life: DAY,
+        }
+    }
+}
+
+impl TestMail {
+    fn sample() -> Self {
+        Self {
+            name: Some(Line::name("Ines")),
+            organization: Line::name("Saltmarsh Labs"),
+            asked_at: SWITCHED,
+            preview: page("/organizations/saltmarsh-labs/auth/disable"),
         }
     }
 }

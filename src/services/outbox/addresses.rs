@@ -3,10 +3,10 @@
 use super::Outbox;
 use super::letters::{Draft, Letter, Told, rendered};
 use crate::domain::email::EmailAddress;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{OrganizationId, UserId};
 use crate::domain::user::User;
 use crate::services::jobs::{Mail, Outgoing};
-use crate::services::mail::{AddressChanged, ConfirmAddress, Line};
+use crate::services::mail::{AddressChanged, ConfirmAddress, Line, TestMail};
 use crate::services::message_ids::Cause;
 use crate::store::queue::Leased;
 use crate::store::{StoreError, keys};
@@ -59,6 +59,30 @@ impl Outbox {
         let cause = Cause::Other(format!("confirm:{}", job.id()));
         let draft = Draft { to, name: String::new(), parts, list: None, cause };
         self.letter(job, draft, Told::default())
+    }
+
+    pub(super) async fn test_letter(
+        &self,
+        job: &Leased<Outgoing>,
+        organization: &OrganizationId,
+        user: &UserId,
+    ) -> Result<Letter, StoreError> {
+        let (organization, user) =
+            (self.directory.organization(organization).await?, self.directory.user(user).await?);
+        let (Some(organization), Some(user)) = (organization, user) else {
+            return Ok(Letter::Needless(String::new()));
+        };
+        let (organization, user) = (organization.value, user.value);
+        let Some(to) = at_fly(&user) else { return Ok(Letter::Needless(String::new())) };
+        let mail = TestMail {
+            name: Some(Line::name(user.first_name())),
+            organization: Line::name(&organization.name),
+            asked_at: job.created_at(),
+            preview: self.links.url(&format!("/organizations/{}/auth/disable", organization.slug))?,
+        };
+        let parts = rendered(mail.render())?;
+        let cause = Cause::Other(format!("test:{}", job.id()));
+        self.letter(job, Draft { to, name: user.name, parts, list: None, cause }, Told::default())
     }
 
     /// To the address at Fly.io, which goes on working whatever becomes of others.

@@ -90,6 +90,7 @@ impl Outbox {
                 None => Ok(Letter::Needless(String::new())),
             },
             Mail::PasswordChanged { user, .. } => self.changed(job, user).await,
+            Mail::Test { organization, user } => self.test_letter(job, organization, user).await,
             Mail::ConfirmAddress { user, generation } => self.confirm_address(job, user, *generation).await,
             Mail::AddressChanged { user, .. } => self.address_changed(job, user).await,
         }

@@ -139,9 +139,8 @@ fn look_at_member(organization: &Organization, member: &Member, sources: &Source
         };
         findings.differs(format!("password of member {id}"), what, Mend::HasPassword(id.clone()));
     }
-    // A password of somebody who is not confirmed opens nothing, and they still need help.
     let waits = sources.row.as_ref().is_some_and(|row| row.ready_at.is_none());
-    if has_password && waits && member.absent_since.is_none() {
+    if has_password && waits && member.password_counts() {
         let what = format!("person {id} has a password and the ledger waits for one");
         findings.differs(format!("password in row {id}"), what, Mend::HasPassword(id.clone()));
     }

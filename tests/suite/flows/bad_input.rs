@@ -238,6 +238,7 @@ async fn a_repeated_parameter_is_a_page() {
         "/sign-in/consent?tx=a&tx=b",
         "/sign-in/denied?tx=a&tx=b",
         "/account/applications?removed=a&removed=b",
+        "/account?done=a&done=b",
         "/forgot?tx=a&tx=b",
         "/set-up/now?tx=a&tx=b",
     ] {
@@ -253,6 +254,7 @@ async fn a_repeated_parameter_is_a_page() {
         ("/sign-out", vec![("answer", "yes"), ("answer", "no")]),
         ("/sign-in/consent", vec![("answer", "deny"), ("answer", "allow")]),
         ("/account/applications", vec![("client", "a"), ("client", "b")]),
+        ("/account", vec![("contact_email", "a@x.test"), ("contact_email", "b@x.test")]),
     ];
     for (path, mut fields) in cases {
         fields.push(("csrf", &csrf));

@@ -4,6 +4,8 @@
 mod click;
 #[path = "disable/fan_out.rs"]
 mod fan_out;
+#[path = "disable/left_out.rs"]
+mod left_out;
 #[path = "disable/refusals.rs"]
 mod refusals;
 #[path = "disable/resend.rs"]

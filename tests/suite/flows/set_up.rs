@@ -6,6 +6,8 @@ mod again;
 mod asked;
 #[path = "set_up/bounces.rs"]
 mod bounces;
+#[path = "set_up/contact.rs"]
+mod contact;
 #[path = "set_up/failed.rs"]
 mod failed;
 #[path = "set_up/forgot.rs"]

@@ -113,6 +113,7 @@ impl State {
             joined_at: NOW,
             verified_at: NOW,
             absent_since: None,
+            left_out: None,
             last_sign_in: None,
         })
     }
@@ -124,6 +125,7 @@ impl State {
             name: String::new(),
             email: world.reachable(person).then(|| address(person)),
             delivery: from.delivery(world.reachable(person)),
+            left_out: false,
             status: from.status,
             attempts: 0,
             resends: from.resends,

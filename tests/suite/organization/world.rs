@@ -32,6 +32,7 @@ use flybridge::services::disable::Disable;
 use flybridge::services::disable::click::Clicked;
 use flybridge::services::disable::ledger::{RowId, Settlement};
 use flybridge::services::jobs::{Jobs, Outgoing, Work};
+use flybridge::services::limits::Limits;
 use flybridge::services::sessions::Sessions;
 use flybridge::services::upstream::fly::{FlyConnector, FlyTokens};
 use flybridge::services::upstream_tokens::UpstreamTokens;
@@ -162,6 +163,7 @@ impl World {
         let (stop, stopping) = watch::channel(false);
         let admin = Arc::new(Admin {
             disable: Disable::new(store.clone(), Arc::clone(&jobs), Arc::clone(&directory)),
+            limits: Limits::new(store.clone(), Arc::clone(&vault)),
             upstream: UpstreamTokens::new(store.clone(), Arc::clone(&jobs), vault, connector),
             store,
             directory,

@@ -26,6 +26,7 @@ fn member(id: &str, name: &str, email: Option<&str>, has_password: bool) -> Memb
         verified_at: NOW,
         absent_since: None,
         last_sign_in: None,
+        left_out: None,
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Delivery {
     HasPassword,
     /// No address that takes mail.
     Unreachable,
+    /// Nothing: left out on purpose.
+    LeftOut,
 }
 
 impl Delivery {
@@ -25,6 +27,7 @@ impl Delivery {
             Self::SetUp => "set-up",
             Self::HasPassword => "has-password",
             Self::Unreachable => "unreachable",
+            Self::LeftOut => "left-out",
         }
     }
 
@@ -33,6 +36,7 @@ impl Delivery {
             Self::SetUp => "queued",
             Self::HasPassword => "ready",
             Self::Unreachable => "failed",
+            Self::LeftOut => "cancelled",
         }
     }
 
@@ -41,6 +45,7 @@ impl Delivery {
             Self::SetUp => "set-up link",
             Self::HasPassword => "has a password",
             Self::Unreachable => "unreachable",
+            Self::LeftOut => "left out",
         }
     }
 }
@@ -54,6 +59,8 @@ pub struct PreviewRow {
     pub delivery: Delivery,
     /// Why they cannot be reached and what helps, `That is you.`, or empty.
     pub detail: String,
+    /// The admin who looks cannot leave themselves out.
+    pub may_be_left_out: bool,
     /// The last day Fly.io confirmed the membership.
     pub seen: Option<Stamp>,
 }
@@ -81,6 +88,16 @@ pub struct PreviewPage {
     pub has_password: u64,
     /// Of these: cannot be mailed.
     pub unreachable: u64,
+    /// Of these: get nothing, on purpose.
+    pub left_out: u64,
+    /// Where a test mail goes, or empty.
+    pub my_address: String,
+    /// A test mail was asked for a moment ago.
+    pub tested: bool,
+    /// So many members were marked or unmarked a moment ago.
+    pub marked: Option<u64>,
+    /// Where this page of the list begins.
+    pub after: String,
     /// How long mailing takes: `about 4 minutes`.
     pub takes: String,
     /// How long a set-up link works: `24 hours`.
@@ -102,6 +119,12 @@ impl PreviewPage {
         self.set_up + self.has_password
     }
 
+    /// What became of the form of the list.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn saved(&self, changed: &u64) -> String {
+        if *changed == 0 { "Nothing was changed.".to_owned() } else { format!("Saved, for {}.", people(*changed)) }
+    }
+
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
         let open = Self::sample();
@@ -113,6 +136,8 @@ impl PreviewPage {
             set_up: 0,
             has_password: 0,
             unreachable: 1,
+            left_out: 0,
+            my_address: String::new(),
             self_locked_out: true,
             rows: open.rows[..1].to_vec(),
             pager: Pager::default(),
@@ -120,6 +145,8 @@ impl PreviewPage {
         };
         let refused = Self { wrong_confirmation: Some("Saltmarsh".into()), ..open.clone() };
         let nothing_found = Self { query: "zebra".into(), rows: vec![], pager: Pager::default(), ..open.clone() };
+        let marked = Self { marked: Some(2), ..open.clone() };
+        let tested = Self { tested: true, ..open.clone() };
         vec![
             ("open", open),
             ("sponsored", sponsored),
@@ -127,6 +154,8 @@ impl PreviewPage {
             ("nobody", nobody),
             ("refused", refused),
             ("nothing-found", nothing_found),
+            ("marked", marked),
+            ("tested", tested),
         ]
     }
 
@@ -137,6 +166,7 @@ impl PreviewPage {
             address: address.into(),
             delivery,
             detail: detail.into(),
+            may_be_left_out: detail != "That is you.",
             seen: Some(Stamp { text: "21 November".into(), iso: "2026-11-21".into() }),
         };
         let back = "Mail to this address came back on 2 October.";
@@ -146,6 +176,7 @@ impl PreviewPage {
             row("u_5sx0p1", "Leo Brandt", "h4w8c2n6r0j5d9x1@customer.fly.io", Delivery::Unreachable, back),
             PreviewRow { seen: None, ..row("u_2vz9q4", "Sam O’Connell", "", Delivery::Unreachable, none) },
             row("u_1ab7c2", "Aiko Hayashi", "z3c7v1n5m9q2w6e8@customer.fly.io", Delivery::SetUp, ""),
+            row("u_3kd8w1", "Owen Castle", "owen@saltmarsh.example", Delivery::LeftOut, "Left out by Ines Marlow."),
             row("u_6mn4r8", "Bram de Vries", "bram@saltmarsh.example", Delivery::HasPassword, have),
             row("u_7ef1v6", "Ines Marlow", "ines@saltmarsh.example", Delivery::HasPassword, "That is you."),
         ];
@@ -153,10 +184,15 @@ impl PreviewPage {
             frame: OrganizationFrame::sample(Section::SignIn),
             csrf: SAMPLE_CSRF.into(),
             plan: Plan::sample_paid(),
-            members: 412,
+            members: 413,
             set_up: 368,
             has_password: 41,
             unreachable: 3,
+            left_out: 1,
+            my_address: "ines@saltmarsh.example".into(),
+            tested: false,
+            marked: None,
+            after: String::new(),
             takes: "about 4 minutes".into(),
             link_lasts: "24 hours".into(),
             freshness: Freshness::Until { signed_in: "14:34".into(), until: "14:39".into() },
@@ -164,7 +200,7 @@ impl PreviewPage {
             wrong_confirmation: None,
             query: String::new(),
             rows,
-            pager: Pager::sample("1 to 5 of 412"),
+            pager: Pager::sample("1 to 6 of 413"),
         }
     }
 }

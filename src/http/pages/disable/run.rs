@@ -24,6 +24,8 @@ pub struct RunRow {
     pub ready: bool,
     /// There is a reason to send the mail again.
     pub resend: bool,
+    /// Left out on purpose, and may be let in.
+    pub left_out: bool,
 }
 
 /// How the run was undone.
@@ -125,6 +127,11 @@ impl RunPage {
     /// Whether there is a button beside the row.
     fn can_resend(&self, row: &RunRow) -> bool {
         !self.is_reverted() && row.resend
+    }
+
+    /// Whether somebody may be let in who was left out.
+    fn can_let_in(&self, row: &RunRow) -> bool {
+        !self.is_reverted() && row.left_out
     }
 
     /// Members without a password.
@@ -250,6 +257,7 @@ impl RunPage {
             },
             ready,
             resend: !ready && !matches!(status, MailStatus::Queued | MailStatus::Sending),
+            left_out: false,
         };
         let gone = "Their mail server says this mailbox does not exist (550). Ask them to mend it, then resend. \
                     Last try at 14:37.";
