@@ -120,9 +120,11 @@ impl PreviewPage {
     }
 
     /// What became of the form of the list.
-    #[expect(clippy::unused_self, reason = "templates call methods")]
-    fn saved(&self, changed: &u64) -> String {
-        if *changed == 0 { "Nothing was changed.".to_owned() } else { format!("Saved, for {}.", people(*changed)) }
+    fn saved(&self) -> String {
+        match self.marked {
+            None | Some(0) => "Nothing was changed.".to_owned(),
+            Some(changed) => format!("Saved, for {}.", people(changed)),
+        }
     }
 
     #[must_use]
