@@ -88,7 +88,12 @@ fn nothing_inline(name: &str, tags: &[Tag], html: &str) {
             assert!(!value.starts_with("javascript:"), "{name}: {value}");
         }
         if tag.name == "script" {
-            let own = if name.starts_with("form-post") { assets::submit_url() } else { assets::live_url() };
+            let page = name.split_once('-').map_or(name, |(page, _)| page);
+            let own = match page {
+                "form" => assets::submit_url(),
+                "setup" => assets::strength_url(),
+                _ => assets::live_url(),
+            };
             assert_eq!(tag.attribute("src"), Some(own), "{name}");
             assert!(html[tag.start..tag.end].is_empty(), "{name} has an inline script");
         }
