@@ -63,11 +63,15 @@ fn for_programs() -> Vec<Row> {
 }
 
 fn matrix() -> Vec<Row> {
-    [of_the_api(), for_programs(), for_browsers()].concat()
+    [of_the_api(), for_programs(), for_browsers(), of_an_organization(), the_end()].concat()
+}
+
+/// Ends the sessions.
+fn the_end() -> Vec<Row> {
+    vec![("/sign-out", Method::POST, [On; 5])]
 }
 
 fn for_browsers() -> Vec<Row> {
-    let run = "/organizations/{slug}/auth/disable/{run}";
     vec![
         ("/.well-known/openid-configuration", Method::GET, [In; 5]),
         ("/.well-known/oauth-authorization-server", Method::GET, [In; 5]),
@@ -109,6 +113,12 @@ fn for_browsers() -> Vec<Row> {
         ("/set-up/now", Method::GET, [Page(403), Page(409), Page(409), In, Page(403)]),
         ("/set-up/now", Method::POST, [Page(403), Page(409), Page(409), Page(422), Page(403)]),
         ("/set-up/renew", Method::POST, [On, In, In, In, On]),
+    ]
+}
+
+fn of_an_organization() -> Vec<Row> {
+    let run = "/organizations/{slug}/auth/disable/{run}";
+    vec![
         ("/organizations/{slug}/auth", Method::GET, SIGN_IN),
         ("/organizations/{slug}/members", Method::GET, SIGN_IN),
         ("/organizations/{slug}/audit", Method::GET, SIGN_IN),
@@ -133,8 +143,6 @@ fn for_browsers() -> Vec<Row> {
         ),
         ("/organizations/{slug}/auth/enable", Method::GET, SIGN_IN),
         ("/organizations/{slug}/auth/enable", Method::POST, [SignIn, Page(404), Page(403), On, SignIn]),
-        // Last: it ends the sessions.
-        ("/sign-out", Method::POST, [On; 5]),
     ]
 }
 
