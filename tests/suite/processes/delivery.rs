@@ -35,8 +35,11 @@ pub(super) struct Office {
 
 impl Office {
     pub(super) async fn open(sink: &SmtpSink) -> Self {
+        Self::at(Home::new(sink.address())).await
+    }
+
+    pub(super) async fn at(home: Home) -> Self {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let home = Home::new(sink.address());
         let config = home.config(free_port());
         let clock = SteppedClock::start();
         let random = Arc::new(SystemRandom::default());

@@ -160,7 +160,7 @@ impl Clock for Frozen {
 async fn mails_that_wait_for_their_turn_go_back_into_the_queue() {
     let sink = SmtpSink::start().await;
     sink.script_any_always(Step(At::Dot, Act::Hold));
-    let mut office = Office::open(&sink).await;
+    let mut office = Office::at(Home::new(sink.address()).patient()).await;
     // A burst of two is allowed; the third mail would wait for ever.
     Arc::get_mut(&mut office.program.outbox).unwrap().rate = Rate::new(Arc::new(Frozen), 1);
     let (stop, stopped) = watch::channel(false);

@@ -39,6 +39,8 @@ pub(crate) struct Home {
     smtp: SocketAddr,
     fly: String,
     issuer: Option<String>,
+    /// How long a mail may take, and how long a worker has a job.
+    patience: [&'static str; 2],
     lines: Vec<(&'static str, String)>,
 }
 
@@ -48,7 +50,14 @@ impl Home {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("master.key"), MASTER_KEY).unwrap();
         let store = format!("sqlite:{}", folder.path().join("flybridge.db").display());
-        Self { folder, store, smtp, fly: "http://127.0.0.1:9".to_owned(), issuer: None, lines: vec![] }
+        let fly = "http://127.0.0.1:9".to_owned();
+        Self { folder, store, smtp, fly, issuer: None, patience: ["2 s", "10 s"], lines: vec![] }
+    }
+
+    /// For a test in which no mail may fail because the machine is slow.
+    pub(crate) fn patient(mut self) -> Self {
+        self.patience = ["1 m", "5 m"];
+        self
     }
 
     /// Known under another address than its own.
@@ -84,7 +93,7 @@ impl Home {
 
     /// The text of a configuration for a node on `port`.
     pub(crate) fn configuration(&self, port: u16) -> String {
-        let Self { store, fly, .. } = self;
+        let Self { store, fly, patience: [timeout, lease], .. } = self;
         // Further ones, each with all of its lines.
         let clients = self.more("clients");
         let issuer = self.issuer.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
@@ -118,11 +127,11 @@ reminders = []
 host = "127.0.0.1"
 port = {mail_port}
 security = "none"
-timeout = "2 s"
+timeout = "{timeout}"
 {smtp}
 [workers]
 poll = "50 ms"
-lease = "10 s"
+lease = "{lease}"
 {workers}
 [log]
 {log}
