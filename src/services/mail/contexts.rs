@@ -184,6 +184,8 @@ pub struct Totals {
     pub sent: u64,
     pub failed: u64,
     pub cancelled: u64,
+    /// Of the cancelled, those whom an admin left out on purpose.
+    pub left_out: u64,
     /// Have set a password.
     pub ready: u64,
 }
@@ -225,17 +227,24 @@ impl AdminSummary {
 
     fn outcome(&self) -> String {
         match self.totals.failed {
-            0 => "Nobody was left out.".to_owned(),
+            0 if self.totals.left_out == 0 => "Nobody was left out.".to_owned(),
+            0 => "Nobody was left out but on purpose.".to_owned(),
             1 => "1 person needs your help.".to_owned(),
             failed => format!("{failed} people need your help."),
         }
     }
 
     fn cancelled(&self) -> String {
-        match self.totals.cancelled {
-            0 => "0".to_owned(),
-            1 => "1, has a working link already".to_owned(),
-            cancelled => format!("{cancelled}, they have a working link already"),
+        let Totals { cancelled, left_out, .. } = self.totals;
+        match (cancelled - left_out.min(cancelled), left_out) {
+            (0, 0) => "0".to_owned(),
+            (1, 0) => "1, has a working link or a password already".to_owned(),
+            (others, 0) => format!("{others}, they have a working link or a password already"),
+            (0, left_out) => format!("{left_out}, left out on purpose"),
+            (1, left_out) => format!("{left_out} left out on purpose, 1 has a working link or a password already"),
+            (others, left_out) => {
+                format!("{left_out} left out on purpose, {others} have a working link or a password already")
+            }
         }
     }
 

@@ -36,6 +36,7 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
         ("address-added", AddressChanged::sample(true).render()?),
         ("address-removed", AddressChanged::sample(false).render()?),
         ("admin-summary", AdminSummary::sample().render()?),
+        ("admin-summary-left-out-on-purpose", AdminSummary::sample_with_left_out().render()?),
         ("admin-summary-nobody-left-out", AdminSummary::sample_without_failures().render()?),
     ])
 }
@@ -173,7 +174,7 @@ impl AdminSummary {
             name: Some(Line::name("Ines")),
             organization: Line::name("Saltmarsh Labs"),
             switched_at: SWITCHED,
-            totals: Totals { members: 412, sent: 406, failed: 3, cancelled: 3, ready: 52 },
+            totals: Totals { members: 412, sent: 406, failed: 3, cancelled: 3, left_out: 2, ready: 52 },
             failures: vec![
                 failure(
                     "Leo Brandt",
@@ -186,8 +187,13 @@ impl AdminSummary {
         }
     }
 
+    fn sample_with_left_out() -> Self {
+        let totals = Totals { members: 412, sent: 407, failed: 0, cancelled: 5, left_out: 5, ready: 1 };
+        Self { totals, failures: vec![], ..Self::sample() }
+    }
+
     fn sample_without_failures() -> Self {
-        let totals = Totals { members: 412, sent: 412, failed: 0, cancelled: 0, ready: 1 };
+        let totals = Totals { members: 412, sent: 412, failed: 0, cancelled: 0, left_out: 0, ready: 1 };
         Self { totals, failures: vec![], ..Self::sample() }
     }
 }

@@ -4,7 +4,7 @@ use url::Url;
 
 use super::Outbox;
 use super::addresses::at_fly;
-use crate::domain::disable::Letter as Which;
+use crate::domain::disable::{Letter as Which, RowStatus};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::organization::Organization;
@@ -247,6 +247,7 @@ impl Outbox {
             return needless();
         };
         let totals = self.disable.totals(id, &run.id).await?;
+        let (failures, left_out) = self.failures(id, &run.id).await?;
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
         let mail = AdminSummary {
             name: Some(Line::name(user.value.first_name())),
@@ -257,9 +258,10 @@ impl Outbox {
                 sent: count(totals.sent),
                 failed: count(totals.failed),
                 cancelled: count(totals.cancelled),
+                left_out,
                 ready: count(totals.ready),
             },
-            failures: self.failures(id, &run.id).await?,
+            failures,
             run: self.links.url(&format!("/organizations/{}/auth/disable/{}", organization.slug, run.id))?,
         };
         let parts = rendered(mail.render())?;
@@ -268,22 +270,22 @@ impl Outbox {
         self.letter(job, Draft { to, name: user.value.name, parts, list, cause }, Told::default())
     }
 
-    /// The members whose mail failed, as many as the mail lists and a few to count.
-    async fn failures(&self, id: &OrganizationId, run: &RunId) -> Result<Vec<Failure>, StoreError> {
-        let mut failures = Vec::new();
+    /// The members whose mail failed, as many as the mail lists; and how many were left out on purpose.
+    async fn failures(&self, id: &OrganizationId, run: &RunId) -> Result<(Vec<Failure>, u64), StoreError> {
+        let (mut failures, mut left_out) = (Vec::new(), 0);
         let mut after: Option<String> = None;
         loop {
             let page = self.disable.rows(id, run, after.as_deref(), MAX_SCAN).await?;
-            let failed = page.iter().filter(|row| row.value.status == crate::domain::disable::RowStatus::Failed);
-            failures.extend(failed.map(|row| Failure {
+            let failed = page.iter().filter(|row| row.value.status == RowStatus::Failed);
+            let room = AdminSummary::LISTED - failures.len();
+            failures.extend(failed.take(room).map(|row| Failure {
                 name: Line::name(&row.value.name),
                 reason: Line::sentence(row.value.detail.as_deref().unwrap_or("the reason is not known")),
             }));
+            left_out += page.iter().map(|row| u64::from(row.value.left_out)).sum::<u64>();
             match page.last() {
-                Some(last) if page.len() == MAX_SCAN && failures.len() <= AdminSummary::LISTED => {
-                    after = Some(last.item().to_owned());
-                }
-                _ => return Ok(failures),
+                Some(last) if page.len() == MAX_SCAN => after = Some(last.item().to_owned()),
+                _ => return Ok((failures, left_out)),
             }
         }
     }

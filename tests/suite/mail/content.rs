@@ -202,7 +202,7 @@ fn the_largest_mails_stay_small() {
     let reason = Line::sentence(&"because ".repeat(100));
     let summary = AdminSummary {
         organization: name.clone(),
-        totals: Totals { members: 10_000, sent: 0, failed: 9_999, cancelled: 1, ready: 0 },
+        totals: Totals { members: 10_000, sent: 0, failed: 9_999, cancelled: 1, left_out: 0, ready: 0 },
         failures: (0..9_999).map(|_| Failure { name: name.clone(), reason: reason.clone() }).collect(),
         ..AdminSummary::sample()
     };
