@@ -84,6 +84,8 @@ struct Seen {
     passwords: usize,
     faults: u32,
     repeated: u32,
+    left_out: usize,
+    reminded: usize,
 }
 
 impl std::ops::AddAssign for Seen {
@@ -93,14 +95,16 @@ impl std::ops::AddAssign for Seen {
         self.passwords += more.passwords;
         self.faults += more.faults;
         self.repeated += more.repeated;
+        self.left_out += more.left_out;
+        self.reminded += more.reminded;
     }
 }
 
 impl Seen {
     fn is_enough(self) {
-        let Self { runs, mails, passwords, faults, repeated } = self;
-        let least = runs.min(mails).min(passwords).min(faults as usize).min(repeated as usize);
-        assert!(least > 0, "{self:?}");
+        let Self { runs, mails, passwords, faults, repeated, left_out, reminded } = self;
+        let all = [runs, mails, passwords, faults as usize, repeated as usize, left_out, reminded];
+        assert!(!all.contains(&0), "{self:?}");
     }
 }
 
@@ -131,7 +135,15 @@ async fn whole_run(seed: u64, trace: Arc<Mutex<Vec<String>>>) -> Seen {
     let known = scene.known.lock().unwrap();
     let runs = known.runs.iter().collect::<std::collections::BTreeSet<_>>().len();
     let passwords = known.passwords.len();
-    Seen { runs, mails: scene.mails().len(), passwords, faults: known.faults, repeated: known.repeated }
+    Seen {
+        runs,
+        mails: scene.mails().len(),
+        passwords,
+        faults: known.faults,
+        repeated: known.repeated,
+        left_out: known.left_out,
+        reminded: known.reminded,
+    }
 }
 
 /// Nothing goes wrong any more, and nobody wants anything any more.

@@ -191,6 +191,9 @@ fn member(row: &Row) -> Value {
         "resends": row.resends,
         "status_at": time(row.at),
         "next_attempt_at": row.next_attempt_at.map(time),
+        "answer": row.answer.as_ref().map(|answer| json!({ "at": time(answer.at), "text": answer.text })),
+        "reminders": row.reminders,
+        "reminded_at": row.reminded_at.map(time),
         "password_set_at": row.ready_at.map(time),
     })
 }

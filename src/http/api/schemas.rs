@@ -226,6 +226,9 @@ fn member() -> Value {
         "resends",
         "status_at",
         "next_attempt_at",
+        "answer",
+        "reminders",
+        "reminded_at",
         "password_set_at",
     ];
     object(
@@ -234,13 +237,19 @@ fn member() -> Value {
             "id": refer("Id"),
             "name": text(),
             "email": { "type": ["string", "null"] },
-            "mail": one_of(&["set_up", "has_password", "unreachable"]),
+            "mail": one_of(&["set_up", "has_password", "unreachable", "left_out"]),
             "status": one_of(&RowStatus::ALL.map(RowStatus::as_str)),
             "detail": { "type": ["string", "null"], "description": "Why, in a sentence." },
             "attempts": number(),
             "resends": number(),
             "status_at": refer("Time"),
             "next_attempt_at": refer("NullableTime"),
+            "answer": {
+                "description": "What the mail server said last.",
+                "anyOf": [{ "type": "null" }, object(&["at", "text"], &json!({ "at": refer("Time"), "text": text() }))],
+            },
+            "reminders": number(),
+            "reminded_at": refer("NullableTime"),
             "password_set_at": refer("NullableTime"),
         }),
     )

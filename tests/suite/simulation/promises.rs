@@ -79,6 +79,9 @@ impl Scene {
             for whole in self.runs(id).await {
                 self.is_over(&organization, &members, &whole).await;
                 repeated += self.mails_are_right(&whole);
+                let mut known = self.known.lock().unwrap();
+                known.left_out += whole.rows.values().filter(|row| row.left_out).count();
+                known.reminded += whole.rows.values().filter(|row| row.reminders > 0).count();
                 let with_address = |row: &&Row| row.status == RowStatus::Failed && row.email.is_some();
                 refused += whole.rows.values().filter(with_address).count();
             }
@@ -121,9 +124,10 @@ impl Scene {
         for member in members {
             let row = whole.rows.get(&member.user).unwrap_or_else(|| panic!("{} has no row", member.user));
             let has_password = self.store.read(&keys::credential(&member.user)).await.unwrap().is_some();
-            assert_eq!(row.ready_at.is_some(), has_password, "{row:?}");
+            assert_eq!(row.left_out, member.left_out.is_some(), "{row:?}");
+            assert_eq!(row.ready_at.is_some(), has_password && !row.left_out, "{row:?}");
             let aged = self.known.lock().unwrap().aged;
-            if row.status != RowStatus::Failed && !has_password && !aged {
+            if row.status != RowStatus::Failed && !row.left_out && !has_password && !aged {
                 let live = self.live_links(&member.user).await;
                 assert_eq!(live, 1, "{} cannot get in to {}: {row:?}", member.user, organization.id);
             }

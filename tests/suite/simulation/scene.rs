@@ -68,6 +68,9 @@ pub(super) struct Known {
     pub(super) half_in: BTreeSet<usize>,
     /// Mails of runs that left once more than they had to.
     pub(super) repeated: u32,
+    /// Members who were left out, or reminded, in the end.
+    pub(super) left_out: usize,
+    pub(super) reminded: usize,
 }
 
 pub(super) struct Scene {

@@ -7,10 +7,11 @@ use flybridge::clock::Clock as _;
 use flybridge::domain::disable::Which;
 use flybridge::domain::ids::{FormId, RunId};
 use flybridge::domain::member::Role;
-use flybridge::domain::organization::Actor;
+use flybridge::domain::organization::{Actor, LoginMethod};
 use flybridge::services::directory::FlyPerson;
 use flybridge::services::disable::click::{ClickError, Clicked};
 use flybridge::services::disable::ledger::RowId;
+use flybridge::services::disable::left_out::Marks;
 use flybridge::services::disable::resend::Asked;
 use flybridge::services::setup_links::{SetError, Shown, Warrant};
 use flybridge::store::StoreError;
@@ -39,6 +40,16 @@ pub(super) enum Action {
     ResendAll {
         organization: usize,
         which: Which,
+    },
+    /// Before the click: somebody is not to come along.
+    LeaveOut {
+        organization: usize,
+        person: usize,
+    },
+    /// Before the click or after it: they come along all the same.
+    LetIn {
+        organization: usize,
+        person: usize,
     },
     /// With any link of theirs, the old ones too.
     SetPassword {
@@ -123,6 +134,8 @@ impl Scene {
             (3, Action::Enable { organization }),
             (3, Action::Resend { organization, person }),
             (2, Action::ResendAll { organization, which }),
+            (2, Action::LeaveOut { organization, person }),
+            (2, Action::LetIn { organization, person }),
             (9, Action::SetPassword { person, choice: dice.below(8) }),
             (3, Action::AskForLink { person }),
             (5, Action::SignIn { person, joins }),
@@ -197,6 +210,8 @@ impl Scene {
                 let of = (&self.organizations[organization], &run);
                 said(node.program.app.admin.disable.resend_all(of, which, &self.asked()).await)
             }
+            Action::LeaveOut { organization, person } => self.leave_out(node, organization, person).await,
+            Action::LetIn { organization, person } => self.let_in(node, organization, person).await,
             Action::SetPassword { person, choice } => self.set_password(node, &self.people()[person], choice).await,
             Action::AskForLink { person } => said(node.program.set_up_links.renew(&self.people()[person].id).await),
             Action::SignIn { person, joins } => self.sign_in(node, person, joins).await,
@@ -228,6 +243,22 @@ impl Scene {
         let (organization, user) = (self.organizations[organization].clone(), self.people()[person].id.clone());
         let row = RowId { organization, run, user };
         said(node.program.app.admin.disable.resend(&row, &self.asked()).await)
+    }
+
+    async fn leave_out(&self, node: &Node, organization: usize, person: usize) -> String {
+        let marks = Marks { leave_out: vec![self.people()[person].id.clone()], ..Marks::default() };
+        let disable = &node.program.app.admin.disable;
+        said(disable.mark_left_out(&self.organizations[organization], &marks, &clicked("Ines")).await)
+    }
+
+    async fn let_in(&self, node: &Node, organization: usize, person: usize) -> String {
+        let (id, user) = (&self.organizations[organization], self.people()[person].id.clone());
+        let disable = &node.program.app.admin.disable;
+        if self.organization(id).await.login_method == LoginMethod::Password {
+            return said(disable.let_in(id, &user, &clicked("Ines")).await);
+        }
+        let marks = Marks { let_in: vec![user], ..Marks::default() };
+        said(disable.mark_left_out(id, &marks, &clicked("Ines")).await)
     }
 
     async fn set_password(&self, node: &Node, person: &Person, choice: usize) -> String {
