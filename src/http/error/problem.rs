@@ -10,7 +10,7 @@ use super::OAuthFailure;
 pub use super::codes::Code;
 use super::line::{Line, Way};
 use crate::config::Issuer;
-use crate::domain::authorize::OAuthCode;
+use crate::domain::authorize::{OAuthCode, Received};
 use crate::store::StoreError;
 
 /// Where the API is described, and each of its problems.
@@ -71,11 +71,13 @@ impl Problem {
     pub(super) fn render(self, issuer: &Issuer, id: &str) -> Response {
         let status = self.status();
         let Parts { code, detail, members, challenge, retry_after, reason } = *self.0;
+        // A detail may repeat words of the request.
+        let shown = detail.as_deref().map(Received::of);
         let line = Line {
             way: Way::Problem,
             title: Some(code.as_str()),
             error: None,
-            detail: reason.as_deref(),
+            detail: reason.as_deref().or(shown.as_ref().map(Received::as_str)),
             failed: status.is_server_error(),
         };
         line.write();

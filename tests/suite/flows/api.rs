@@ -23,7 +23,7 @@ use crate::support::app::{ISSUER, Options, TestApp};
 use crate::support::browser_client::send;
 use crate::support::relying_party::{Parameters, Rp, Tokens};
 
-const MACHINES: &str = r#"
+pub(super) const MACHINES: &str = r#"
 [[clients]]
 id = "machine"
 name = "Sentry's back end"
@@ -45,15 +45,15 @@ secret = "the secret of bound"
 redirect_uris = ["https://rp.test/cb"]
 "#;
 
-const ORGANIZATION: &str = "/api/v1/organizations/saltmarsh-labs";
-const DISABLE: &str = "/api/v1/organizations/saltmarsh-labs/disable-fly-auth";
+pub(super) const ORGANIZATION: &str = "/api/v1/organizations/saltmarsh-labs";
+pub(super) const DISABLE: &str = "/api/v1/organizations/saltmarsh-labs/disable-fly-auth";
 const ENABLE: &str = "/api/v1/organizations/saltmarsh-labs/enable-fly-auth";
 
 /// A client with a token, at one of the nodes.
 #[derive(Clone)]
-struct Machine {
+pub(super) struct Machine {
     router: Router,
-    authorization: String,
+    pub(super) authorization: String,
 }
 
 async fn program() -> TestApp {
@@ -62,11 +62,11 @@ async fn program() -> TestApp {
 
 impl Machine {
     /// With a token for all that the client may do.
-    async fn new(app: &TestApp) -> Self {
+    pub(super) async fn new(app: &TestApp) -> Self {
         Self::of(app, "machine", None).await
     }
 
-    async fn of(app: &TestApp, client: &'static str, scope: Option<&str>) -> Self {
+    pub(super) async fn of(app: &TestApp, client: &'static str, scope: Option<&str>) -> Self {
         let form = Parameters::of(&[("grant_type", "client_credentials")]);
         let form = scope.into_iter().fold(form, |form, scope| form.and("scope", scope));
         let token = Tokens::of(&Rp::new(app, client).token(form).await).access;
@@ -85,7 +85,13 @@ impl Machine {
     }
 
     /// Sends JSON, or nothing, with these headers.
-    async fn ask(&self, method: &str, path: &str, body: Option<&Value>, headers: &[(&str, &str)]) -> Answer {
+    pub(super) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let request = Request::builder().method(method).uri(path).header("authorization", &self.authorization);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = match body {
@@ -98,16 +104,16 @@ impl Machine {
     }
 
     /// Posts a text of that kind.
-    async fn raw(&self, path: &str, kind: &str, text: &str) -> Answer {
+    pub(super) async fn raw(&self, path: &str, kind: &str, text: &str) -> Answer {
         let request = Request::post(path).header("authorization", &self.authorization).header("content-type", kind);
         send(&self.router, request.body(Body::from(text.to_owned())).unwrap()).await
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    pub(super) async fn get(&self, path: &str) -> Answer {
         self.ask("GET", path.strip_prefix(ISSUER).unwrap_or(path), None, &[]).await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Answer {
+    pub(super) async fn post(&self, path: &str, body: &Value) -> Answer {
         self.ask("POST", path, Some(body), &[]).await
     }
 
@@ -117,13 +123,13 @@ impl Machine {
 }
 
 /// Somebody of the world as Sentry's Fly provider knows them.
-fn as_fly(app: &TestApp, who: &str) -> Value {
+pub(super) fn as_fly(app: &TestApp, who: &str) -> Value {
     json!({ "acting_user": { "fly_user_id": app.fly.world().person(who).unwrap().user_id } })
 }
 
 /// A problem with this code, as RFC 9457 has it.
 #[track_caller]
-fn problem(answer: &Answer, status: u16, code: &str) -> Value {
+pub(super) fn problem(answer: &Answer, status: u16, code: &str) -> Value {
     assert_eq!(answer.status.as_u16(), status, "{code}: {}", answer.said());
     assert_eq!(answer.header("content-type"), "application/problem+json", "{code}");
     assert_eq!(answer.header("cache-control"), "no-store", "{code}");

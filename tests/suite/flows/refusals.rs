@@ -2,6 +2,8 @@
 //! what is wrong, whose side it is on, what to do; and by the id on the page, in the redirect or in the JSON, one line in
 //! the log that names the client, the endpoint and the parameter, and no secret.
 
+#[path = "refusals/api.rs"]
+mod api;
 #[path = "refusals/authorize.rs"]
 mod authorize;
 #[path = "refusals/back.rs"]
