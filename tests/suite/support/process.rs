@@ -56,7 +56,7 @@ impl Home {
 
     /// For a test in which no mail may fail because the machine is slow.
     pub(crate) fn patient(mut self) -> Self {
-        self.patience = ["1 m", "5 m"];
+        self.patience = ["1 min", "5 min"];
         self
     }
 
