@@ -79,12 +79,13 @@ impl Backend for SqliteStore {
     }
 }
 
-/// The error as the rest of the program knows it.
+/// The error as the rest of the program knows it. "Malformed" says nothing about any one record: SQLite says it also when
+/// the disk could not be read (`EIO` becomes `SQLITE_CORRUPT`), and the next attempt may find everything in order.
 fn explain(error: &rusqlite::Error) -> StoreError {
     let text = error.to_string();
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull | ErrorCode::ReadOnly) => StoreError::Full(text),
-        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(text),
+        Some(ErrorCode::NotADatabase) => StoreError::Corrupt(text),
         _ => StoreError::Unavailable(text),
     }
 }

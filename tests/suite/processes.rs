@@ -1,7 +1,9 @@
 //! Real processes and real kills: the program as it is started, stopped and killed by those who run it.
 //!
-//! With `FLYBRIDGE_HEAVY=1` organizations have 10,000 members instead of a few hundred.
+//! With `FLYBRIDGE_HEAVY=1` organizations have 10,000 members instead of a few hundred, with `FLYBRIDGE_MEMBERS=n` so many.
 
+#[path = "processes/calls.rs"]
+mod calls;
 #[path = "processes/clients.rs"]
 mod clients;
 #[path = "processes/commands.rs"]
@@ -20,14 +22,24 @@ mod kills;
 mod leaks;
 #[path = "processes/leaving.rs"]
 mod leaving;
+#[path = "processes/mail_server.rs"]
+mod mail_server;
 #[path = "processes/needles.rs"]
 mod needles;
+#[path = "processes/no_room.rs"]
+mod no_room;
 #[path = "processes/nodes.rs"]
 mod nodes;
 #[path = "processes/outage.rs"]
 mod outage;
+#[path = "processes/parent.rs"]
+mod parent;
+#[path = "processes/random_kills.rs"]
+mod random_kills;
 #[path = "processes/readme.rs"]
 mod readme;
+#[path = "processes/redis_in_a_run.rs"]
+mod redis_in_a_run;
 #[path = "processes/refusals.rs"]
 mod refusals;
 
@@ -48,6 +60,7 @@ use flybridge::services::jobs::Jobs;
 use flybridge::store::{MAX_SCAN, Store, keys};
 use futures_util::{StreamExt as _, stream};
 
+use crate::support::dice::asked;
 use crate::support::mime::Mail;
 use crate::support::process::{Home, Node, stderr, until};
 use crate::support::smtp::Received;
@@ -81,8 +94,11 @@ async fn everybody_signs_in(node: &Node) -> Visitor {
     admin
 }
 
-/// `small`, or 10,000 when asked for.
+/// `small`, or as many as were asked for.
 fn members(small: usize) -> usize {
+    if let Some(members) = asked("FLYBRIDGE_MEMBERS") {
+        return usize::try_from(members).unwrap();
+    }
     if std::env::var("FLYBRIDGE_HEAVY").is_ok_and(|value| value == "1") { 10_000 } else { small }
 }
 
@@ -101,6 +117,9 @@ struct Records {
     store: Store,
     directory: Arc<Directory>,
     disable: Arc<Disable>,
+    organization: OrganizationId,
+    /// Sets its people apart from those of other organizations.
+    mark: String,
 }
 
 impl Records {
@@ -108,49 +127,65 @@ impl Records {
         let directory = Directory::new(store.clone());
         let jobs = Jobs::new(store.clone(), Duration::from_secs(10));
         let disable = Disable::new(store.clone(), jobs, Arc::clone(&directory));
-        Self { store, directory, disable }
+        Self { store, directory, disable, organization: organization(), mark: String::new() }
+    }
+
+    /// The same store, and another organization.
+    fn another(&self, number: usize) -> Self {
+        let (directory, disable) = (Arc::clone(&self.directory), Arc::clone(&self.disable));
+        let organization = format!("{number:04}{}", &ORGANIZATION[4..]).parse().unwrap();
+        Self { store: self.store.clone(), directory, disable, organization, mark: format!("of{number:04}") }
+    }
+
+    fn is_own(&self, address: &str) -> bool {
+        if self.mark.is_empty() { !address.starts_with("of0") } else { address.starts_with(&self.mark) }
+    }
+
+    /// The address of the member of this number.
+    fn address(&self, number: usize) -> String {
+        format!("{}{}", self.mark, address(number))
     }
 
     /// An organization that may leave, with so many members.
     async fn seed(&self, members: usize) {
-        let (id, name) = (organization(), "Saltmarsh Labs".to_owned());
+        let (id, name) = (self.organization.clone(), "Saltmarsh Labs".to_owned());
         let plan = Plan::Paid { name: "Team".to_owned(), since: self.store.now() };
         let by = Actor { user: None, name: "an operator".to_owned() };
-        let slug = "saltmarsh-labs".parse().unwrap();
+        let slug = format!("saltmarsh-labs{}", self.mark).parse().unwrap();
         self.directory.add_organization(id, slug, name, plan, by).await.unwrap();
         let people = stream::iter(0..members).map(|number| self.admit(number));
         people.buffer_unordered(64).collect::<Vec<()>>().await;
-        assert_eq!(self.directory.member_count(&organization()).await.unwrap(), signed(members));
+        assert_eq!(self.directory.member_count(&self.organization).await.unwrap(), signed(members));
     }
 
     async fn admit(&self, number: usize) {
         let role = if number == 0 { Role::Admin } else { Role::Member };
         let person = FlyPerson {
-            id: format!("fly{number:05}").parse().unwrap(),
+            id: format!("fly{}{number:05}", self.mark).parse().unwrap(),
             name: format!("Person {number}"),
-            email: Some(address(number).parse().unwrap()),
-            organizations: vec![(organization(), role)],
+            email: Some(self.address(number).parse().unwrap()),
+            organizations: vec![(self.organization.clone(), role)],
         };
         self.directory.admit_from_fly(&person).await.unwrap();
     }
 
     async fn user(&self, number: usize) -> UserId {
-        let found = self.directory.user_by_address(&address(number).parse().unwrap()).await.unwrap();
+        let found = self.directory.user_by_address(&self.address(number).parse().unwrap()).await.unwrap();
         found.unwrap().value.id
     }
 
     /// The click of the admin, committed as the handler does it.
     async fn click(&self) -> RunId {
         let by = Actor { user: Some(self.user(0).await), name: "Person 0".to_owned() };
-        self.disable.disable(&organization(), &Clicked { by, from: None }).await.unwrap()
+        self.disable.disable(&self.organization, &Clicked { by, from: None }).await.unwrap()
     }
 
     async fn run(&self, run: &RunId) -> Run {
-        self.disable.run(&organization(), run).await.unwrap().unwrap().value
+        self.disable.run(&self.organization, run).await.unwrap().unwrap().value
     }
 
     async fn totals(&self, run: &RunId) -> Totals {
-        self.disable.totals(&organization(), run).await.unwrap()
+        self.disable.totals(&self.organization, run).await.unwrap()
     }
 
     async fn is_done(&self, run: &RunId) -> bool {
@@ -165,7 +200,7 @@ impl Records {
         let mut rows = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self.disable.rows(&organization(), run, after.as_deref(), MAX_SCAN).await.unwrap();
+            let page = self.disable.rows(&self.organization, run, after.as_deref(), MAX_SCAN).await.unwrap();
             after = page.last().map(|row| row.item().to_owned());
             rows.extend(page.into_iter().map(|row| row.value));
             if after.is_none() {
@@ -177,7 +212,7 @@ impl Records {
     /// What must hold at any moment, whatever was killed: the organization is wholly switched, and every member is
     /// counted once.
     async fn check_invariants(&self, run: &RunId) {
-        let organization = self.directory.organization(&organization()).await.unwrap().unwrap().value;
+        let organization = self.directory.organization(&self.organization).await.unwrap().unwrap().value;
         assert_eq!(organization.login_method, LoginMethod::Password);
         assert_eq!(organization.run.as_ref(), Some(run), "there is one run");
         let totals = self.totals(run).await;
@@ -209,16 +244,17 @@ impl Records {
     /// Each person's mails are the same mail: one link that is the live one, one Message-ID. Gives the number of mails
     /// to members.
     async fn check_mails(&self, letters: &Letters, members: usize) -> usize {
-        assert_eq!(letters.0.len(), members, "everybody was mailed, and nobody else");
+        let own: Vec<_> = letters.0.iter().filter(|(to, _)| self.is_own(to)).collect();
+        assert_eq!(own.len(), members, "everybody was mailed, and nobody else");
         for number in 0..members {
-            let mails = &letters.0[&address(number)];
+            let mails = &letters.0[&self.address(number)];
             let unlike: BTreeSet<&(String, String)> = mails.iter().collect();
-            assert_eq!(unlike.len(), 1, "one link and one Message-ID for {}: {unlike:?}", address(number));
+            assert_eq!(unlike.len(), 1, "one link and one Message-ID for {}: {unlike:?}", self.address(number));
             let user = self.user(number).await;
             let link = self.store.read(&keys::link(&user)).await.unwrap().unwrap().value;
             assert!(link.hash == TokenHash::of(mails[0].0.as_bytes()), "the link in the mail is the live one");
         }
-        letters.0.values().map(Vec::len).sum()
+        own.iter().map(|(_, mails)| mails.len()).sum()
     }
 }
 

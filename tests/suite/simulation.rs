@@ -6,7 +6,6 @@
 //!
 //! `FLYBRIDGE_SEED=n` plays one seed and shows what happens; `FLYBRIDGE_SEEDS=n` plays so many.
 
-mod dice;
 mod faulty;
 mod promises;
 mod scene;
@@ -22,6 +21,8 @@ use futures_util::FutureExt as _;
 use scene::Scene;
 use script::Action;
 
+use crate::support::dice::asked;
+
 /// Seeds without being asked for more.
 const SEEDS: u64 = 200;
 /// Things that happen before everything works again.
@@ -30,10 +31,6 @@ const EVENTS: usize = 70;
 const AT_LEAST: Duration = Duration::from_secs(25);
 /// Looks at the queues until all is done, at most.
 const LOOKS: usize = 3_000;
-
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} is no number: {text}")))
-}
 
 /// In two halves, since there are seldom fewer processors.
 #[tokio::test]
@@ -47,7 +44,7 @@ async fn whatever_else_goes_wrong_every_promise_is_kept() {
 }
 
 async fn play_every_second(first: u64) {
-    if let Some(seed) = number("FLYBRIDGE_SEED") {
+    if let Some(seed) = asked("FLYBRIDGE_SEED") {
         if seed % 2 == first {
             let (trace, seen) = play(seed).await;
             say(&format!("{}\n{seen:?}", trace.join("\n")));
@@ -55,7 +52,7 @@ async fn play_every_second(first: u64) {
         return;
     }
     let mut all = Seen::default();
-    for seed in (first..number("FLYBRIDGE_SEEDS").unwrap_or(SEEDS)).step_by(2) {
+    for seed in (first..asked("FLYBRIDGE_SEEDS").unwrap_or(SEEDS)).step_by(2) {
         all += play(seed).await.1;
     }
     say(&format!("{all:?}"));

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod app;
+pub(crate) mod audit;
 pub(crate) mod back_channel;
 pub(crate) mod browser_client;
 pub(crate) mod child;
@@ -10,6 +11,8 @@ pub(crate) mod client_key;
 pub(crate) mod counted;
 pub(crate) mod cut_off;
 pub(crate) mod demo;
+pub(crate) mod dice;
+pub(crate) mod disk;
 pub(crate) mod dpop;
 pub(crate) mod dump;
 pub(crate) mod fly_connector;
@@ -22,4 +25,6 @@ pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod relying_party;
 pub(crate) mod smtp;
+pub(crate) mod trip;
 pub(crate) mod visitor;
+pub(crate) mod wire;

@@ -1,48 +1,14 @@
 //! Over TLS: nothing is said in clear, and what cannot be encrypted is not sent.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 
 use flybridge::services::mail::{Encryption, Obstacle, Scope, SendError, SetupError, SmtpSettings};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use super::super::support::smtp::certificate::certificate;
 use super::super::support::smtp::{Act, At, SmtpSink, Step};
 use super::{PRIYA, mail_to, mailer, settings};
 
 const FEATURES: &[&str] = &["STARTTLS", "AUTH PLAIN"];
-
-struct Certificate {
-    /// In PEM.
-    authority: Vec<u8>,
-    server: Arc<rustls::ServerConfig>,
-}
-
-/// A certificate for 127.0.0.1, made by the `openssl` command; `None` where there is none.
-fn certificate() -> Option<Certificate> {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, ca_file) = (folder.path().join("key.pem"), folder.path().join("cert.pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
-        .args(["-subj", "/CN=sink", "-addext", "subjectAltName=IP:127.0.0.1"])
-        .args(["-addext", "basicConstraints=critical,CA:FALSE"])
-        .args([Path::new("-keyout"), &key, Path::new("-out"), &ca_file])
-        .output()
-        .ok()?;
-    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_file(&ca_file).unwrap()],
-            PrivateKeyDer::from_pem_file(&key).unwrap(),
-        )
-        .unwrap();
-    Some(Certificate { authority: std::fs::read(&ca_file).unwrap(), server: Arc::new(server) })
-}
 
 #[tokio::test]
 async fn mail_goes_out_encrypted_to_a_server_whose_authority_we_trust() {

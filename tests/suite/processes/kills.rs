@@ -1,13 +1,11 @@
 //! `kill -9` between the click and the last mail.
 
 use super::fly::Reserved;
+use super::parent::AT_ONCE;
 use super::{Letters, PEOPLE, Records, everybody_signs_in, link_saltmarsh, members};
 use crate::support::process::{Home, Node, soon};
 use crate::support::redis::Server;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
-
-/// Mails under way at one time: `workers.concurrency`.
-const AT_ONCE: usize = 8;
 
 #[tokio::test]
 async fn an_organization_leaves_completely_on_sqlite() {

@@ -12,7 +12,7 @@ use crate::support::redis::Server;
 use crate::support::visitor::Visitor;
 
 /// 2 s are promised; the rest is for a machine that is busy with other tests.
-const PROMPT: Duration = Duration::from_millis(2_500);
+pub(super) const PROMPT: Duration = Duration::from_millis(2_500);
 
 /// Shaped like ours; nobody was given them.
 const CODE: &str = "fbc_g1.AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -113,13 +113,18 @@ impl Place {
 
 /// Status and words of `/readyz` about the store.
 async fn readiness(node: &Node) -> (u16, String) {
+    readiness_of(node, "store").await
+}
+
+/// Status of `/readyz`, and its words about this.
+pub(super) async fn readiness_of(node: &Node, what: &str) -> (u16, String) {
     let answer = http().get(node.url("/readyz")).send().await.unwrap();
     let status = answer.status().as_u16();
     let body: serde_json::Value = answer.json().await.unwrap();
-    (status, body["store"].as_str().unwrap().to_owned())
+    (status, body[what].as_str().unwrap().to_owned())
 }
 
-fn authorize() -> String {
+pub(super) fn authorize() -> String {
     let redirect: String = url::form_urlencoded::byte_serialize(REDIRECT.as_bytes()).collect();
     format!("/oauth/authorize?client_id={FLY_CLIENT}&response_type=code&scope=read&state=s&redirect_uri={redirect}")
 }

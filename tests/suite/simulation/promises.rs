@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use flybridge::domain::audit::AuditKind;
 use flybridge::domain::disable::{Letter, Row, RowStatus, Run, RunState, Totals};
 use flybridge::domain::ids::{OrganizationId, UserId};
 use flybridge::domain::member::Member;
@@ -12,6 +11,7 @@ use flybridge::services::setup_links::Shown;
 use flybridge::store::keys;
 
 use super::scene::{Person, Scene};
+use crate::support::audit::check_linear;
 
 /// A run with its ledger.
 struct Whole {
@@ -99,17 +99,9 @@ impl Scene {
         }
     }
 
-    /// The generations in the audit log follow one another, each with one line.
     async fn is_linear(&self, organization: &Organization) {
         let log = self.store.list(&keys::audit_log(&organization.id), None, 1_000).await.unwrap();
-        let changes = log.into_iter().map(|entry| entry.value);
-        let mut changes: Vec<String> =
-            changes.filter(|entry| entry.kind == AuditKind::LoginMethodChanged).map(|entry| entry.detail).collect();
-        changes.sort_by_key(|detail| detail.rsplit(' ').next().unwrap().parse::<u32>().unwrap());
-        assert_eq!(changes.len(), usize::try_from(organization.generation.0 - 1).unwrap(), "{changes:?}");
-        for (index, detail) in changes.iter().enumerate() {
-            assert!(detail.ends_with(&format!("generation {} to {}", index + 1, index + 2)), "{changes:?}");
-        }
+        check_linear(log.into_iter().map(|entry| entry.value), organization);
     }
 
     async fn is_over(&self, organization: &Organization, members: &[Member], whole: &Whole) {

@@ -20,9 +20,9 @@ use flybridge::store::sqlite::SqliteStore;
 use flybridge::store::{Backend, Store};
 use tokio::sync::OnceCell;
 
-use super::dice::Dice;
 use super::faulty::Faulty;
 use crate::support::app::{ISSUER, MASTER_KEY, START, SteppingClock};
+use crate::support::dice::Dice;
 use crate::support::dump::Dump;
 use crate::support::letter::Letter;
 use crate::support::smtp::SmtpSink;

@@ -36,12 +36,17 @@ const PATIENCE: Duration = Duration::from_mins(5);
 pub(crate) struct Home {
     folder: TempDir,
     pub(crate) store: String,
+    /// Another address of the store, by which nodes reach it.
+    way: Option<String>,
     smtp: SocketAddr,
+    /// How it is spoken to: `mail.smtp.security`.
+    security: &'static str,
     fly: String,
     issuer: Option<String>,
     /// How long a mail may take, and how long a worker has a job.
     patience: [&'static str; 2],
     lines: Vec<(&'static str, String)>,
+    environment: Vec<(&'static str, PathBuf)>,
 }
 
 impl Home {
@@ -51,7 +56,18 @@ impl Home {
         std::fs::write(folder.path().join("master.key"), MASTER_KEY).unwrap();
         let store = format!("sqlite:{}", folder.path().join("flybridge.db").display());
         let fly = "http://127.0.0.1:9".to_owned();
-        Self { folder, store, smtp, fly, issuer: None, patience: ["2 s", "10 s"], lines: vec![] }
+        Self {
+            folder,
+            store,
+            way: None,
+            smtp,
+            security: "none",
+            fly,
+            issuer: None,
+            patience: ["2 s", "10 s"],
+            lines: vec![],
+            environment: vec![],
+        }
     }
 
     /// For a test in which no mail may fail because the machine is slow.
@@ -71,8 +87,26 @@ impl Home {
         self
     }
 
+    /// Nodes reach the store in this way, and tests as before.
+    pub(crate) fn way(mut self, url: String) -> Self {
+        self.way = Some(url);
+        self
+    }
+
     pub(crate) fn fly(mut self, url: &str) -> Self {
         url.clone_into(&mut self.fly);
+        self
+    }
+
+    /// Nodes are started with these in their environment.
+    pub(crate) fn environment(mut self, variables: impl IntoIterator<Item = (&'static str, PathBuf)>) -> Self {
+        self.environment.extend(variables);
+        self
+    }
+
+    /// Mail leaves encrypted.
+    pub(crate) fn starttls(mut self) -> Self {
+        self.security = "starttls";
         self
     }
 
@@ -93,7 +127,11 @@ impl Home {
 
     /// The text of a configuration for a node on `port`.
     pub(crate) fn configuration(&self, port: u16) -> String {
-        let Self { store, fly, patience: [timeout, lease], .. } = self;
+        self.text(port, self.way.as_ref().unwrap_or(&self.store))
+    }
+
+    fn text(&self, port: u16, store: &str) -> String {
+        let Self { fly, security, patience: [timeout, lease], .. } = self;
         // Further ones, each with all of its lines.
         let clients = self.more("clients");
         let issuer = self.issuer.clone().unwrap_or_else(|| format!("http://127.0.0.1:{port}"));
@@ -126,7 +164,7 @@ reminders = []
 [mail.smtp]
 host = "127.0.0.1"
 port = {mail_port}
-security = "none"
+security = "{security}"
 timeout = "{timeout}"
 {smtp}
 [workers]
@@ -167,7 +205,7 @@ redirect_uris = ["{REDIRECT}"]
 
     /// The store of the nodes, from outside.
     pub(crate) async fn open_store(&self) -> Store {
-        let config = self.config(free_port());
+        let config = Config::from_text(&self.text(free_port(), &self.store), "flybridge.toml", []).unwrap();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         flybridge::cli::open_store(&config.store, clock, Arc::new(SystemRandom::default())).await.unwrap()
     }
@@ -216,6 +254,7 @@ pub(crate) struct Node {
     pub(crate) port: u16,
     config: PathBuf,
     log: PathBuf,
+    environment: Vec<(&'static str, PathBuf)>,
     process: Option<Process>,
 }
 
@@ -225,7 +264,8 @@ impl Node {
         for _ in 0..5 {
             let port = free_port();
             let config = home.write(port);
-            let mut node = Self { port, config, log: home.path("log"), process: None };
+            let environment = home.environment.clone();
+            let mut node = Self { port, config, log: home.path("log"), environment, process: None };
             if node.launch().await {
                 return node;
             }
@@ -242,7 +282,9 @@ impl Node {
     async fn launch(&mut self) -> bool {
         let before = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         let log = OpenOptions::new().create(true).append(true).open(&self.log).unwrap();
-        let mut process = Process::start(program().arg("serve").arg("--config").arg(&self.config), log);
+        let mut command = program();
+        command.arg("serve").arg("--config").arg(&self.config).envs(self.environment.iter().cloned());
+        let mut process = Process::start(&mut command, log);
         let ready = until("the node is ready", async || {
             if let Some(status) = process.child.try_wait().unwrap() {
                 let log = std::fs::read(&self.log).unwrap();
@@ -263,6 +305,10 @@ impl Node {
         Some(answer.status().as_u16())
     }
 
+    pub(crate) async fn is_ready(&self) -> bool {
+        self.readyz().await == Some(200)
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
@@ -276,9 +322,14 @@ impl Node {
         self.process = None;
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.as_ref().unwrap().child.id()
+    }
+
     /// SIGTERM, SIGSTOP, SIGCONT.
     pub(crate) fn signal(&self, signal: &str) {
-        let pid = self.process.as_ref().unwrap().child.id().to_string();
+        let pid = self.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
     }
 

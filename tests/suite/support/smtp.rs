@@ -1,5 +1,6 @@
 //! A mail server that keeps every mail and fails on demand, over real TCP on loopback.
 
+pub(crate) mod certificate;
 mod session;
 
 use std::collections::{HashMap, VecDeque};

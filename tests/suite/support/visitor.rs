@@ -24,9 +24,9 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    async fn read(response: reqwest::Response) -> Self {
+    async fn read(response: reqwest::Response) -> reqwest::Result<Self> {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Self { status, headers, text: response.text().await.unwrap() }
+        Ok(Self { status, headers, text: response.text().await? })
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
@@ -89,8 +89,13 @@ impl Visitor {
     }
 
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        self.try_post(path, fields).await.unwrap()
+    }
+
+    /// A form whose answer may get lost.
+    pub(crate) async fn try_post(&mut self, path: &str, fields: &[(&str, &str)]) -> reqwest::Result<Answer> {
         let request = self.http.post(self.address(path)).header("cookie", self.header()).form(fields);
-        self.take(request).await
+        self.try_take(request).await
     }
 
     fn address(&self, path: &str) -> String {
@@ -98,7 +103,11 @@ impl Visitor {
     }
 
     async fn take(&mut self, request: reqwest::RequestBuilder) -> Answer {
-        let answer = Answer::read(request.send().await.unwrap()).await;
+        self.try_take(request).await.unwrap()
+    }
+
+    async fn try_take(&mut self, request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        let answer = Answer::read(request.send().await?).await?;
         for value in answer.headers.get_all("set-cookie") {
             let text = value.to_str().unwrap();
             let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
@@ -108,7 +117,7 @@ impl Visitor {
                 self.cookies.insert(name.to_owned(), value.to_owned());
             }
         }
-        answer
+        Ok(answer)
     }
 
     /// From `start` to the moment before the callback: gives the address that Fly.io sends the browser back to.
@@ -121,7 +130,7 @@ impl Visitor {
         let mut decide = consent.clone();
         decide.set_query(None);
         // Another site: it sees none of our cookies.
-        let answer = Answer::read(self.http.post(decide).form(&fields).send().await.unwrap()).await;
+        let answer = Answer::read(self.http.post(decide).form(&fields).send().await.unwrap()).await.unwrap();
         answer.location().to_owned()
     }
 
