@@ -34,6 +34,8 @@ mod nodes;
 mod outage;
 #[path = "processes/parent.rs"]
 mod parent;
+#[path = "processes/races.rs"]
+mod races;
 #[path = "processes/random_kills.rs"]
 mod random_kills;
 #[path = "processes/readme.rs"]

@@ -19,6 +19,7 @@ pub(crate) mod fly_connector;
 pub(crate) mod interrupted;
 pub(crate) mod letter;
 pub(crate) mod log;
+pub(crate) mod memory;
 pub(crate) mod mime;
 pub(crate) mod ports;
 pub(crate) mod process;

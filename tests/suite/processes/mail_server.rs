@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use flybridge::clock::{Clock as _, SystemClock};
 use flybridge::domain::disable::RowStatus;
+use futures_util::future::{LocalBoxFuture, join_all};
 
 use super::address;
 use super::outage::{PROMPT, authorize, readiness_of};
@@ -13,6 +14,27 @@ use crate::support::process::{Home, http, soon, until};
 use crate::support::redis::Server;
 use crate::support::smtp::certificate::certificate;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
+
+/// All at once: most of it is waiting for the next try.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn everybody_who_can_be_mailed_is_whatever_the_mail_server_says() {
+    let servers = [(); 4].map(|()| Server::start(&[]));
+    let redis = |number: usize| {
+        let url = servers[number].url();
+        move |smtp: SocketAddr| Home::new(smtp).store(url)
+    };
+    let scenes: [LocalBoxFuture<'_, ()>; 8] = [
+        Box::pin(some_are_refused_or_put_off(Home::new)),
+        Box::pin(some_are_refused_or_put_off(redis(0))),
+        Box::pin(stops_and_goes_on(REFUSED, "(535)", Home::new)),
+        Box::pin(stops_and_goes_on(REFUSED, "(535)", redis(1))),
+        Box::pin(stops_and_goes_on(CLOSED, "(421)", Home::new)),
+        Box::pin(stops_and_goes_on(CLOSED, "(421)", redis(2))),
+        Box::pin(waits_for_a_certificate(Home::new)),
+        Box::pin(waits_for_a_certificate(redis(3))),
+    ];
+    join_all(scenes).await;
+}
 
 /// Besides the admin.
 const MEMBERS: usize = 39;
@@ -36,7 +58,7 @@ const LASTING: &[(At, Act, &str)] = &[
     (At::Dot, Act::Answer("554 5.7.1 looks like spam"), "refused us (554"),
 ];
 
-async fn everybody_who_can_be_mailed_is(home: impl FnOnce(SocketAddr) -> Home) {
+async fn some_are_refused_or_put_off(home: impl FnOnce(SocketAddr) -> Home) {
     let mut parent = Parent::of(MEMBERS, home).await;
     for (number, (at, act)) in PASSING.iter().enumerate() {
         for one_of_them in [1 + number, 20 + number] {
@@ -63,17 +85,6 @@ async fn everybody_who_can_be_mailed_is(home: impl FnOnce(SocketAddr) -> Home) {
     assert!(waits.detail.is_some() && waits.next_attempt_at.is_some(), "{waits:?}");
     assert!(parent.records.totals(&run).await.add_up());
     parent.settle_up().await;
-}
-
-#[tokio::test]
-async fn everybody_who_can_be_mailed_is_on_sqlite() {
-    everybody_who_can_be_mailed_is(Home::new).await;
-}
-
-#[tokio::test]
-async fn everybody_who_can_be_mailed_is_on_redis() {
-    let server = Server::start(&[]);
-    everybody_who_can_be_mailed_is(|smtp| Home::new(smtp).store(server.url())).await;
 }
 
 async fn sign_ins_are_answered(parent: &Parent) {
@@ -104,7 +115,11 @@ async fn goes_on(parent: &mut Parent) {
     assert_eq!(readiness_of(&parent.node, "mail").await, (200, "ok".to_owned()));
 }
 
-async fn stops_and_goes_on((at, answer): (At, &'static str), why: &str, home: impl FnOnce(SocketAddr) -> Home) {
+async fn stops_and_goes_on(
+    (at, answer): (At, &'static str),
+    why: &str,
+    home: impl FnOnce(SocketAddr) -> Home + Send,
+) {
     let mut parent = Parent::of(MEMBERS, home).await;
     parent.sink.script_any_always(Step(at, Act::Answer(answer)));
     has_stopped(&mut parent, why).await;
@@ -112,31 +127,8 @@ async fn stops_and_goes_on((at, answer): (At, &'static str), why: &str, home: im
     goes_on(&mut parent).await;
 }
 
-/// Our password is wrong, or theirs: nothing else than an operator helps.
 const REFUSED: (At, &str) = (At::Mail, "535 5.7.8 authentication failed");
 const CLOSED: (At, &str) = (At::Greeting, "421 4.3.2 closed for maintenance");
-
-#[tokio::test]
-async fn mail_waits_until_we_are_let_in_on_sqlite() {
-    stops_and_goes_on(REFUSED, "(535)", Home::new).await;
-}
-
-#[tokio::test]
-async fn mail_waits_until_we_are_let_in_on_redis() {
-    let server = Server::start(&[]);
-    stops_and_goes_on(REFUSED, "(535)", |smtp| Home::new(smtp).store(server.url())).await;
-}
-
-#[tokio::test]
-async fn mail_waits_until_the_server_opens_on_sqlite() {
-    stops_and_goes_on(CLOSED, "(421)", Home::new).await;
-}
-
-#[tokio::test]
-async fn mail_waits_until_the_server_opens_on_redis() {
-    let server = Server::start(&[]);
-    stops_and_goes_on(CLOSED, "(421)", |smtp| Home::new(smtp).store(server.url())).await;
-}
 
 /// The operator mends it by trusting the server's certificate, which takes a restart.
 async fn waits_for_a_certificate(home: impl FnOnce(SocketAddr) -> Home) {
@@ -152,15 +144,4 @@ async fn waits_for_a_certificate(home: impl FnOnce(SocketAddr) -> Home) {
     parent.node.restart().await;
     goes_on(&mut parent).await;
     assert!(parent.sink.messages().iter().all(|mail| mail.encrypted), "nothing in clear");
-}
-
-#[tokio::test]
-async fn nothing_leaves_before_the_certificate_is_trusted_on_sqlite() {
-    waits_for_a_certificate(Home::new).await;
-}
-
-#[tokio::test]
-async fn nothing_leaves_before_the_certificate_is_trusted_on_redis() {
-    let server = Server::start(&[]);
-    waits_for_a_certificate(|smtp| Home::new(smtp).store(server.url())).await;
 }

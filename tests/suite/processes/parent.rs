@@ -210,6 +210,11 @@ impl Parent {
         }
     }
 
+    pub(super) async fn one_link_opens_for_each(&self) {
+        let rows = self.records.rows(&self.wholly().await.unwrap()).await;
+        self.links_work_once(&rows).await;
+    }
+
     async fn passwords_work(&self) {
         for (address, password) in &self.told.passwords {
             let mut visitor = Visitor::at(&self.node);

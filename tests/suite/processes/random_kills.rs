@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flybridge::random::{Random as _, SystemRandom};
+use futures_util::future::join;
 
 use super::members;
 use super::parent::{AUTH, Parent, opened};
@@ -21,15 +22,12 @@ const KILLS: u64 = 5;
 /// Longer than most requests take.
 const REQUEST: Duration = Duration::from_millis(120);
 
+/// Both at once: most of it is waiting for the leases of those who were killed.
 #[tokio::test]
-async fn nobody_is_forgotten_whenever_the_process_is_killed_on_sqlite() {
-    leave(members(300), Home::new).await;
-}
-
-#[tokio::test]
-async fn nobody_is_forgotten_whenever_the_process_is_killed_on_redis() {
+async fn nobody_is_forgotten_whenever_the_process_is_killed() {
     let server = Server::start(&[]);
-    leave(members(300), |smtp| Home::new(smtp).store(server.url())).await;
+    let on_redis = leave(members(300), |smtp| Home::new(smtp).store(server.url()));
+    join(leave(members(300), Home::new), on_redis).await;
 }
 
 async fn leave(members: usize, home: impl FnOnce(SocketAddr) -> Home) {

@@ -25,6 +25,7 @@ use crate::support::app::{ISSUER, MASTER_KEY, START, SteppingClock};
 use crate::support::dice::Dice;
 use crate::support::dump::Dump;
 use crate::support::letter::Letter;
+use crate::support::memory::folder;
 use crate::support::smtp::SmtpSink;
 
 /// One seed of a hundred has more members than one chunk of a run.
@@ -237,12 +238,6 @@ impl Scene {
         let due = |name: &str| name.rsplit('/').next().unwrap()[..15].parse().unwrap();
         self.dump().named("job/").into_iter().map(|(name, _)| (name.to_owned(), due(name))).collect()
     }
-}
-
-/// In memory where the system has such a place: nothing here depends on a disk.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { tempfile::tempdir_in(memory).unwrap() } else { tempfile::tempdir().unwrap() }
 }
 
 fn database(folder: &Path) -> PathBuf {

@@ -13,6 +13,7 @@ use flybridge::random::SystemRandom;
 use flybridge::store::Store;
 use tempfile::TempDir;
 
+use super::memory::folder;
 use super::ports::free_port;
 
 /// 32 bytes in hexadecimal.
@@ -52,7 +53,15 @@ pub(crate) struct Home {
 impl Home {
     /// On SQLite in the folder, with Fly.io out of reach.
     pub(crate) fn new(smtp: SocketAddr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        Self::at(tempfile::tempdir().unwrap(), smtp)
+    }
+
+    /// The same where no disk keeps anybody waiting, for small stores.
+    pub(crate) fn in_memory(smtp: SocketAddr) -> Self {
+        Self::at(folder(), smtp)
+    }
+
+    fn at(folder: TempDir, smtp: SocketAddr) -> Self {
         std::fs::write(folder.path().join("master.key"), MASTER_KEY).unwrap();
         let store = format!("sqlite:{}", folder.path().join("flybridge.db").display());
         let fly = "http://127.0.0.1:9".to_owned();

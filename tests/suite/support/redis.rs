@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::memory::folder;
 use super::ports::free_port;
 
 /// Starts the program named by its arguments, and kills it (`kill -9`) when its own standard input ends. The kernel
@@ -63,8 +64,17 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(options: &[&str]) -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), options)
+    }
+
+    /// The same where no disk keeps anybody waiting, for few records.
+    pub(crate) fn in_memory() -> Self {
+        Self::start_at(folder(), &[])
+    }
+
+    fn start_at(folder: TempDir, options: &[&str]) -> Self {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
-        let mut server = Self { port: free_port(), folder: tempfile::tempdir().unwrap(), options, process: None };
+        let mut server = Self { port: free_port(), folder, options, process: None };
         server.restart();
         server
     }

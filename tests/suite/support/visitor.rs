@@ -78,6 +78,11 @@ impl Visitor {
         Self { http: http(), base, cookies: BTreeMap::new() }
     }
 
+    /// The same browser, led to the node at this port.
+    pub(crate) fn elsewhere(&self, port: u16) -> Self {
+        Self { base: format!("http://127.0.0.1:{port}"), ..self.clone() }
+    }
+
     fn header(&self) -> String {
         let pairs: Vec<String> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         pairs.join("; ")
