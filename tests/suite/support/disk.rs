@@ -99,8 +99,8 @@ fn library() -> PathBuf {
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/suite/support/disk.c");
         let mut compiler = Command::new("cc");
         compiler.args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"]).arg(&path).args([source, "-ldl"]);
-        let compiled = compiler.output().unwrap();
-        assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+        let done = compiler.output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         (path, folder)
     });
     path.clone()

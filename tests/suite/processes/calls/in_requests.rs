@@ -117,13 +117,13 @@ impl Walk {
         let (answer, struck) = self.send(trip, person.clone(), ("/set-up", &fields)).await;
         let store = &self.parent.records.store;
         let (link, set) = store.read_pair(&keys::link(&user), &keys::credential(&user)).await.unwrap();
-        let used = link.unwrap().value.state == LinkState::Used;
-        assert_eq!(used, set.is_some(), "{trip:?}");
-        assert!(answer.is_none() || used, "an answered password is kept: {trip:?}");
+        let gone = link.unwrap().value.state == LinkState::Used;
+        assert_eq!(gone, set.is_some(), "{trip:?}");
+        assert!(answer.is_none() || gone, "an answered password is kept: {trip:?}");
         if struck {
             self.recover(trip).await;
             let again = person.post("/set-up", &fields).await;
-            assert_eq!(again.status, if used { 410 } else { 303 }, "{trip:?}: {}", again.text);
+            assert_eq!(again.status, if gone { 410 } else { 303 }, "{trip:?}: {}", again.text);
         }
         self.parent.told.passwords.insert(to, password);
         struck

@@ -1,27 +1,29 @@
-//! While workers make rows and send mails: an organization for each fault, so that none waits for the lease of another.
+//! While workers make rows and send mails: an organization for each fault, so that none waits for the lease of another,
+//! and a node for each kind of fault.
 
 use flybridge::domain::audit::AuditKind;
 use flybridge::domain::ids::RunId;
 use flybridge::store::{MAX_SCAN, keys};
+use futures_util::future::join_all;
 
 use super::super::parent::Told;
 use super::super::{Letters, Records};
 use super::{Between, FAR, WAYS, names, steps};
 use crate::support::process::{Node, until};
 use crate::support::smtp::SmtpSink;
-use crate::support::trip::{Trip, What};
+use crate::support::trip::{Trip, What, When};
 
 /// Of each organization.
 const MEMBERS: usize = 1;
 
 #[tokio::test]
 async fn a_run_survives_a_fault_at_every_commit_on_sqlite() {
-    walk(Between::sqlite()).await;
+    join_all(WAYS.map(|way| walk(Between::sqlite(), way))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_survives_a_fault_at_every_call_on_redis() {
-    walk(Between::redis().await).await;
+    join_all(WAYS.map(|way| async move { walk(Between::redis().await, way).await })).await;
 }
 
 struct Walk {
@@ -32,25 +34,22 @@ struct Walk {
     runs: Vec<(Records, RunId)>,
 }
 
-async fn walk(between: Between) {
+async fn walk(between: Between, (what, when): (What, When)) {
     let sink = SmtpSink::start().await;
     let home = between.home(sink.address());
     let records = Records::of(home.open_store().await);
     let node = Node::start(&home).await;
     let mut walk = Walk { between, sink, node, records, runs: vec![] };
-    let mut faults = 0;
-    for (what, when) in WAYS {
-        let mut last = 0;
-        for at in steps(when) {
-            last = at;
-            if !walk.strikes(Trip { at, when, what }).await {
-                break;
-            }
-            faults += 1;
+    let (mut last, mut faults) = (0, 0);
+    for at in steps(when) {
+        last = at;
+        if !walk.strikes(Trip { at, when, what }).await {
+            break;
         }
-        // A commit to take the fan-out, one for its rows, one to take a mail, one to settle it, and more.
-        assert!((9..FAR - 2).contains(&last), "{last} steps are no run");
+        faults += 1;
     }
+    // A commit to take the fan-out, one for its rows, one to take a mail, one to settle it, and more.
+    assert!((9..FAR - 2).contains(&last), "{last} steps are no run");
     walk.check(faults).await;
 }
 
