@@ -28,7 +28,7 @@ async fn a_form_is_taken_wholly_or_not_at_all_on_redis() {
 }
 
 async fn walk(between: Between) {
-    let mut parent = Parent::of(MEMBERS, |smtp: SocketAddr| between.home(smtp)).await;
+    let mut parent = Parent::of(MEMBERS, |smtp: SocketAddr| between.home(smtp).patient()).await;
     parent.let_workers(false).await;
     let mut walk = Walk { between, parent, given: 0 };
     for (what, when) in WAYS {
