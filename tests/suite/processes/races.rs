@@ -44,9 +44,12 @@ async fn race(mut parent: Parent, other: u16) {
         let sent = [&parent.admin, &elsewhere, &parent.admin, &elsewhere].into_iter().enumerate();
         let sent = sent.map(|(number, who)| send(who.clone(), (number + round) % 4 < 2));
         for answer in join_all(sent).await {
-            assert_eq!(answer.status, 303, "{}", answer.text);
+            // Refused is whom the other was quicker than: what they had proved does not open the settings any more.
+            assert!([303, 403].contains(&answer.status), "{}", answer.text);
             // Whoever was answered with a run was answered with one that began.
-            if let Some((_, run)) = answer.location().split_once("/auth/disable/") {
+            if answer.status == 303
+                && let Some((_, run)) = answer.location().split_once("/auth/disable/")
+            {
                 let run: RunId = run.parse().unwrap();
                 assert!(parent.records.disable.run(&organization(), &run).await.unwrap().is_some());
             }

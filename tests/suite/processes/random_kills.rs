@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flybridge::random::{Random as _, SystemRandom};
-use futures_util::future::join;
 
 use super::members;
 use super::parent::{AUTH, Parent, opened};
@@ -22,12 +21,15 @@ const KILLS: u64 = 5;
 /// Longer than most requests take.
 const REQUEST: Duration = Duration::from_millis(120);
 
-/// Both at once: most of it is waiting for the leases of those who were killed.
-#[tokio::test]
-async fn nobody_is_forgotten_whenever_the_process_is_killed() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_forgotten_whenever_the_process_is_killed_on_sqlite() {
+    leave(members(300), Home::new).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nobody_is_forgotten_whenever_the_process_is_killed_on_redis() {
     let server = Server::start(&[]);
-    let on_redis = leave(members(300), |smtp| Home::new(smtp).store(server.url()));
-    join(leave(members(300), Home::new), on_redis).await;
+    leave(members(300), |smtp| Home::new(smtp).store(server.url())).await;
 }
 
 async fn leave(members: usize, home: impl FnOnce(SocketAddr) -> Home) {
