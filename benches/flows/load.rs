@@ -1,11 +1,12 @@
 //! The load: callers that do one thing after the other until the time is over.
 
-use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder, StatusCode, header, redirect};
 use serde::{Deserialize, Serialize};
+
+use crate::cpu::cpu_time;
 
 /// What a server tells of itself.
 #[derive(Clone, Serialize, Deserialize)]
@@ -208,13 +209,4 @@ impl<'a> Caller<'a> {
         let person: Person = userinfo.send().await.ok()?.json().await.ok()?;
         (!person.sub.is_empty()).then_some(())
     }
-}
-
-/// User and system time of a process so far (`proc(5)`, fields 14 and 15, in ticks of 10 ms).
-fn cpu_time(process: u32) -> Duration {
-    let text = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
-    let after_name = text.rsplit(')').next().unwrap_or_default();
-    let ticks: u64 =
-        after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
-    Duration::from_millis(ticks * 10)
 }

@@ -8,7 +8,11 @@
 //! Options: `--seconds N` for each measurement (5), `--callers N` at the same time (16), `--only OPERATION`.
 #![expect(clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a measuring program")]
 
+#[path = "../common/cpu.rs"]
+mod cpu;
 mod load;
+#[path = "../common/redis.rs"]
+mod redis;
 mod server;
 
 use std::env;
@@ -17,6 +21,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use load::{Measured, Operation, Target};
+use redis::Redis;
 
 fn main() {
     let arguments: Vec<String> = env::args().collect();
@@ -103,39 +108,6 @@ impl Server {
 }
 
 impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A Redis with the durability that Flybridge insists on.
-struct Redis {
-    child: Child,
-    url: String,
-    _folder: tempfile::TempDir,
-}
-
-impl Redis {
-    fn start() -> Option<Self> {
-        let folder = tempfile::tempdir().expect("a folder");
-        let port =
-            std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("its number").port();
-        let child = Command::new("redis-server")
-            .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--appendonly", "yes"])
-            .args(["--appendfsync", "always", "--maxmemory-policy", "noeviction", "--save", ""])
-            .args(["--dir".as_ref(), folder.path().as_os_str()])
-            .stdout(Stdio::null())
-            .spawn()
-            .ok()?;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            std::thread::yield_now();
-        }
-        Some(Self { child, url: format!("redis://127.0.0.1:{port}"), _folder: folder })
-    }
-}
-
-impl Drop for Redis {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
