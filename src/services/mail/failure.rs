@@ -43,9 +43,7 @@ pub(super) enum Stage {
     Mail,
     Recipient,
     Data,
-    /// The content is on its way, the final dot is not.
-    Content,
-    /// The final dot is out; who has the mail now, only an answer tells.
+    /// The content is on its way, the final dot behind it; who has the mail now, only an answer tells.
     HandedOver,
 }
 

@@ -52,7 +52,6 @@ impl Progress {
             Stage::Mail,
             Stage::Recipient,
             Stage::Data,
-            Stage::Content,
             Stage::HandedOver,
         ];
         let reached = self.0.load(Ordering::Relaxed);
@@ -214,9 +213,9 @@ impl Smtp {
         progress.reached(Stage::Data);
         let granted = within(self.limits.command, connection.command(Data)).await?;
         in_step(granted, Severity::PositiveIntermediate)?;
-        progress.reached(Stage::Content);
-        let handover = Handover { mail: Some(mail), progress };
-        let accepted = connection.message_iter(handover).await.map_err(|error| fault(&error))?;
+        let content = on_the_wire(mail)?;
+        progress.reached(Stage::HandedOver);
+        let accepted = connection.command(content).await.map_err(|error| fault(&error))?;
         in_step(accepted, Severity::PositiveCompletion).map(|answer| said(&answer))
     }
 
@@ -242,22 +241,12 @@ impl Smtp {
     }
 }
 
-/// Yields the mail once, and notes when it was written out: what is asked for next is the final dot.
-struct Handover<'a> {
-    mail: Option<&'a [u8]>,
-    progress: &'a Progress,
-}
-
-impl<'a> Iterator for Handover<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let mail = self.mail.take();
-        if mail.is_none() {
-            self.progress.reached(Stage::HandedOver);
-        }
-        mail
-    }
+/// The content as it is sent (RFC 5321, section 4.5.2), with the final dot, so that both leave in one go. The dot in a packet
+/// of its own would wait until the server has acknowledged all before it (RFC 896), which many put off for 40 ms or more.
+fn on_the_wire(mail: &[u8]) -> Result<String, Fault> {
+    let text = str::from_utf8(mail).map_err(|error| Fault::Unsendable(error.to_string()))?;
+    let first = if text.starts_with('.') { "." } else { "" };
+    Ok(format!("{first}{}\r\n.\r\n", text.replace("\r\n.", "\r\n..")))
 }
 
 /// SMTPUTF8 for addresses outside ASCII (RFC 6531), whose headers are then 8-bit; all else we write is ASCII.
@@ -278,4 +267,24 @@ fn mail_parameters(
         parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
     }
     Ok(parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_at_the_beginning_of_a_line_is_doubled() {
+        for (mail, sent) in [
+            ("", "\r\n.\r\n"),
+            (".", "..\r\n.\r\n"),
+            ("a\r\nb.c\r\n", "a\r\nb.c\r\n\r\n.\r\n"),
+            ("\r\n.\r\n.\r\n..a", "\r\n..\r\n..\r\n...a\r\n.\r\n"),
+            ("a\n.b\r.c", "a\n.b\r.c\r\n.\r\n"),
+            ("\u{e9}\r\n.\u{e9}", "\u{e9}\r\n..\u{e9}\r\n.\r\n"),
+        ] {
+            assert_eq!(on_the_wire(mail.as_bytes()).expect("text"), sent, "{mail:?}");
+        }
+        assert!(matches!(on_the_wire(b"\xff"), Err(Fault::Unsendable(_))));
+    }
 }
