@@ -198,12 +198,17 @@ fn outbox(
     })
 }
 
+/// The turn of one place is about a second, or so many times what is sent at the same time.
+const ROUNDS: usize = 8;
+
 fn worker_rules(config: &Config) -> WorkerRules {
     let concurrency = config.workers.concurrency;
     let half_a_lease = config.workers.lease.as_secs() / 2;
-    let leaves = u64::from(config.mail.per_second.get()).saturating_mul(half_a_lease).max(1);
-    let batch = usize::try_from(leaves).unwrap_or(usize::MAX).min(concurrency);
-    WorkerRules { concurrency, batch, poll: config.workers.poll }
+    let per_second = u64::from(config.mail.per_second.get());
+    let size = |mails: u64| usize::try_from(mails).unwrap_or(usize::MAX);
+    let batch = size(per_second.saturating_mul(half_a_lease)).clamp(1, concurrency);
+    let turn = size(per_second).clamp(batch, ROUNDS * batch);
+    WorkerRules { concurrency, batch, turn, poll: config.workers.poll }
 }
 
 fn mailer(config: &MailConfig, connections: usize, clock: Arc<dyn Clock>) -> Result<Mailer, StartError> {

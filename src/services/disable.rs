@@ -3,6 +3,7 @@
 //! - [`bounced`]: letters that a mail server took and could not deliver
 //! - [`came_back`]: word to clients that a password opens an organization no more
 //! - [`click`]: the one commit that switches an organization, and the one that switches it back
+//! - [`context`]: what decides about a member's mail
 //! - [`fan_out`]: rows and mail jobs, a chunk a commit
 //! - [`ledger`]: what happened to each member's mail
 //! - [`left_out`]: members who are not to come along, and letting them in after all
@@ -14,6 +15,7 @@
 pub mod bounced;
 pub mod came_back;
 pub mod click;
+pub mod context;
 pub mod fan_out;
 pub mod ledger;
 pub mod left_out;

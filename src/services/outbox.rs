@@ -19,6 +19,7 @@ mod stop;
 mod trouble;
 mod work;
 
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ use super::mail::Mailer;
 use super::message_ids::MessageIds;
 use super::resealing::Resealing;
 use super::setup_links::SetUpLinks;
-use crate::store::queue::{Backoff, Taking};
+use crate::domain::ids::{OrganizationId, RunId};
+use crate::store::queue::{Backoff, Leased, Taking};
 use crate::store::{Partition, Store, StoreError};
 
 pub use letters::Links;
@@ -55,8 +57,10 @@ const BACKOFF: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_ho
 pub struct WorkerRules {
     /// Jobs at the same time.
     pub concurrency: usize,
-    /// Mails taken at once: no more than the rate lets out well before their lease ends.
+    /// Mails sent at the same time: no more than the rate lets out well before their lease ends.
     pub batch: usize,
+    /// Mails of one place before those of others have their turn.
+    pub turn: usize,
     /// The longest time between two looks at the queues.
     pub poll: Duration,
 }
@@ -156,27 +160,81 @@ impl Outbox {
 
     async fn mail_round(&self, stop: &Stop) -> Result<usize, StoreError> {
         let mut taken = 0;
-        let batch = if self.health.trouble().is_some() { 1 } else { self.rules.batch };
         for place in self.jobs.mail.ready(self.rules.concurrency).await? {
             if stop.is_said() {
                 break;
             }
-            let batch = self.shares.of(&place, batch);
-            if batch == 0 {
-                continue;
-            }
-            let jobs = self.jobs.mail.take(&place, batch, |taking| self.mark_sending(taking)).await;
-            let jobs = jobs.or_else(|error| pass_over(&place, error))?;
-            taken += jobs.len();
-            self.shares.take(&place, jobs.len());
-            let deliver = |job| self.deliver(job, stop);
-            stream::iter(jobs).for_each_concurrent(self.rules.concurrency, deliver).await;
+            taken += self.mail_turn(&place, stop).await?;
             if self.health.trouble().is_some() {
                 break;
             }
         }
         self.tell_trouble().await;
         Ok(taken)
+    }
+
+    /// The turn of one place. While mails leave, the next ones are taken, few at a time, so that neither waits for the other
+    /// and another worker finds the rest. How many were taken.
+    async fn mail_turn(&self, place: &Partition, stop: &Stop) -> Result<usize, StoreError> {
+        // Where mail has stopped, one finds out whether it goes again.
+        let probe = self.health.trouble().is_some();
+        let left = if probe { 1 } else { self.rules.turn };
+        let turn = Some((VecDeque::new(), left));
+        let jobs = stream::unfold(turn, |turn| async move {
+            let (mut waiting, mut left) = turn?;
+            if waiting.is_empty() {
+                if self.health.trouble().is_some() && !probe {
+                    return None;
+                }
+                match self.take_mails(place, left, stop).await {
+                    Ok(jobs) => waiting = VecDeque::from(jobs),
+                    Err(error) => return Some((Err(error), None)),
+                }
+                left = left.saturating_sub(waiting.len());
+            }
+            Some((Ok(waiting.pop_front()?), Some((waiting, left))))
+        });
+        let done = jobs.map(|job| async { Ok(self.deliver(job?, stop).await) });
+        // To their end, also when no more could be taken.
+        let done: Vec<Result<_, StoreError>> = done.buffer_unordered(self.rules.batch).collect().await;
+        let taken = done.iter().filter(|done| done.is_ok()).count();
+        let mut runs = BTreeSet::new();
+        let mut failed = Ok(taken);
+        for done in done {
+            match done {
+                Ok(run) => runs.extend(run),
+                Err(error) => failed = Err(error),
+            }
+        }
+        self.finish_settled(runs).await;
+        failed
+    }
+
+    /// The next mails of a place, at most `left`; none when its turn is over.
+    async fn take_mails(
+        &self,
+        place: &Partition,
+        left: usize,
+        stop: &Stop,
+    ) -> Result<Vec<Leased<Outgoing>>, StoreError> {
+        let wanted = self.shares.of(place, left.min(self.rules.batch.div_ceil(2)));
+        if wanted == 0 || stop.is_said() {
+            return Ok(Vec::new());
+        }
+        let jobs = self.jobs.mail.take(place, wanted, |taking| self.mark_sending(taking)).await;
+        let jobs = jobs.or_else(|error| pass_over(place, error))?;
+        self.shares.take(place, jobs.len());
+        Ok(jobs)
+    }
+
+    /// Ends the runs that are over with what was sent. Where the store gives no answer, the job that looks at each run from
+    /// time to time does it.
+    async fn finish_settled(&self, runs: BTreeSet<(OrganizationId, RunId)>) {
+        for (organization, run) in runs {
+            if let Err(error) = self.disable.finish_if_settled(&organization, &run).await {
+                tracing::warn!(%error, %run, "whether a run is over cannot be told yet");
+            }
+        }
     }
 
     /// A row that cannot be read, perhaps of a newer program, keeps none of the mails back. Only the ledger does not

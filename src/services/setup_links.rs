@@ -71,6 +71,13 @@ pub enum SetError {
     Store(#[from] StoreError),
 }
 
+/// A link for a mail: what goes into the mail, and the record as it was written.
+#[derive(Debug, Clone)]
+pub struct Made {
+    pub text: String,
+    pub link: Entry<SetUpLink>,
+}
+
 pub struct SetUpLinks {
     store: Store,
     vault: Arc<Vault>,
@@ -90,44 +97,52 @@ impl SetUpLinks {
         self.lifetime
     }
 
-    /// The person's link, valid from now: the one they have while it works, or else a new one.
+    /// The person's link, valid from now: the one they have while it works, or else a new one. `seen` is what was read of
+    /// it a moment ago.
     ///
     /// So a retry sends the same link, and nobody can make a link in somebody's mailbox useless by asking for another.
-    pub async fn make(&self, user: &UserId) -> Result<String, StoreError> {
+    pub async fn make(&self, user: &UserId, seen: Option<Entry<SetUpLink>>) -> Result<Made, StoreError> {
+        let mut seen = Some(seen);
         self.store
-            .transact(|| async {
-                let before = self.store.read(&keys::link(user)).await?;
-                let (txn, text) = self.renewed(user, before.as_ref(), None)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, text))
+            .transact(|| {
+                let seen = seen.take();
+                async move {
+                    let before = match seen {
+                        Some(seen) => seen,
+                        None => self.store.read(&keys::link(user)).await?,
+                    };
+                    let (txn, made) = self.renewed(user, before.as_ref(), None)?;
+                    Ok::<_, StoreError>(Attempt::Commit(txn, made))
+                }
             })
             .await
     }
 
     /// [`SetUpLinks::make`] for a mail that the person asked for. None when another mail answers the request already;
     /// of requests at the same moment one gets the link. The same job gets it each time it comes.
-    pub async fn make_asked(&self, user: &UserId, request: &Request<'_>) -> Result<Option<String>, StoreError> {
+    pub async fn make_asked(&self, user: &UserId, request: &Request<'_>) -> Result<Option<Made>, StoreError> {
         self.store
             .transact(|| async {
                 let before = self.store.read(&keys::link(user)).await?;
                 if before.as_ref().is_some_and(|link| link.value.answers(request, self.store.now())) {
                     return Ok(Attempt::Done(None));
                 }
-                let (txn, text) = self.renewed(user, before.as_ref(), Some(request))?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, Some(text)))
+                let (txn, made) = self.renewed(user, before.as_ref(), Some(request))?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, Some(made)))
             })
             .await
     }
 
-    /// The commit that makes the link valid from now, and its text.
+    /// The commit that makes the link valid from now, and the link.
     fn renewed(
         &self,
         user: &UserId,
         before: Option<&Entry<SetUpLink>>,
         request: Option<&Request<'_>>,
-    ) -> Result<(Txn, String), StoreError> {
-        let (mut txn, text, link) = self.renewed_link(user, before, request);
-        txn.put(&keys::link(user), &link)?;
-        Ok((txn, text))
+    ) -> Result<(Txn, Made), StoreError> {
+        let (mut txn, made) = self.renewed_link(user, before, request);
+        txn.put(&keys::link(user), &made.link.value)?;
+        Ok((txn, made))
     }
 
     /// The same without the link in the commit.
@@ -136,7 +151,7 @@ impl SetUpLinks {
         user: &UserId,
         before: Option<&Entry<SetUpLink>>,
         request: Option<&Request<'_>>,
-    ) -> (Txn, String, SetUpLink) {
+    ) -> (Txn, Made) {
         let key = keys::link(user);
         let mut txn = self.store.txn(keys::user_partition(user));
         match before {
@@ -150,12 +165,9 @@ impl SetUpLinks {
         };
         let fresh = |generation| self.text(user, generation);
         let times = (txn.now(), self.lifetime);
-        let (link, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
-        (txn, text, link)
-    }
-
-    pub async fn current(&self, user: &UserId) -> Result<Option<Entry<SetUpLink>>, StoreError> {
-        self.store.read(&keys::link(user)).await
+        let (value, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
+        let link = Entry { key: key.into_key(), version: txn.version(), expires_at: None, value };
+        (txn, Made { text, link })
     }
 
     /// What `text` is worth. Reads only: mail scanners open links too.

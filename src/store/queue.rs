@@ -46,7 +46,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use super::records::{Collection, Entry, Stored as _, decode, encode, encode_format};
-use super::{ATTEMPTS, Key, Outcome, Partition, Record, Store, StoreError, Txn};
+use super::{ATTEMPTS, Key, MAX_CLOCK_DIFFERENCE, Outcome, Partition, Record, Store, StoreError, Txn};
 use crate::clock::Timestamp;
 use crate::domain::ids::JobId;
 
@@ -196,6 +196,12 @@ impl<T: Serialize + DeserializeOwned + Send> Queue<T> {
         let found = self.store.get(std::slice::from_ref(&job.key)).await?;
         let found = found.into_iter().flatten().next().map(|record| record.version);
         Ok(job.lease.fence(job.key.clone()).holds(found))
+    }
+
+    /// Whether somebody else may have taken the job by now, by the clock of any node.
+    #[must_use]
+    pub fn may_be_lost(&self, job: &Leased<T>) -> bool {
+        self.store.now().plus(2 * MAX_CLOCK_DIFFERENCE) >= job.lease.until
     }
 
     /// Adds to the commit of the work's outcome that the job is done.

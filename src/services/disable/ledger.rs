@@ -3,9 +3,9 @@
 use super::{Disable, recount};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Effect, Ending, Row, Run, Totals};
+use crate::domain::disable::{Effect, Ending, Row, Totals};
 use crate::domain::ids::{OrganizationId, RunId, UserId};
-use crate::domain::organization::{Actor, Organization};
+use crate::domain::organization::Actor;
 use crate::services::directory::AuditEvent;
 use crate::services::jobs::{Mail, Outgoing, Remind, Work};
 use crate::store::queue::{Leased, Taking};
@@ -39,28 +39,7 @@ impl RowId {
     }
 }
 
-/// What a worker needs to know before it mails a member of a run.
-pub struct RowContext {
-    pub organization: Organization,
-    pub run: Run,
-    pub row: Row,
-}
-
 impl Disable {
-    /// Run, organization and row of a mail job; `Err` with the reason when the mail must not go out any more.
-    pub async fn row_context(&self, id: &RowId) -> Result<Option<Result<RowContext, String>>, StoreError> {
-        let (organization, run) = self
-            .store
-            .read_pair(&keys::organization(&id.organization), &keys::run(&id.organization, &id.run))
-            .await?;
-        let row = self.store.read(&keys::row(&id.organization, &id.run, &id.user)).await?;
-        let (Some(organization), Some(run), Some(row)) = (organization, run, row) else { return Ok(None) };
-        if !run.value.is_current(&organization.value) {
-            return Ok(Some(Err("Fly.io Auth was turned on again before this mail left.".to_owned())));
-        }
-        Ok(Some(Ok(RowContext { organization: organization.value, run: run.value, row: row.value })))
-    }
-
     /// Notes that the mails of these jobs are being sent, in the commit that takes the jobs.
     pub async fn mark_sending(&self, mut taking: Taking<Outgoing>) -> Result<Taking<Outgoing>, StoreError> {
         let ids: Vec<(RowId, Timestamp)> =
@@ -76,26 +55,23 @@ impl Disable {
     }
 
     /// Writes how a job ended and what the mail server said last, together with the end of the job. `false`: the lease was
-    /// lost, somebody else has it.
+    /// lost, somebody else has it. With `seen`, the row as it was read a moment ago, one commit does it as a rule. Whether
+    /// the run is over with it, [`Disable::finish_if_settled`] has to be asked.
     pub async fn settle(
         &self,
-        id: &RowId,
+        (id, seen): (&RowId, Option<Entry<Row>>),
         job: &Leased<Outgoing>,
         how: &Settlement,
         answer: Option<&str>,
     ) -> Result<bool, StoreError> {
         let after = |row: &Row, now| row.settled(how, now).heard(answer, now);
-        let settled = self.end_mail(id, job, how, after).await?;
-        if settled && !matches!(how, Settlement::Later { .. }) {
-            self.finish_if_settled(&id.organization, &id.run).await?;
-        }
-        Ok(settled)
+        self.end_mail((id, seen), job, how, after).await
     }
 
     /// Ends a mail job, or puts it off, in one commit with what becomes of the row.
     pub(super) async fn end_mail(
         &self,
-        id: &RowId,
+        (id, mut seen): (&RowId, Option<Entry<Row>>),
         job: &Leased<Outgoing>,
         how: &Settlement,
         after: impl Fn(&Row, Timestamp) -> Row,
@@ -104,22 +80,27 @@ impl Disable {
             Settlement::Later { at, .. } => Some((self.jobs.mail.announce(job.partition(), *at).await?, *at)),
             _ => None,
         };
+        let (again, after) = (&again, &after);
         self.store
-            .transact(|| async {
-                if !self.jobs.mail.holds(job).await? {
-                    return Ok(Attempt::Done(false));
+            .transact(|| {
+                let seen = seen.take();
+                async move {
+                    let row = match seen {
+                        Some(row) => Some(row),
+                        None if !self.jobs.mail.holds(job).await? => return Ok(Attempt::Done(false)),
+                        None => self.store.read(&id.key()).await?,
+                    };
+                    let mut txn = self.store.txn(keys::org(&id.organization));
+                    match again {
+                        Some((announced, at)) => self.jobs.mail.retry_at(&mut txn, announced, job, *at)?,
+                        None => self.jobs.mail.finish(&mut txn, job),
+                    }
+                    if let Some(entry) = row {
+                        let row = after(&entry.value, txn.now());
+                        put_row(&mut txn, (&id.organization, &id.run), &entry, &row)?;
+                    }
+                    Ok::<_, StoreError>(Attempt::Commit(txn, true))
                 }
-                let key = id.key();
-                let mut txn = self.store.txn(keys::org(&id.organization));
-                match &again {
-                    Some((announced, at)) => self.jobs.mail.retry_at(&mut txn, announced, job, *at)?,
-                    None => self.jobs.mail.finish(&mut txn, job),
-                }
-                if let Some(entry) = self.store.read(&key).await? {
-                    let row = after(&entry.value, txn.now());
-                    put_row(&mut txn, (&id.organization, &id.run), &entry, &row)?;
-                }
-                Ok::<_, StoreError>(Attempt::Commit(txn, true))
             })
             .await
     }

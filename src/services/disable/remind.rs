@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use super::ledger::{RowContext, RowId, Settlement};
+use super::context::RowContext;
+use super::ledger::{RowId, Settlement};
 use super::{CHUNK, Disable};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
@@ -114,14 +115,14 @@ impl Disable {
             Some(Ok(context)) => context,
         };
         let member = self.directory.member(&id.organization, &id.user).await?;
-        let wanted = member.is_some_and(|member| context.row.wants_reminder(&member.value, self.store.now()));
+        let wanted = member.is_some_and(|member| context.row.value.wants_reminder(&member.value, self.store.now()));
         Ok(if wanted { Ok(context) } else { Err("No reminder is needed any more.".to_owned()) })
     }
 
     /// Writes how a reminder ended, together with the end of its job. `false`: the lease was lost, somebody else has it.
     pub async fn settle_reminder(
         &self,
-        (id, number): (&RowId, u32),
+        (id, number, seen): (&RowId, u32, Option<Entry<Row>>),
         job: &Leased<Outgoing>,
         how: &Settlement,
         answer: Option<&str>,
@@ -135,7 +136,7 @@ impl Disable {
             Settlement::Later { .. } => row.clone().heard(answer, now),
             Settlement::Failed { .. } | Settlement::Impossible { .. } | Settlement::Cancelled { .. } => row.clone(),
         };
-        self.end_mail(id, job, how, after).await
+        self.end_mail((id, seen), job, how, after).await
     }
 }
 

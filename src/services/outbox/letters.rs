@@ -8,9 +8,10 @@ use crate::domain::disable::{Letter as Which, RowStatus};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::organization::Organization;
-use crate::domain::setup_link::{Request, SHARED_FOR};
+use crate::domain::setup_link::{Request, SHARED_FOR, SetUpLink};
 use crate::domain::user::User;
-use crate::services::disable::ledger::{RowContext, RowId};
+use crate::services::disable::context::RowContext;
+use crate::services::disable::ledger::RowId;
 use crate::services::jobs::{Mail, Outgoing};
 use crate::services::mail::{
     AdminSummary, AlreadyHasPassword, Failure, ForgotLink, Line, ListId, Message, MessageId, Names, Parts,
@@ -18,6 +19,7 @@ use crate::services::mail::{
 };
 use crate::services::message_ids::{Cause, Reference};
 use crate::store::queue::Leased;
+use crate::store::records::Entry;
 use crate::store::{MAX_SCAN, StoreError, keys};
 
 /// Addresses that mails name.
@@ -46,7 +48,7 @@ pub(super) enum Letter {
 pub(super) struct Told {
     /// For the row of the ledger.
     pub(super) detail: Option<String>,
-    pub(super) link: Option<Carried>,
+    pub(super) link: Option<Box<Carried>>,
 }
 
 /// Whose link a mail carries, where to, and for which run if for one.
@@ -54,6 +56,8 @@ pub(super) struct Carried {
     pub(super) user: UserId,
     pub(super) to: String,
     pub(super) run: Option<(OrganizationId, RunId)>,
+    /// The link as it was written for this mail.
+    pub(super) made: Entry<SetUpLink>,
 }
 
 /// A mail without its envelope.
@@ -97,63 +101,62 @@ impl Outbox {
     }
 
     async fn run_letter(&self, job: &Leased<Outgoing>, id: &RowId, resend: u32) -> Result<Letter, StoreError> {
-        let context = match self.disable.row_context(id).await? {
+        let mut context = match self.disable.row_context(id).await? {
             None => return Ok(Letter::Needless("The run is gone.".to_owned())),
             Some(Err(why)) => return Ok(Letter::Needless(why)),
             Some(Ok(context)) => context,
         };
-        let Some(user) = self.directory.user(&id.user).await? else {
+        let Some(user) = context.user.take() else {
             return Ok(Letter::Impossible("We know nobody by this id any more.".to_owned()));
         };
-        let Some(to) = context.row.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
+        let Some(to) = context.row.value.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok()) else {
             let why = "Fly.io gave us no address that takes mail. Ask them to sign in with Fly.io once, then resend.";
             return Ok(Letter::Impossible(why.to_owned()));
         };
-        let user = user.value;
         let cause = cause(id, Which::SetUp { resend });
         let list = self.list(&context.organization);
-        let credential = self.store.read(&keys::credential(&user.id)).await?;
-        if let Some(credential) = credential {
+        if let Some(credential) = &context.credential {
             let mail = AlreadyHasPassword {
                 name: Some(Line::name(user.first_name())),
                 switches: self.switches(&context.organization, &user).await?,
                 sign_in: self.links.url("/sign-in")?,
                 forgot: self.links.url("/forgot")?,
                 sign_in_address: sign_in_address(&user, &to),
-                password_set_at: credential.value.set_at,
+                password_set_at: credential.set_at,
             };
             let draft = Draft { to, name: user.name, parts: rendered(mail.render())?, list: Some(list), cause };
             let detail = Some("Told to use the password they have.".to_owned());
             return self.letter(job, draft, Told { detail, link: None });
         }
-        self.set_up_letter(job, (&context, &user), to, (cause, list)).await
+        self.set_up_letter(job, (context, &user), to, (cause, list)).await
     }
 
     async fn set_up_letter(
         &self,
         job: &Leased<Outgoing>,
-        (context, user): (&RowContext, &User),
+        (context, user): (RowContext, &User),
         to: EmailAddress,
         (cause, list): (Cause, ListId),
     ) -> Result<Letter, StoreError> {
         let organization = &context.organization;
         // An admin who asks for a resend means it; the first mail of a run may rest on another run's.
-        if context.row.resends == 0
-            && let Some(other) = self.served_by(user, organization, to.as_str()).await?
+        if context.row.value.resends == 0
+            && let Some(link) = &context.link
+            && let Some(other) = self.served_by(&link.value, organization, to.as_str()).await?
         {
             let why = format!("Has a working link already, from the switch of {other}. One link serves both.");
             return Ok(Letter::Needless(why));
         }
-        let text = self.set_up_links.make(&user.id).await?;
+        let made = self.set_up_links.make(&user.id, context.link).await?;
         let run = Some((organization.id.clone(), context.run.id.clone()));
-        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run });
         let mail = SetPassword {
             name: Some(Line::name(user.first_name())),
             switches: self.switches(organization, user).await?,
-            link: self.links.url(&format!("/set-up/{text}"))?,
+            link: self.links.url(&format!("/set-up/{}", made.text))?,
             sign_in_address: sign_in_address(user, &to),
             link_life: self.set_up_links.lifetime(),
         };
+        let link = Some(Box::new(Carried { user: user.id.clone(), to: to.to_string(), run, made: made.link }));
         let parts = rendered(mail.render())?;
         let draft = Draft { to, name: user.name.clone(), parts, list: Some(list), cause };
         self.letter(job, draft, Told { detail: None, link })
@@ -161,9 +164,13 @@ impl Outbox {
 
     /// The organization whose run has already put a working link into this mailbox. Only a run that is still in force
     /// counts, and only another organization's: who was mailed, saw it reverted and is to be mailed again is mailed.
-    async fn served_by(&self, user: &User, leaving: &Organization, to: &str) -> Result<Option<String>, StoreError> {
-        let link = self.set_up_links.current(&user.id).await?;
-        let sent = link.as_ref().and_then(|link| link.value.in_mailbox(to, SHARED_FOR, self.store.now()));
+    async fn served_by(
+        &self,
+        link: &SetUpLink,
+        leaving: &Organization,
+        to: &str,
+    ) -> Result<Option<String>, StoreError> {
+        let sent = link.in_mailbox(to, SHARED_FOR, self.store.now());
         let Some((id, run)) = sent.and_then(|sent| sent.run.as_ref()).filter(|(id, _)| *id != leaving.id) else {
             return Ok(None);
         };
@@ -174,7 +181,12 @@ impl Outbox {
 
     /// The organization that the mail is about first, then the person's others that have left Fly.io.
     pub(super) async fn switches(&self, first: &Organization, user: &User) -> Result<Switches, StoreError> {
-        let others = self.set_up_links.password_organizations(user).await?;
+        // Most people are in one organization, and nothing has to be read for them.
+        let others = if user.organizations.iter().any(|id| *id != first.id) {
+            self.set_up_links.password_organizations(user).await?
+        } else {
+            Vec::new()
+        };
         let others = others.into_iter().filter(|organization| organization.id != first.id);
         Ok(Switches::new(switch(first, user), others.map(|organization| switch(&organization, user)).collect()))
     }
@@ -194,15 +206,15 @@ impl Outbox {
         let has_password = self.store.read(&keys::credential(&user.id)).await?.is_some();
         // From here on this request is the one that is mailed, and what fails must be retried or given up as such.
         let request = Request { job: job.id(), to: to.as_str(), made_at: job.created_at() };
-        let Some(text) = self.set_up_links.make_asked(&user.id, &request).await? else {
+        let Some(made) = self.set_up_links.make_asked(&user.id, &request).await? else {
             return Ok(Letter::Needless(String::new()));
         };
-        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run: None });
+        let link = Some(Box::new(Carried { user: user.id.clone(), to: to.to_string(), run: None, made: made.link }));
         let cause = Cause::Other(format!("asked:{}", job.id()));
         let mail = ForgotLink {
             name: Some(Line::name(user.first_name())),
             organizations: Names::new(organizations.iter().map(|o| o.name.as_str())),
-            link: self.links.url(&format!("/set-up/{text}"))?,
+            link: self.links.url(&format!("/set-up/{}", made.text))?,
             sign_in_address: to.clone(),
             link_life: self.set_up_links.lifetime(),
             has_password,

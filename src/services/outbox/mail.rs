@@ -4,17 +4,28 @@ use super::letters::{Letter, Told};
 use super::stop::Stop;
 use super::{BACKOFF, MAX_TRIES, Outbox, PAUSE};
 use crate::clock::Timestamp;
+use crate::domain::disable::Row;
 use crate::domain::email::mask_within;
+use crate::domain::ids::{OrganizationId, RunId};
 use crate::services::disable::ledger::{RowId, Settlement};
 use crate::services::jobs::Outgoing;
 use crate::services::mail::{Scope, SendError};
 use crate::store::queue::Leased;
-use crate::store::{Outcome as Committed, StoreError, keys};
+use crate::store::records::Entry;
+use crate::store::{Outcome as Committed, StoreError};
 
-/// What became of one job, and what the mail server said last.
+/// What became of one job, what the mail server said last, and the row of the ledger as it was a moment ago.
 pub(super) struct Outcome {
     verdict: Verdict,
     answer: Option<String>,
+    row: Option<Box<Entry<Row>>>,
+}
+
+/// Whether a mail says what it would say if it were made now.
+enum Standing {
+    /// With its row, for one of a run.
+    True(Option<Box<Entry<Row>>>),
+    Changed,
 }
 
 pub(super) enum Verdict {
@@ -35,7 +46,7 @@ pub(super) enum Verdict {
 impl From<Verdict> for Outcome {
     /// Nothing was said by a mail server.
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, answer: None }
+        Self { verdict, answer: None, row: None }
     }
 }
 
@@ -64,8 +75,8 @@ fn unsent(letter: Letter) -> Verdict {
 const HOPELESS: u32 = 5;
 
 impl Outbox {
-    /// Does one mail job. A failure of the store leaves the job to its lease.
-    pub(super) async fn deliver(&self, mut job: Leased<Outgoing>, stop: &Stop) {
+    /// Does one mail job. A failure of the store leaves the job to its lease. Gives the run that may be over with it.
+    pub(super) async fn deliver(&self, mut job: Leased<Outgoing>, stop: &Stop) -> Option<(OrganizationId, RunId)> {
         let result = match self.attempt(&job, stop).await {
             Ok(outcome) => self.conclude(&mut job, outcome).await,
             // Repeating does not mend a record that cannot be read or a mail that cannot be made.
@@ -76,9 +87,10 @@ impl Outbox {
             }
             Err(error) => Err(error),
         };
-        if let Err(error) = result {
+        result.unwrap_or_else(|error| {
             tracing::warn!(%error, place = %job.partition(), "a mail job failed and will be tried again");
-        }
+            None
+        })
     }
 
     async fn attempt(&self, job: &Leased<Outgoing>, stop: &Stop) -> Result<Outcome, StoreError> {
@@ -91,23 +103,28 @@ impl Outbox {
             return Ok(Verdict::Later { at: self.store.now(), why, counts: false }.into());
         }
         // At a low rate that takes long, and another worker may have come to believe that this one is dead.
-        if !self.jobs.mail.holds(job).await? {
+        if self.jobs.mail.may_be_lost(job) && !self.jobs.mail.holds(job).await? {
             return Ok(Verdict::Needless(String::new()).into());
         }
         // While it waited for its turn, Fly.io may have been turned on again, or the person may have set a password.
-        if !self.is_still_true(job, &told).await? {
-            (message, told) = match self.compose(job).await? {
-                Letter::Send(message, told) => (message, told),
-                letter => return Ok(unsent(letter).into()),
-            };
-        }
+        let row = match self.standing(job, &told).await? {
+            Standing::True(row) => row,
+            Standing::Changed => {
+                (message, told) = match self.compose(job).await? {
+                    Letter::Send(message, told) => (message, told),
+                    letter => return Ok(unsent(letter).into()),
+                };
+                None
+            }
+        };
         match self.mailer.send(&message).await {
             Ok(accepted) => {
                 self.health.set(None);
-                if let Some(carried) = &told.link {
-                    self.set_up_links.delivered(&carried.user, &carried.to, carried.run.as_ref()).await?;
+                if let Some(carried) = told.link {
+                    let mail = (carried.to.as_str(), carried.made);
+                    self.set_up_links.delivered(&carried.user, mail, carried.run.as_ref()).await?;
                 }
-                Ok(Outcome { verdict: Verdict::Sent(told.detail), answer: Some(accepted.answer) })
+                Ok(Outcome { verdict: Verdict::Sent(told.detail), answer: Some(accepted.answer), row })
             }
             Err(error) => {
                 let verdict = self.judge(job, &error);
@@ -115,27 +132,22 @@ impl Outbox {
                 if let (Verdict::Failed(_), Some(carried)) = (&verdict, &told.link) {
                     self.set_up_links.gave_up(&carried.user, job.id()).await?;
                 }
-                Ok(Outcome { verdict, answer: Some(error.said()) })
+                Ok(Outcome { verdict, answer: Some(error.said()), row })
             }
         }
     }
 
-    /// Whether the mail of a run says what it would say if it were made now.
-    async fn is_still_true(&self, job: &Leased<Outgoing>, told: &Told) -> Result<bool, StoreError> {
+    async fn standing(&self, job: &Leased<Outgoing>, told: &Told) -> Result<Standing, StoreError> {
         let mail = &job.payload().mail;
-        let row = if let Some(row) = RowId::of(mail) {
-            if !matches!(self.disable.row_context(&row).await?, Some(Ok(_))) {
-                return Ok(false);
-            }
-            row
+        let context = if let Some(row) = RowId::of(mail) {
+            self.disable.row_context(&row).await?.and_then(Result::ok)
+        } else if let Some((row, _)) = RowId::of_reminder(mail) {
+            self.disable.reminder_context(&row).await?.ok()
         } else {
-            let Some((row, _)) = RowId::of_reminder(mail) else { return Ok(true) };
-            if self.disable.reminder_context(&row).await?.is_err() {
-                return Ok(false);
-            }
-            row
+            return Ok(Standing::True(None));
         };
-        Ok(told.link.is_none() || self.store.read(&keys::credential(&row.user)).await?.is_none())
+        let same = context.filter(|context| told.link.is_none() || context.credential.is_none());
+        Ok(same.map_or(Standing::Changed, |context| Standing::True(Some(Box::new(context.row)))))
     }
 
     fn judge(&self, job: &Leased<Outgoing>, error: &SendError) -> Verdict {
@@ -162,36 +174,49 @@ impl Outbox {
         }
     }
 
-    async fn conclude(&self, job: &mut Leased<Outgoing>, outcome: Outcome) -> Result<(), StoreError> {
-        let Outcome { verdict, answer } = outcome;
+    /// Writes down what became of a job. Gives the run that may be over with it.
+    async fn conclude(
+        &self,
+        job: &mut Leased<Outgoing>,
+        outcome: Outcome,
+    ) -> Result<Option<(OrganizationId, RunId)>, StoreError> {
+        let Outcome { verdict, answer, row: seen } = outcome;
         if let Verdict::Later { counts: true, .. } = verdict {
             job.payload_mut().tries += 1;
         }
-        let mail = &job.payload().mail;
-        let settled = if let Some(row) = RowId::of(mail) {
-            self.disable.settle(&row, job, &verdict.into(), answer.as_deref()).await?
+        let (mail, how) = (&job.payload().mail, Settlement::from(verdict));
+        let (settled, run) = if let Some(row) = RowId::of(mail) {
+            let settled = self.disable.settle((&row, seen.map(|row| *row)), job, &how, answer.as_deref()).await?;
+            let over = settled && !matches!(how, Settlement::Later { .. });
+            (settled, over.then_some((row.organization, row.run)))
         } else if let Some((row, number)) = RowId::of_reminder(mail) {
-            self.disable.settle_reminder((&row, number), job, &verdict.into(), answer.as_deref()).await?
+            (
+                self.disable
+                    .settle_reminder((&row, number, seen.map(|row| *row)), job, &how, answer.as_deref())
+                    .await?,
+                None,
+            )
         } else {
-            return self.end_mail(job, verdict).await;
+            self.end_mail(job, how).await?;
+            return Ok(None);
         };
         if !settled {
             tracing::warn!("a mail was finished by another worker");
         }
-        Ok(())
+        Ok(run)
     }
 
     /// Ends the job of a mail that no ledger tells of, or puts it off.
-    async fn end_mail(&self, job: &Leased<Outgoing>, verdict: Verdict) -> Result<(), StoreError> {
+    async fn end_mail(&self, job: &Leased<Outgoing>, how: Settlement) -> Result<(), StoreError> {
         let mut txn = self.store.txn(job.partition().clone());
         let mut given_up = None;
-        match verdict {
-            Verdict::Sent(_) | Verdict::Needless(_) => self.jobs.mail.finish(&mut txn, job),
-            Verdict::Failed(why) | Verdict::Impossible(why) => {
+        match how {
+            Settlement::Sent { .. } | Settlement::Cancelled { .. } => self.jobs.mail.finish(&mut txn, job),
+            Settlement::Failed { detail: why } | Settlement::Impossible { detail: why } => {
                 self.jobs.mail.bury(&mut txn, job, &why)?;
                 given_up = Some(mask_within(&why));
             }
-            Verdict::Later { at, .. } => {
+            Settlement::Later { at, .. } => {
                 let announced = self.jobs.mail.announce(job.partition(), at).await?;
                 self.jobs.mail.retry_at(&mut txn, &announced, job, at)?;
             }

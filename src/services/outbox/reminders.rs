@@ -7,8 +7,8 @@ use crate::domain::email::EmailAddress;
 use crate::services::disable::ledger::RowId;
 use crate::services::jobs::Outgoing;
 use crate::services::mail::{Line, Reminder};
+use crate::store::StoreError;
 use crate::store::queue::Leased;
-use crate::store::{StoreError, keys};
 
 impl Outbox {
     pub(super) async fn reminder(
@@ -21,24 +21,23 @@ impl Outbox {
             Ok(context) => context,
             Err(why) => return Ok(Letter::Needless(why)),
         };
-        let Some(user) = self.directory.user(&id.user).await? else { return Ok(Letter::Needless(String::new())) };
-        let user = user.value;
-        let has_password = self.store.read(&keys::credential(&user.id)).await?.is_some();
-        let to = context.row.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+        let Some(user) = context.user else { return Ok(Letter::Needless(String::new())) };
+        let has_password = context.credential.is_some();
+        let to = context.row.value.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
         let Some(to) = to.filter(|_| !has_password) else { return Ok(Letter::Needless(String::new())) };
         // Somebody in several organizations that left is reminded of all of them at once.
-        let Some(text) = self.set_up_links.make_reminder(&user.id, job.id()).await? else {
+        let Some(made) = self.set_up_links.make_reminder(&user.id, job.id()).await? else {
             return Ok(Letter::Needless("A mail with a working link reached them less than a day ago.".to_owned()));
         };
         let run = Some((id.organization.clone(), id.run.clone()));
-        let link = Some(Carried { user: user.id.clone(), to: to.to_string(), run });
         let mail = Reminder {
             name: Some(Line::name(user.first_name())),
             switches: self.switches(&context.organization, &user).await?,
-            link: self.links.url(&format!("/set-up/{text}"))?,
+            link: self.links.url(&format!("/set-up/{}", made.text))?,
             sign_in_address: sign_in_address(&user, &to),
             link_life: self.set_up_links.lifetime(),
         };
+        let link = Some(Box::new(Carried { user: user.id.clone(), to: to.to_string(), run, made: made.link }));
         let parts = rendered(mail.render())?;
         let list = Some(self.list(&context.organization));
         let cause = cause(id, Which::Reminder { number });

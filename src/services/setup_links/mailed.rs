@@ -1,15 +1,16 @@
 //! What became of the mails with a link, and links in reminders.
 
-use super::SetUpLinks;
+use super::{Made, SetUpLinks};
 use crate::domain::disable::REST;
 use crate::domain::ids::{JobId, OrganizationId, RunId, UserId};
 use crate::domain::setup_link::{Reminded, SetUpLink};
+use crate::store::records::Entry;
 use crate::store::{Attempt, StoreError, keys};
 
 impl SetUpLinks {
     /// [`SetUpLinks::make`] for a reminder. None when the person was reminded, or got a link that works, less than
     /// [`REST`] ago; of several reminders at the same moment one gets the link. The same job gets it each time it comes.
-    pub async fn make_reminder(&self, user: &UserId, job: &JobId) -> Result<Option<String>, StoreError> {
+    pub async fn make_reminder(&self, user: &UserId, job: &JobId) -> Result<Option<Made>, StoreError> {
         self.store
             .transact(|| async {
                 let key = keys::link(user);
@@ -17,10 +18,10 @@ impl SetUpLinks {
                 if before.as_ref().is_some_and(|link| link.value.rests(job, REST, self.store.now())) {
                     return Ok(Attempt::Done(None));
                 }
-                let (mut txn, text, link) = self.renewed_link(user, before.as_ref(), None);
-                let reminded = Some(Reminded { job: job.clone(), at: txn.now() });
-                txn.put(&key, &SetUpLink { reminded, ..link })?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, Some(text)))
+                let (mut txn, mut made) = self.renewed_link(user, before.as_ref(), None);
+                made.link.value.reminded = Some(Reminded { job: job.clone(), at: txn.now() });
+                txn.put(&key, &made.link.value)?;
+                Ok::<_, StoreError>(Attempt::Commit(txn, Some(made)))
             })
             .await
     }
@@ -41,21 +42,29 @@ impl SetUpLinks {
             .await
     }
 
-    /// Notes that a mail server took a mail with the person's link.
+    /// Notes that a mail server took a mail with the person's link, which was made for it just before.
     pub async fn delivered(
         &self,
         user: &UserId,
-        to: &str,
+        (to, made): (&str, Entry<SetUpLink>),
         run: Option<&(OrganizationId, RunId)>,
     ) -> Result<(), StoreError> {
-        let key = keys::link(user);
+        let mut made = Some(made);
         self.store
-            .transact(|| async {
-                let Some(entry) = self.store.read(&key).await? else { return Ok(Attempt::Done(())) };
-                let mut txn = self.store.txn(keys::user_partition(user));
-                let after = entry.value.delivered(to, run, txn.now());
-                txn.check(&entry).put(&key, &after)?;
-                Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+            .transact(|| {
+                let made = made.take();
+                async move {
+                    let key = keys::link(user);
+                    let found = match made {
+                        Some(made) => Some(made),
+                        None => self.store.read(&key).await?,
+                    };
+                    let Some(entry) = found else { return Ok(Attempt::Done(())) };
+                    let mut txn = self.store.txn(keys::user_partition(user));
+                    let after = entry.value.delivered(to, run, txn.now());
+                    txn.check(&entry).put(&key, &after)?;
+                    Ok::<_, StoreError>(Attempt::Commit(txn, ()))
+                }
             })
             .await
     }

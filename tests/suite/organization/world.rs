@@ -264,7 +264,8 @@ impl World {
 
     pub(crate) async fn settle(&self, job: &Leased<Outgoing>, how: Settlement) -> UserId {
         let row = RowId::of(&job.payload().mail).unwrap();
-        assert!(self.admin.disable.settle(&row, job, &how, None).await.unwrap());
+        assert!(self.admin.disable.settle((&row, None), job, &how, None).await.unwrap());
+        self.admin.disable.finish_if_settled(&row.organization, &row.run).await.unwrap();
         row.user
     }
 
