@@ -31,6 +31,7 @@ fn leads_through_sign_in_and_set_up() {
             "Flybridge",
             "password",
             "How to make a good one",
+            "contact_email",
             "Set password and go to Sentry",
         ];
         assert_eq!(order, expected);

@@ -18,7 +18,7 @@ const LOOK: &str = r#"
     const ids = all("[id]").map((element) => element.id);
     expect(new Set(ids).size === ids.length, `an id stands twice: ${ids.filter((id, i) => ids.indexOf(id) !== i)}`);
 
-    for (const field of all("input:not([type=hidden]):not([aria-hidden]), select, textarea, progress, meter"))
+    for (const field of all(":is(input:not([type=hidden]), select, textarea, progress, meter):not([aria-hidden=true])"))
       expect(field.labels?.length > 0 || field.hasAttribute("aria-labelledby"), `no label for ${name(field)}`);
     for (const element of all("[aria-describedby], [aria-labelledby]"))
       for (const attribute of ["aria-describedby", "aria-labelledby"])
