@@ -1,5 +1,6 @@
 //! The demo in a real browser, by the ids that pages keep: what a person who tries Flybridge sees and does.
 
+mod account;
 mod admin;
 mod again;
 mod consent;
@@ -8,6 +9,7 @@ mod keyboard;
 mod leaving;
 mod member;
 mod post;
+mod samples;
 mod scripts;
 mod sign_in;
 mod visit;

@@ -5,6 +5,29 @@ use super::{admin, member};
 use crate::support::chromium::{DESKTOP, run};
 
 #[test]
+fn reaches_everything_in_the_order_of_the_page() {
+    run(async {
+        let visit = Visit::begin(DESKTOP).await;
+        let browser = &visit.browser;
+        let all_reached = async |page: &str| {
+            let usable = browser.usable().await;
+            assert!(usable.len() > 5, "{page}: {usable:?}");
+            assert_eq!(browser.tab_order().await, usable, "{page}");
+        };
+        visit.sign_in_with_fly("ines").await;
+        let settings = visit.demo.settings(admin::SLUG);
+        for page in ["", "/disable", "/../members", "/../audit", "/../../../account"] {
+            browser.goto(&format!("{settings}{page}")).await;
+            all_reached(page).await;
+        }
+        browser.goto(&format!("{settings}/disable")).await;
+        admin::confirm(&visit).await;
+        browser.wait_for("#run-state[data-state=done]").await;
+        all_reached("the run").await;
+    });
+}
+
+#[test]
 fn leads_through_sign_in_and_set_up() {
     run(async {
         let visit = Visit::begin(DESKTOP).await;

@@ -2,6 +2,7 @@
 //!
 //! Nothing here waits for a time: it waits for a condition, asked again and again until [`PATIENCE`] is at its end.
 
+pub(crate) mod axe;
 mod commands;
 mod page;
 

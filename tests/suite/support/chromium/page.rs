@@ -1,6 +1,7 @@
 //! What every page has to be, whatever it says.
 
 use super::Browser;
+use super::axe::Rules;
 
 /// Finds what is wrong with the page that is open. It runs beside the page, so it also works where the page's own
 /// scripts are off.
@@ -31,6 +32,9 @@ const LOOK: &str = r#"
     const levels = all("h1, h2, h3").map((heading) => Number(heading.tagName[1]));
     levels.forEach((level, i) => expect(level <= (levels[i - 1] ?? 0) + 1, "a level of headings is left out"));
 
+    for (const number of all("[data-live]"))
+      expect(!number.closest("[aria-live], [role=status], [role=alert]"), `every change of ${name(number)} is read out`);
+
     const width = document.documentElement.clientWidth;
     expect(document.documentElement.scrollWidth <= width, `wider than the window: ${document.documentElement.scrollWidth} > ${width}`);
     for (const card of all(".card"))
@@ -44,10 +48,14 @@ const LOOK: &str = r#"
 "#;
 
 impl Browser {
-    /// Looks at the page that is open as a whole and keeps a picture of it.
+    /// Looks at the page that is open as a whole, in light and in dark colours, and keeps a picture of it.
     pub(crate) async fn look(&self, name: &str) {
         self.wait_for("h1").await;
-        let wrong = self.faults().await;
+        let mut wrong = self.faults().await;
+        // It waits for promises, which do not come true without scripts; the page is the same.
+        if self.view.scripts {
+            wrong.extend(self.violations(Rules::Page).await);
+        }
         self.save_screenshot(name).await;
         let (url, view) = (self.url().await, self.view.name);
         assert!(wrong.is_empty(), "the page {name} ({url}, {view}): {wrong:#?}");
@@ -68,10 +76,22 @@ impl Browser {
         self.set_dark(false).await;
     }
 
-    /// What the tab key visits from the top of the page, by id, name or words.
+    /// What can be used on the page, in its order, named as by [`Browser::tab_order`].
+    pub(crate) async fn usable(&self) -> Vec<String> {
+        const USABLE: &str = "return [...document.querySelectorAll('a[href], button, input, select, textarea, summary')]\
+                              .filter((it) => it.type !== 'hidden' && it.tabIndex >= 0 && it.checkVisibility())\
+                              .map((it) => it.id || it.name || it.textContent.trim())";
+        serde_json::from_value(self.client().execute(USABLE, vec![]).await.unwrap()).unwrap()
+    }
+
+    /// What the tab key visits from the top of the page, by id, name or words, and whether one sees that it is there.
     pub(crate) async fn tab_order(&self) -> Vec<String> {
-        const FOCUSED: &str = "const at = document.activeElement; return at === document.body ? '' : \
-                               at.id || at.name || at.textContent.trim()";
+        const FOCUSED: &str = "const at = document.activeElement; if (at === document.body) return '';\
+                               const { outlineStyle, outlineWidth } = getComputedStyle(at);\
+                               const { width, height, top, bottom } = at.getBoundingClientRect();\
+                               const seen = outlineStyle === 'solid' && parseFloat(outlineWidth) >= 2 &&\
+                                 width > 8 && height > 8 && bottom > 0 && top < innerHeight;\
+                               return (at.id || at.name || at.textContent.trim()) + (seen ? '' : ' (not to be seen)')";
         let mut order: Vec<String> = vec![];
         loop {
             self.client().active_element().await.unwrap().send_keys("\u{e004}").await.unwrap();
