@@ -105,7 +105,7 @@ pub fn pages() -> Vec<Route> {
         route("/signed-out", GET, get(sign_out::signed_out)),
         route("/forgot", BOTH, get(forgot::get).post(forgot::post)),
         route("/set-up", BOTH, get(set_up::get).post(set_up::post)),
-        route("/set-up/now", BOTH, get(set_up::get_now).post(set_up::post_now)),
+        route("/set-up/now", BOTH, get(set_up::now::get).post(set_up::now::post)),
         route("/set-up/renew", POST, post(set_up::renew::renew)),
         route(account::PATH, BOTH, get(account::get).post(account::post)),
         route(account::confirm::PATH, BOTH, get(account::confirm::get).post(account::confirm::post)),

@@ -4,6 +4,9 @@
 //! always gives the same text and the store needs only its hash. A person has one live link at a time.
 
 mod mailed;
+mod shown;
+
+pub use shown::{Nowhere, Over, Shown, Usable};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,41 +14,17 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::access::judge_membership;
 use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
-use crate::domain::access::{Proof, SeenOrganization, password_counts};
+use crate::domain::access::{Proof, SeenOrganization};
 use crate::domain::ids::UserId;
-use crate::domain::organization::{LoginMethod, Organization};
+use crate::domain::organization::LoginMethod;
 use crate::domain::secret::TokenHash;
 use crate::domain::setup_link::{Request, SetUpLink};
 use crate::domain::user::{Credential, User};
 use crate::store::queue::Announced;
 use crate::store::records::Entry;
 use crate::store::{Attempt, Store, StoreError, Txn, keys};
-
-/// Old generations that are recognized as having been a link of ours.
-const RECOGNIZED: u32 = 64;
-
-/// What a link text is worth now.
-#[derive(Debug, Clone)]
-pub enum Shown {
-    /// A password can be set with it, until the time given by the link.
-    Live(Box<Usable>),
-    /// It was ours once: used, expired or replaced.
-    Old(UserId),
-    /// It was ours, and no organization of the person signs in with a password now.
-    NotNeeded,
-    Unknown,
-}
-
-/// A person who may set a password, and for which organizations it will count.
-#[derive(Debug, Clone)]
-pub struct Usable {
-    pub user: User,
-    pub link: SetUpLink,
-    pub organizations: Vec<Organization>,
-}
 
 /// What proves that the person may set a password.
 #[derive(Debug, Clone, Copy)]
@@ -168,37 +147,6 @@ impl SetUpLinks {
         let (value, text) = SetUpLink::for_mail(before.map(|entry| &entry.value), known, fresh, request, times);
         let link = Entry { key: key.into_key(), version: txn.version(), expires_at: None, value };
         (txn, Made { text, link })
-    }
-
-    /// What `text` is worth. Reads only: mail scanners open links too.
-    pub async fn show(&self, text: &str) -> Result<Shown, StoreError> {
-        let Some(id) = owner(text) else { return Ok(Shown::Unknown) };
-        let (user, link) = self.store.read_pair(&keys::user(&id), &keys::link(&id)).await?;
-        let (Some(user), Some(link)) = (user, link) else { return Ok(Shown::Unknown) };
-        let (user, link) = (user.value, link.value);
-        let current = link.hash == TokenHash::of(text.as_bytes());
-        if !current {
-            let generations = link.generation.saturating_sub(RECOGNIZED)..=link.generation;
-            let ours = generations.flat_map(|generation| self.texts(&id, generation)).any(|old| same(&old, text));
-            if !ours {
-                return Ok(Shown::Unknown);
-            }
-        }
-        let organizations = self.password_organizations(&user).await?;
-        if organizations.is_empty() {
-            return Ok(Shown::NotNeeded);
-        }
-        if current && link.is_live(self.store.now()) {
-            return Ok(Shown::Live(Box::new(Usable { user, link, organizations })));
-        }
-        Ok(Shown::Old(id))
-    }
-
-    /// Where a password of the person counts: the organizations that a password of theirs would open now.
-    pub async fn password_organizations(&self, user: &User) -> Result<Vec<Organization>, StoreError> {
-        let judged = judge_membership(&self.store, &user.id, &user.organizations).await?;
-        let counts = judged.into_iter().filter(|(organization, member)| password_counts(organization, member));
-        Ok(counts.map(|(organization, _)| organization).collect())
     }
 
     /// Sets the password, uses up the link and ends every session and grant, in one commit that also queues word to the
@@ -347,8 +295,4 @@ fn owner(text: &str) -> Option<UserId> {
         return None;
     }
     text.split_once('.').and_then(|(user, _)| user.parse().ok())
-}
-
-fn same(a: &str, b: &str) -> bool {
-    crate::domain::secret::same(a.as_bytes(), b.as_bytes())
 }

@@ -136,12 +136,21 @@ impl SetupPage {
 }
 
 /// Why a set-up link opens nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLink {
-    /// It was one of ours, so a new one can go where it went.
-    Old,
-    /// It was one of ours, and none of the person's organizations signs in with a password now.
-    NotNeeded,
+    /// A password was set since it was mailed. A new link can go where it went, as for the next two.
+    Used,
+    Expired,
+    /// A newer one was mailed.
+    Superseded,
+    /// None of the person's organizations signs in with a password now; these did, and came back to Fly.io.
+    NotNeeded {
+        back: Vec<String>,
+    },
+    /// These do, and do not let the person in.
+    NotLetIn {
+        organizations: Vec<String>,
+    },
     /// Not one of ours, or cut off.
     Unreadable,
     /// This browser holds none, or no longer.
@@ -162,6 +171,11 @@ pub struct ExpiredPage {
 }
 
 impl ExpiredPage {
+    /// Whether to offer signing in beside what helps.
+    fn may_have_a_password(&self) -> bool {
+        matches!(self.why, DeadLink::Expired | DeadLink::Superseded | DeadLink::Unreadable | DeadLink::NotHeld)
+    }
+
     #[must_use]
     pub fn samples() -> Vec<(&'static str, Self)> {
         let page = |why| Self {
@@ -171,9 +185,16 @@ impl ExpiredPage {
             why,
             error_id: "01KAP4T6ZQ8M".into(),
         };
+        let saltmarsh = vec!["Saltmarsh Labs".to_owned()];
+        let two = vec!["Saltmarsh Labs".to_owned(), "Harbour Tools".to_owned()];
         vec![
-            ("renewable", page(DeadLink::Old)),
-            ("not-needed", page(DeadLink::NotNeeded)),
+            ("used", page(DeadLink::Used)),
+            ("expired", page(DeadLink::Expired)),
+            ("superseded", page(DeadLink::Superseded)),
+            ("not-needed", page(DeadLink::NotNeeded { back: saltmarsh.clone() })),
+            ("not-needed-nowhere", page(DeadLink::NotNeeded { back: vec![] })),
+            ("not-let-in", page(DeadLink::NotLetIn { organizations: saltmarsh })),
+            ("not-let-in-two", page(DeadLink::NotLetIn { organizations: two })),
             ("unknown", page(DeadLink::Unreadable)),
             ("not-held", page(DeadLink::NotHeld)),
         ]

@@ -3,6 +3,7 @@
 //! Opening a link changes nothing, since mail scanners open links too. Its token leaves the URL at once for a short
 //! cookie, so that it stands in no history, log or referrer.
 
+pub mod now;
 pub mod renew;
 mod save;
 
@@ -10,13 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Form;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use self::save::{Sent, save};
-use super::forgot::tx_query;
 use crate::domain::ids::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::password::{Context, Policy};
@@ -26,15 +26,11 @@ use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
 use crate::http::pages::setup::{DeadLink, ExpiredPage, Origin, Refusal, SetupPage};
 use crate::http::pages::{Page, when};
-use crate::http::sign_in::closed::no_address;
 use crate::http::sign_in::finish::Finish;
-use crate::http::sign_in::page::SignInQuery;
-use crate::http::sign_in::transaction::{Transaction, Transactions};
 use crate::http::web::{Visitor, Web};
 use crate::services::directory::Directory;
 use crate::services::passwords::Passwords;
-use crate::services::sessions::Current;
-use crate::services::setup_links::{SetUpLinks, Shown, Warrant};
+use crate::services::setup_links::{Nowhere, Over, SetUpLinks, Shown, Warrant};
 use crate::services::vault::Purpose;
 use crate::store::keys;
 
@@ -73,7 +69,7 @@ pub async fn get(
             let form = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
             Ok(form.respond(&web, &visitor, None))
         }
-        dead => Ok(expired(&web, &visitor, why(&dead))),
+        dead => Ok(expired(&web, &visitor, why(dead))),
     }
 }
 
@@ -117,12 +113,12 @@ pub async fn post(
     match &shown {
         Shown::Live(usable) => form.check_person(&usable.user.id, "")?,
         // The page of a dead link offers its holder a new one.
-        Shown::Old(holder) => form.check_person(holder, "")?,
-        Shown::NotNeeded | Shown::Unknown => {}
+        Shown::Over(holder, _) => form.check_person(holder, "")?,
+        Shown::Nowhere(_) | Shown::Unknown => {}
     }
     let usable = match shown {
         Shown::Live(usable) => usable,
-        dead => return Ok(expired(&web, &visitor, why(&dead))),
+        dead => return Ok(expired(&web, &visitor, why(dead))),
     };
     let origin = Origin::Link { until: when::until(usable.link.expires_at) };
     let page = SetUpForm::new(&set_up, &finish, &usable.user, &usable.organizations, origin).await?;
@@ -135,54 +131,21 @@ pub async fn post(
     Ok(response)
 }
 
-/// `GET /set-up/now`: for a member just proven by Fly.io who has no password.
-pub async fn get_now(
-    State(web): State<Arc<Web>>,
-    State(set_up): State<Arc<SetUp>>,
-    State(finish): State<Arc<Finish>>,
-    visitor: Visitor,
-    Query(query): Query<SignInQuery>,
-) -> Result<Response, PageError> {
-    let current = proven(&web, &finish, &visitor, &tx_query(&query), None).await?;
-    let transaction = Transactions::new(&web).find(&query.tx, &visitor);
-    let form = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
-    Ok(form.respond(&web, &visitor, None))
-}
-
-/// `POST /set-up/now`
-pub async fn post_now(
-    State(web): State<Arc<Web>>,
-    State(set_up): State<Arc<SetUp>>,
-    State(finish): State<Arc<Finish>>,
-    visitor: Visitor,
-    Query(query): Query<SignInQuery>,
-    Form(form): Form<NewPassword>,
-) -> Result<Response, PageError> {
-    web.check_csrf(&visitor, &form.csrf)?;
-    let current = proven(&web, &finish, &visitor, &tx_query(&query), Some(&form)).await?;
-    let transaction = Transactions::new(&web).find(&query.tx, &visitor);
-    let page = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
-    let goes_on = transaction.map(|transaction| (&*finish, transaction));
-    let sent = Sent {
-        warrant: Warrant::Fly(&current.user.id),
-        typed: &form.password,
-        contact: &form.contact_email,
-        goes_on,
-    };
-    save(&web, &set_up, &visitor, page, sent).await
-}
-
 fn token(web: &Web, visitor: &Visitor) -> Option<String> {
     let sealed = visitor.cookies.one(&web.cookies().name(COOKIE))?;
     let plain = web.vault.open_text(Purpose::CookieSeal, COOKIE, sealed).ok()?;
     String::from_utf8(plain.expose().clone()).ok()
 }
 
-fn why(shown: &Shown) -> DeadLink {
+fn why(shown: Shown) -> DeadLink {
     match shown {
-        Shown::NotNeeded => DeadLink::NotNeeded,
+        Shown::Nowhere(Nowhere::OnFly(back)) => DeadLink::NotNeeded { back },
+        Shown::Nowhere(Nowhere::Shut(organizations)) => DeadLink::NotLetIn { organizations },
         Shown::Unknown => DeadLink::Unreadable,
-        Shown::Old(_) | Shown::Live(_) => DeadLink::Old,
+        Shown::Over(_, Over::Expired) => DeadLink::Expired,
+        Shown::Over(_, Over::Superseded) => DeadLink::Superseded,
+        // One that was about to be used, and was beaten to it.
+        Shown::Over(_, Over::Used) | Shown::Live(_) => DeadLink::Used,
     }
 }
 
@@ -196,70 +159,6 @@ fn expired(web: &Web, visitor: &Visitor, why: DeadLink) -> Response {
         error_id: visitor.request_id.clone(),
     };
     Page::with_status(StatusCode::GONE, page).into_response()
-}
-
-/// A fresh sign-in at Fly.io by somebody who has no password, and whom the form that was sent is about.
-async fn proven(
-    web: &Web,
-    finish: &Finish,
-    visitor: &Visitor,
-    tx_query: &str,
-    sent: Option<&NewPassword>,
-) -> Result<Current, PageError> {
-    use crate::domain::organization::LoginMethod;
-    let refuse = |message: &str| {
-        Err(PageError::new(StatusCode::FORBIDDEN, "Sign in with Fly.io once more", message)
-            .action("Sign in", format!("/sign-in{tx_query}"))
-            .action("Send me a link", format!("/forgot{tx_query}")))
-    };
-    let Some(current) = web.session(visitor).await? else {
-        return refuse("To set a password here, sign in with Fly.io first.");
-    };
-    if let Some(form) = sent {
-        form.check_person(&current.user.id, tx_query)?;
-    }
-    // Before the rest: who goes back to the form after saving has a session by password, and nothing to prove.
-    if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
-        let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
-        return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
-            .action("Sign in", format!("/sign-in{tx_query}"))
-            .action("Send me a link", format!("/forgot{tx_query}")));
-    }
-    let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
-    if current.proof().method != LoginMethod::Fly || !fresh {
-        let within = web.fresh_within();
-        return refuse(&format!("To set a password here, your sign-in with Fly.io must be less than {within} old."));
-    }
-    if current.user.email.is_none() {
-        return Err(no_address("Your organization", tx_query));
-    }
-    Ok(current)
-}
-
-async fn now_form(
-    web: &Web,
-    set_up: &SetUp,
-    finish: &Finish,
-    current: &Current,
-    transaction: Option<&Transaction>,
-) -> Result<SetUpForm, PageError> {
-    let organizations = set_up.links.password_organizations(&current.user).await?;
-    if organizations.is_empty() {
-        return Err(no_organization());
-    }
-    let mut form =
-        SetUpForm::new(set_up, finish, &current.user, &organizations, Origin::Now { within: web.fresh_within() })
-            .await?;
-    if let Some(transaction) = transaction {
-        form.tx_query = transaction.query();
-    }
-    Ok(form)
-}
-
-fn no_organization() -> PageError {
-    let message = "None of your organizations signs in with a password at the moment, so there is nothing to set. \
-                   Nothing has changed. Continue with Fly.io.";
-    PageError::new(StatusCode::CONFLICT, "No password is needed", message).action("Sign in", "/sign-in")
 }
 
 /// The form before it is rendered, with what a password is judged by.

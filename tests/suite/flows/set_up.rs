@@ -18,6 +18,8 @@ mod link;
 mod mail;
 #[path = "set_up/now.rs"]
 mod now;
+#[path = "set_up/over.rs"]
+mod over;
 #[path = "set_up/reminders.rs"]
 mod reminders;
 #[path = "set_up/stopped.rs"]

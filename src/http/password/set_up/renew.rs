@@ -8,10 +8,10 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 
-use super::{SetUp, expired, token};
+use super::{SetUp, expired, token, why};
 use crate::http::error::PageError;
 use crate::http::oidc::redirect::see_other;
-use crate::http::pages::setup::{Asked, DeadLink};
+use crate::http::pages::setup::Asked;
 use crate::http::pages::when;
 use crate::http::password::forgot::{Forgot, sent, tx_query};
 use crate::http::sign_in::page::SignInQuery;
@@ -46,9 +46,9 @@ pub async fn renew(
         _ => Shown::Unknown,
     };
     let (user, asked) = match (held, web.session(&visitor).await?) {
-        (Shown::Old(user), _) => (user, Asked::Link),
+        (Shown::Over(user, _), _) => (user, Asked::Link),
         (Shown::Live(usable), _) => (usable.user.id, Asked::Link),
-        (Shown::NotNeeded, _) => return Ok(expired(&web, &visitor, DeadLink::NotNeeded)),
+        (nowhere @ Shown::Nowhere(_), _) => return Ok(expired(&web, &visitor, why(nowhere))),
         (Shown::Unknown, Some(current)) => {
             let address = current.user.email.clone().unwrap_or_default();
             (current.user.id, Asked::Proof { address })

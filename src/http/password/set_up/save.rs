@@ -5,7 +5,8 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::{SetUp, SetUpForm, expired, no_organization};
+use super::now::no_organization;
+use super::{SetUp, SetUpForm, expired, why};
 use crate::domain::email::EmailAddress;
 use crate::domain::secret::Secret;
 use crate::http::error::PageError;
@@ -62,9 +63,11 @@ pub(super) async fn save(
     let from = format!("{}, {}", visitor.address, visitor.agent);
     let (user, proof) = match set_up.links.set_password(sent.warrant, &hash.to_text(), Some(&from)).await {
         Ok(done) => done,
-        Err(SetError::LinkGone) => return Ok(expired(web, visitor, DeadLink::Old)),
+        Err(SetError::LinkGone) => return Ok(expired(web, visitor, gone(set_up, sent.warrant).await?)),
         Err(SetError::HasPassword) => return Ok(see_other("/sign-in")),
-        Err(SetError::NoOrganization) => return Err(no_organization()),
+        Err(SetError::NoOrganization) => {
+            return Err(no_organization(set_up.links.nowhere(&form.user).await?));
+        }
         Err(SetError::Store(error)) => return Err(error.into()),
     };
     if let Some(address) = contact
@@ -87,6 +90,14 @@ pub(super) async fn save(
     };
     // The proof is of the moment at which the password was set.
     Ok(device::remembered(web, (&user, None), current.proof().auth_time, web.with_session(&token, response)))
+}
+
+/// Why a link that worked when the form was sent does so no more.
+async fn gone(set_up: &SetUp, warrant: Warrant<'_>) -> Result<DeadLink, StoreError> {
+    match warrant {
+        Warrant::Link(text) => Ok(why(set_up.links.show(text).await?)),
+        Warrant::Fly(_) => Ok(DeadLink::Used),
+    }
 }
 
 /// The address that was typed beside the password, if one was; or why it is not taken.
