@@ -7,6 +7,7 @@
   const state = document.getElementById("run-state");
   const underWay = (name) => name === "switched" || name === "mailing";
   const atFirst = state.dataset.state;
+  const stoppedAtFirst = document.getElementById("mail-stopped") !== null;
 
   const write = (element, text) => {
     if (element && element.textContent !== String(text)) element.textContent = text;
@@ -28,6 +29,17 @@
     if (asOf && message.as_of_iso) asOf.dateTime = message.as_of_iso;
     const failures = document.getElementById("failures");
     if (failures) failures.hidden = message.failed === 0;
+  };
+
+  // What a screen reader says: how far it is, no more often than twice a minute. The numbers themselves are silent.
+  const said = document.getElementById("run-said");
+  const between = 30000;
+  let saidAt = -between;
+  const say = (message) => {
+    if (!said || performance.now() - saidAt < between) return;
+    saidAt = performance.now();
+    const failed = message.failed > 0 ? ` ${message.failed_text}` : "";
+    write(said, `${message.heading}, ${message.remaining}.${failed}`);
   };
 
   // A row has a button while there is a reason to send its mail again, which may come and go.
@@ -67,7 +79,8 @@
     showButton(row, update);
   };
 
-  // The page of a finished run is another page, and so is that of a run whose list is written down at last. Whoever is typing is not interrupted: it comes when they leave the field.
+  // The page of a finished run is another page, and so is that of a run whose list is written down at last or whose mail stops or
+  // goes on. Whoever is typing is not interrupted: it comes when they leave the field.
   const reload = () => {
     const busy = document.activeElement?.matches("input, select");
     if (busy) document.activeElement.addEventListener("blur", () => location.reload(), { once: true });
@@ -78,10 +91,11 @@
   source.addEventListener("message", (event) => {
     const message = JSON.parse(event.data);
     showNumbers(message);
+    say(message);
     (message.rows ?? []).forEach(showRow);
     state.dataset.state = message.state;
     const listIsThere = message.state !== "switched" && document.getElementById("list-to-come");
-    if (listIsThere || underWay(message.state) !== underWay(atFirst)) {
+    if (listIsThere || underWay(message.state) !== underWay(atFirst) || message.stopped !== stoppedAtFirst) {
       source.close();
       reload();
     }

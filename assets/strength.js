@@ -45,6 +45,9 @@
     return [4, "Looks very good. We check it once more when you save."];
   };
 
+  // What the server said of the last one, or that it will look: it makes room for what is said of this one.
+  const before = document.querySelectorAll("#strength, label[for=strength]");
+
   const meter = document.createElement("meter");
   meter.id = "strength-meter";
   meter.max = 4;
@@ -63,6 +66,7 @@
   let pause = 0;
   field.addEventListener("input", () => {
     place.hidden = field.value === "";
+    for (const element of before) element.hidden = !place.hidden;
     const [score, text] = judge(field.value);
     meter.value = score;
     place.dataset.score = String(score);

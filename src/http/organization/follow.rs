@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::ledger::{self, Ledger};
 use super::listing::ListQuery;
 use super::pace::Pace;
+use super::run::stopped;
 use super::{Admin, view};
 use crate::clock::{Clock, Timestamp};
 use crate::domain::disable::{Run, RunState, Totals};
@@ -46,8 +47,8 @@ pub struct Follower {
     /// Whose rows are followed: those on the first page.
     people: Vec<UserId>,
     rows: HashMap<UserId, RunRowUpdate>,
-    /// State, numbers and the time that is left, as they were told last.
-    told: Option<(ShownState, Counts, String)>,
+    /// State, numbers, the time that is left and whether mail has stopped, as they were told last.
+    told: Option<(ShownState, Counts, String, bool)>,
     told_at: Timestamp,
     pace: Pace,
     /// When the tries that `pace` knows of were read.
@@ -141,13 +142,14 @@ impl Follower {
         }
         let rows = self.changed_rows(&run).await?;
         let progress = progress(&run, &totals, &self.pace, now);
-        let news = (progress.state, progress.counts, progress.remaining.clone());
+        let stopped = stopped(&self.admin, &totals).await?.is_some();
+        let news = (progress.state, progress.counts, progress.remaining.clone(), stopped);
         if rows.is_empty() && self.told.as_ref() == Some(&news) {
             return Ok(None);
         }
         self.told = Some(news);
         self.told_at = now;
-        let message = RunEvent { progress, rows };
+        let message = RunEvent { progress, stopped, rows };
         let event = Event::default()
             .json_data(message)
             .map_err(|error| StoreError::Misuse(format!("a message cannot be written: {error}")))?;

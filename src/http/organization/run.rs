@@ -71,7 +71,7 @@ pub async fn get(
 }
 
 /// Why the mails that wait do not leave, if it is not their own fault.
-async fn stopped(admin: &Admin, totals: &Totals) -> Result<Option<MailTrouble>, StoreError> {
+pub(super) async fn stopped(admin: &Admin, totals: &Totals) -> Result<Option<MailTrouble>, StoreError> {
     if totals.unsettled() == 0 {
         return Ok(None);
     }

@@ -32,6 +32,22 @@ pub(super) async fn preview(visit: &Visit) {
     browser.save_picture("preview", 860).await;
 }
 
+/// Somebody is left out and let in again, and a test mail goes to the admin.
+pub(super) async fn marks_and_test_mail(visit: &Visit) {
+    let browser = &visit.browser;
+    for (left_out, picture) in [(1, "preview-left-out"), (0, "preview-let-in")] {
+        browser.find(".member:last-child .leave-out").await.click().await.unwrap();
+        browser.follow("#left-out-form button").await;
+        browser.wait_for("#marked").await;
+        assert_eq!(browser.text("#preview-left-out").await, left_out.to_string());
+        assert_eq!(browser.count(".member[data-delivery=left-out] .leave-out:checked").await, left_out);
+        browser.look(picture).await;
+    }
+    browser.follow("#test-mail-form button").await;
+    browser.wait_for("#tested").await;
+    browser.look("preview-test-mail").await;
+}
+
 /// The browser asks for the right short name; where it does not, the server does.
 pub(super) async fn wrong_confirmation(visit: &Visit) {
     let browser = &visit.browser;
@@ -59,6 +75,7 @@ pub(super) async fn watch(visit: &Visit, post: &PostOffice) {
     browser.wait_for("#run-state[data-state=mailing]").await;
     browser.wait_for(".member[data-status=sent]").await;
     browser.wait_for(".member[data-status=sending]").await;
+    assert!(browser.text("#run-said").await.contains(" of 9 done"), "a screen reader hears how far it is");
     browser.look("run-under-way").await;
     browser.look_in_the_dark("run-under-way").await;
     browser.save_picture("run", 1160).await;
@@ -66,8 +83,8 @@ pub(super) async fn watch(visit: &Visit, post: &PostOffice) {
     post.release();
     browser.wait_for("#run-state[data-state=done]").await;
     browser.look("run-done").await;
-    // The members who can be reached, and the admin who is told how it went.
-    post.deliver_to(&visit.mail_folder(), MEMBERS).await;
+    // The members who can be reached, and the admin, who has tested it and is told how it went.
+    post.deliver_to(&visit.mail_folder(), MEMBERS + 1).await;
 }
 
 /// The numbers of a run that is done: they add up, and all but one were reached.
@@ -101,9 +118,16 @@ pub(super) async fn members_and_audit(visit: &Visit) {
     browser.follow(".nav a[href$=members]").await;
     assert_eq!(browser.count(".member").await, MEMBERS);
     browser.look("members").await;
+    browser.fill("#q", "zebra").await;
+    browser.submit("form.search").await;
+    assert_eq!(browser.count(".member").await, 0);
+    browser.look("members-nobody").await;
     browser.follow(".nav a[href$=audit]").await;
     assert!(browser.count(".event").await > 0);
     browser.look("audit").await;
+    browser.fill("#q", "zebra").await;
+    browser.submit("form.search").await;
+    browser.look("audit-nothing").await;
 }
 
 /// Turns Fly.io on again, from the settings.

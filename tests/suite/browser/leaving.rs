@@ -53,6 +53,7 @@ async fn admin_leaves(visit: &Visit, post: &PostOffice) -> String {
     admin::settings(visit).await;
     admin::preview(visit).await;
     admin::wrong_confirmation(visit).await;
+    admin::marks_and_test_mail(visit).await;
     post.hold(&[member::address("leo"), member::address("tomas")]);
     admin::confirm(visit).await;
     admin::watch(visit, post).await;

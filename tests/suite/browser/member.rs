@@ -3,6 +3,7 @@
 use flybridge::demo::world::{HARBOUR, SALTMARSH, World};
 
 use super::visit::{Account, Visit};
+use crate::support::chromium::until;
 
 pub(super) const SUBJECT: &str = "Set your password for Sentry";
 pub(super) const GOOD: &str = "marram tide lantern 4711";
@@ -26,12 +27,31 @@ pub(super) async fn set_up_by_mail(visit: &Visit, who: &str) -> Account {
     assert_eq!(browser.text("#sign-in-address").await, address(who));
     browser.look("set-up").await;
     browser.save_picture("set-up", 900).await;
+    strength_while_typing(visit).await;
     browser.fill("#setup-form [name=password]", "passwordpassword").await;
     browser.submit("#setup-form").await;
     assert_eq!(browser.attribute("#setup-form [name=password]", "aria-invalid").await, "true");
     browser.look("set-up-refused").await;
     browser.look_in_the_dark("set-up-refused").await;
     set_password(visit).await
+}
+
+/// What is typed is judged as it is typed, in words that a screen reader hears too.
+async fn strength_while_typing(visit: &Visit) {
+    let browser = &visit.browser;
+    let typed = async |text: &str, score: u8, words: &str| {
+        browser.fill("#setup-form [name=password]", text).await;
+        browser.wait_for(&format!("#strength-now[data-score='{score}'] #strength-words:not(:empty)")).await;
+        let told = until(async || browser.text("#strength-words").await.contains(words).then_some(())).await;
+        assert!(told.is_some(), "{text}: {}", browser.text("#strength-words").await);
+    };
+    typed("marram tide", 0, "4 more characters to go").await;
+    typed("saltmarsh labs 2026", 1, "Too easy").await;
+    browser.look("set-up-weak").await;
+    typed(GOOD, 4, "Looks very good").await;
+    assert_eq!(browser.text("#strength").await, "", "it makes room");
+    browser.look("set-up-strong").await;
+    browser.look_in_the_dark("set-up-strong").await;
 }
 
 /// On a set-up page: a good password, and on to Sentry.

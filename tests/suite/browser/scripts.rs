@@ -23,6 +23,8 @@ fn are_not_needed() {
         browser.look("run-done").await;
 
         visit.follow_mail(&member::address("leo"), member::SUBJECT).await;
+        assert!(browser.text("#strength").await.contains("when you save"), "the rules are told all the same");
+        assert_eq!(browser.count("#strength-meter").await, 0);
         let leo = member::set_password(&visit).await;
         assert_eq!(leo.identity(), before.identity());
     });

@@ -132,7 +132,7 @@ impl PreviewPage {
         let open = Self::sample();
         let sponsored = Self { plan: Plan::sample_sponsored(), ..open.clone() };
         let freshness = Freshness::Stale { within: "5 minutes".into() };
-        let ended = Self { plan: Plan::sample_ended(), freshness, unreachable: 0, ..open.clone() };
+        let ended = Self { plan: Plan::sample_ended(), freshness, unreachable: 0, members: 410, ..open.clone() };
         let nobody = Self {
             members: 1,
             set_up: 0,

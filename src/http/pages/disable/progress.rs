@@ -127,6 +127,8 @@ impl RunProgress {
 pub struct RunEvent {
     #[serde(flatten)]
     pub progress: RunProgress,
+    /// No mail leaves at the moment, which the page says with the reason.
+    pub stopped: bool,
     /// Rows that have changed since the last message.
     pub rows: Vec<RunRowUpdate>,
 }

@@ -2,11 +2,28 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::Request;
 use flybridge::services::outbox::PAUSE;
+use http_body_util::BodyExt as _;
 
 use super::mail::over_smtp;
 use crate::support::app::{Options, TestApp};
+use crate::support::browser_client::Browser;
 use crate::support::smtp::{Act, At, SmtpSink, Step};
+
+/// What the first event of the run says of it, by which a page that is open learns that it has to be another.
+async fn told_stopped(ines: &mut Browser, run: &str) -> bool {
+    let request = Request::get(format!("{run}/events")).body(Body::empty()).unwrap();
+    let (_, mut body) = ines.stream(request).await;
+    let mut text = String::new();
+    while !text.contains("\n\n") {
+        let frame = body.frame().await.expect("an event").unwrap();
+        text.push_str(std::str::from_utf8(frame.data_ref().unwrap()).unwrap());
+    }
+    let data = text.lines().find_map(|line| line.strip_prefix("data:")).unwrap();
+    serde_json::from_str::<serde_json::Value>(data.trim()).unwrap()["stopped"].as_bool().unwrap()
+}
 
 /// Since when mail has stopped, as the page says it.
 fn since(page: &str) -> String {
@@ -20,11 +37,14 @@ async fn the_page_of_a_run_says_why_no_mail_leaves_and_for_how_long() {
     let app = TestApp::with(Options { mail: Some(over_smtp(&sink)), ..Options::default() }).await;
     let (mut ines, run) = app.click().await;
     assert!(!ines.get(&run).await.shows("mail-stopped"));
+    assert!(!told_stopped(&mut ines, &run).await);
     sink.script_any_always(Step(At::Mail, Act::Answer("535 5.7.8 authentication failed")));
     app.work_now().await;
     let page = ines.get(&run).await;
     assert!(page.shows("mail-stopped"), "{}", page.said());
+    assert!(told_stopped(&mut ines, &run).await);
     let text = page.text();
+    assert!(text.contains("Mail waits") && !text.contains("Mail is going out"), "{text}");
     assert!(text.contains("No mail leaves at the moment") && text.contains("(535)"), "{text}");
     let before = since(&text);
     app.advance(PAUSE * 3);
