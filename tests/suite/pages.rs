@@ -175,17 +175,24 @@ const PROMISED: &[(&str, &str)] = &[
     ("auth-sponsored", "#login-method #plan #members-known #why-not"),
     ("auth-left", "#login-method #plan #members-known #enable-fly"),
     ("enable-done", "#enable-form"),
-    ("preview-open", "#disable-form [confirm] #disable-submit .member [data-member] [data-delivery]"),
+    (
+        "preview-open",
+        "#preview-seats #directory #test-mail-form #left-out-form #disable-form [confirm] #disable-submit .member [data-member] [data-delivery]",
+    ),
     ("preview-nobody", "#disable-form [confirm] #disable-submit .member"),
-    ("preview-sponsored", "#why-not .member"),
+    ("preview-sponsored", "#why-not #preview-seats .member"),
     ("run-mailing", RUN),
     ("run-done", RUN),
-    ("run-mailing", ".resend #resend-all"),
+    ("run-mailing", ".resend #resend-all #run-said .let-in"),
     ("run-done", ".resend #resend-all"),
     ("run-reverted", RUN),
     ("setup-link", "#setup-form [password] #sign-in-address"),
     ("setup-contact", "#setup-form [password] [contact_email] #sign-in-address"),
-    ("setup-expired-renewable", "#renew-form"),
+    ("setup-expired-used", "#error-title #error-message #error-id #renew-form"),
+    ("setup-expired-expired", "#error-title #error-message #error-id #renew-form"),
+    ("setup-expired-superseded", "#error-title #error-message #error-id #renew-form"),
+    ("setup-expired-not-needed", "#error-title #error-message #error-id"),
+    ("setup-expired-not-let-in", "#error-title #error-message #error-id"),
     ("forgot-empty", "#forgot-form [email]"),
     ("forgot-sent-address", "#forgot-sent"),
     ("no-longer-opens-set-now", "#error-message #set-password-now #renew-form"),
@@ -211,10 +218,12 @@ const ABSENT: &[(&str, &str)] = &[
     ("auth-sponsored", "#disable-fly #enable-fly"),
     ("auth-left", "#disable-fly #why-not"),
     ("preview-sponsored", "#disable-form #disable-submit"),
-    ("run-reverted", ".resend #resend-all #resend-form [data-events]"),
+    ("run-reverted", ".resend .let-in #resend-all #resend-form [data-events]"),
     ("run-done", "[data-events]"),
     ("setup-link", "[contact_email]"),
     ("setup-expired-unknown", "#renew-form"),
+    ("setup-expired-not-needed", "#renew-form"),
+    ("setup-expired-not-let-in", "#renew-form"),
     ("no-longer-opens-has-password", "#set-password-now"),
     ("no-longer-opens-set-now", "#sign-in-password"),
     ("sign-out-own", "#applications"),
@@ -265,6 +274,7 @@ fn live_numbers_have_their_place_in_the_page() {
     let left = Some(Duration::from_secs(58));
     let event = RunEvent {
         progress: RunProgress::new(RunState::Mailing, counts, Timestamp::from_seconds(1_795_358_364), left),
+        stopped: false,
         rows: vec![RunRowUpdate {
             member: "u_5sx0p1".into(),
             status: MailStatus::Failed,
@@ -310,4 +320,16 @@ async fn a_page_is_html_that_nobody_keeps() {
     assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-store");
     let body = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
     assert!(body.starts_with(b"<!doctype html>\n<html lang=\"en\">"));
+}
+
+/// What is not among the samples is seen by nobody who looks at them all.
+#[test]
+fn every_template_has_samples() {
+    let names: Vec<String> = pages().map(|(name, _)| name).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/pages");
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().file_name().into_string().unwrap();
+        let page = format!("{}-", file.trim_end_matches(".html").replace('_', "-"));
+        assert!(names.iter().any(|name| name.starts_with(&page)), "no sample of {file}");
+    }
 }

@@ -95,8 +95,11 @@ fn shown(member: &Member, mail: Option<&Row>, now: Timestamp) -> MemberRow {
     }
 }
 
-/// Whom Fly.io no longer names is not mailed. An address counts as unreachable when the last mail to it failed.
+/// Whom an admin left out or Fly.io no longer names is not mailed. An address counts as unreachable when the last mail to it failed.
 fn address_state(member: &Member, mail: Option<&Row>, now: Timestamp) -> AddressState {
+    if let Some(left_out) = &member.left_out {
+        return AddressState::LeftOut { by: left_out.by.clone() };
+    }
     if let Some(since) = member.absent_since {
         return AddressState::Unnamed { since: when::short_day(since, now) };
     }

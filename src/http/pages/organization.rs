@@ -46,7 +46,7 @@ pub struct Change {
 pub enum Terms {
     /// Fly.io pays until that day.
     Sponsored { until: Stamp },
-    /// Fly.io paid until that day; since then nobody does.
+    /// Fly.io paid until that day; since then nobody does, and Sentry's free Developer plan has one seat (sentry.io/pricing).
     Ended { on: Stamp },
     /// The organization pays.
     Paid { renews: Option<Stamp>, sponsored_until: Option<Stamp> },

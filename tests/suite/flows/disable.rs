@@ -6,6 +6,8 @@ mod click;
 mod fan_out;
 #[path = "disable/left_out.rs"]
 mod left_out;
+#[path = "disable/preview.rs"]
+mod preview;
 #[path = "disable/refusals.rs"]
 mod refusals;
 #[path = "disable/resend.rs"]

@@ -18,6 +18,10 @@ pub enum AddressState {
     Unnamed {
         since: String,
     },
+    /// Left out on purpose by `Ines Marlow`: from the switch on, they are not mailed and have no way in.
+    LeftOut {
+        by: String,
+    },
 }
 
 /// A row of [`MembersPage`].
@@ -90,6 +94,10 @@ impl MembersPage {
                 last_sign_in: "12 November, Fly.io".into(),
                 ..row("u_8tq3k6", "Vera Lind", "c5n8w2r4t7y1k3m6@customer.fly.io", "member")
             },
+            MemberRow {
+                address_state: AddressState::LeftOut { by: "Ines Marlow".into() },
+                ..row("u_3kd8w1", "Owen Castle", "owen@saltmarsh.example", "member")
+            },
         ];
         let list = Self {
             frame: OrganizationFrame::sample(Section::Members),
@@ -97,7 +105,7 @@ impl MembersPage {
             query: String::new(),
             roles: Choice::list(Self::ROLES, ""),
             rows,
-            pager: Pager::sample("1 to 5 of 412"),
+            pager: Pager::sample("1 to 6 of 412"),
         };
         let nothing = Self {
             query: "zebra".into(),
