@@ -17,14 +17,13 @@ mod rate;
 mod reminders;
 mod stop;
 mod trouble;
+mod turn;
 mod work;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use futures_util::stream;
 use tokio::sync::watch;
 
 use super::back_channel::BackChannel;
@@ -37,7 +36,7 @@ use super::message_ids::MessageIds;
 use super::resealing::Resealing;
 use super::setup_links::SetUpLinks;
 use crate::domain::ids::{OrganizationId, RunId};
-use crate::store::queue::{Backoff, Leased, Taking};
+use crate::store::queue::{Backoff, Taking};
 use crate::store::{Partition, Store, StoreError};
 
 pub use letters::Links;
@@ -171,60 +170,6 @@ impl Outbox {
         }
         self.tell_trouble().await;
         Ok(taken)
-    }
-
-    /// The turn of one place. While mails leave, the next ones are taken, few at a time, so that neither waits for the other
-    /// and another worker finds the rest. How many were taken.
-    async fn mail_turn(&self, place: &Partition, stop: &Stop) -> Result<usize, StoreError> {
-        // Where mail has stopped, one finds out whether it goes again.
-        let probe = self.health.trouble().is_some();
-        let left = if probe { 1 } else { self.rules.turn };
-        let turn = Some((VecDeque::new(), left));
-        let jobs = stream::unfold(turn, |turn| async move {
-            let (mut waiting, mut left) = turn?;
-            if waiting.is_empty() {
-                if self.health.trouble().is_some() && !probe {
-                    return None;
-                }
-                match self.take_mails(place, left, stop).await {
-                    Ok(jobs) => waiting = VecDeque::from(jobs),
-                    Err(error) => return Some((Err(error), None)),
-                }
-                left = left.saturating_sub(waiting.len());
-            }
-            Some((Ok(waiting.pop_front()?), Some((waiting, left))))
-        });
-        let done = jobs.map(|job| async { Ok(self.deliver(job?, stop).await) });
-        // To their end, also when no more could be taken.
-        let done: Vec<Result<_, StoreError>> = done.buffer_unordered(self.rules.batch).collect().await;
-        let taken = done.iter().filter(|done| done.is_ok()).count();
-        let mut runs = BTreeSet::new();
-        let mut failed = Ok(taken);
-        for done in done {
-            match done {
-                Ok(run) => runs.extend(run),
-                Err(error) => failed = Err(error),
-            }
-        }
-        self.finish_settled(runs).await;
-        failed
-    }
-
-    /// The next mails of a place, at most `left`; none when its turn is over.
-    async fn take_mails(
-        &self,
-        place: &Partition,
-        left: usize,
-        stop: &Stop,
-    ) -> Result<Vec<Leased<Outgoing>>, StoreError> {
-        let wanted = self.shares.of(place, left.min(self.rules.batch.div_ceil(2)));
-        if wanted == 0 || stop.is_said() {
-            return Ok(Vec::new());
-        }
-        let jobs = self.jobs.mail.take(place, wanted, |taking| self.mark_sending(taking)).await;
-        let jobs = jobs.or_else(|error| pass_over(place, error))?;
-        self.shares.take(place, jobs.len());
-        Ok(jobs)
     }
 
     /// Ends the runs that are over with what was sent. Where the store gives no answer, the job that looks at each run from

@@ -75,6 +75,8 @@ fn unsent(letter: Letter) -> Verdict {
 const HOPELESS: u32 = 5;
 
 impl Outbox {
+    pub(super) const STOPPED: &str = "The worker was stopped before this mail left. It is one of the next to leave.";
+
     /// Does one mail job. A failure of the store leaves the job to its lease. Gives the run that may be over with it.
     pub(super) async fn deliver(&self, mut job: Leased<Outgoing>, stop: &Stop) -> Option<(OrganizationId, RunId)> {
         let result = match self.attempt(&job, stop).await {
@@ -99,7 +101,7 @@ impl Outbox {
             letter => return Ok(unsent(letter).into()),
         };
         if stop.or(self.rate.permit()).await.is_none() {
-            let why = "The worker was stopped before this mail left. It is one of the next to leave.".to_owned();
+            let why = Self::STOPPED.to_owned();
             return Ok(Verdict::Later { at: self.store.now(), why, counts: false }.into());
         }
         // At a low rate that takes long, and another worker may have come to believe that this one is dead.
@@ -175,7 +177,7 @@ impl Outbox {
     }
 
     /// Writes down what became of a job. Gives the run that may be over with it.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         job: &mut Leased<Outgoing>,
         outcome: Outcome,
