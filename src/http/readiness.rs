@@ -8,8 +8,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-use crate::services::outbox::MailHealth;
-use crate::store::{MAX_CLOCK_DIFFERENCE, Store, StoreError};
+use crate::services::outbox::{MailHealth, MailTrouble};
+use crate::store::{MAX_CLOCK_DIFFERENCE, Store, StoreError, keys};
 
 pub struct Readiness {
     pub store: Store,
@@ -38,6 +38,15 @@ impl Readiness {
         }
     }
 
+    /// Why no mail leaves, from this process or from the workers.
+    async fn mail_trouble(&self) -> Option<String> {
+        if let Some(trouble) = self.mail.trouble() {
+            return Some(trouble);
+        }
+        let told = self.store.read(&keys::mail_trouble::<MailTrouble>()).await.ok().flatten();
+        told.map(|entry| entry.value.sentence)
+    }
+
     /// Load balancers ask every second: the log hears of changes only.
     fn tell(&self, trouble: Option<&str>) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,9 +73,10 @@ pub async fn readyz(State(readiness): State<Arc<Readiness>>) -> Response {
     let trouble = readiness.trouble().await;
     readiness.tell(trouble.as_ref().map(|(_, log)| log.as_str()));
     let status = if trouble.is_none() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let mail = if trouble.is_none() { readiness.mail_trouble().await } else { readiness.mail.trouble() };
     let body = json!({
         "store": trouble.map_or_else(|| "ok".to_owned(), |(words, _)| words),
-        "mail": readiness.mail.trouble().unwrap_or_else(|| "ok".to_owned()),
+        "mail": mail.unwrap_or_else(|| "ok".to_owned()),
     });
     (status, Json(body)).into_response()
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::Api;
 use crate::domain::ids::{UpstreamUserId, UserId};
 use crate::domain::member::Role;
-use crate::domain::organization::{Actor, LoginMethod, Organization};
+use crate::domain::organization::{Actor, Organization};
 use crate::domain::user::User;
 use crate::http::error::problem::{Code, Problem};
 use crate::store::{StoreError, keys};
@@ -48,8 +48,8 @@ impl Acting {
             let detail = "Fly.io no longer named the organization for the acting person.";
             return Err(Problem::new(Code::NotAMember, detail));
         }
-        if organization.login_method == LoginMethod::Password && member.left_out.is_some() {
-            let detail = "The acting person was left out when the organization left Fly.io.";
+        if member.left_out.is_some() {
+            let detail = "The acting person is left out on purpose, and is to have no way in.";
             return Err(Problem::new(Code::NotAMember, detail));
         }
         match member.role {

@@ -211,6 +211,10 @@ impl From<ClickError> for Problem {
                 let detail = format!("Fly.io sponsors the plan of the organization until {until}.");
                 Self::new(Code::Sponsored, detail).with("until", until)
             }
+            ClickError::LeftOut { .. } => {
+                let detail = "The acting person is left out on purpose, and would have no way in. Let them in first.";
+                Self::new(Code::NotAMember, detail)
+            }
             ClickError::OnFlyAlready => Code::FlyAuthIsOn.into(),
             ClickError::OtherRequest => Code::IdempotencyKeyReused.into(),
             ClickError::Store(error) => error.into(),

@@ -191,6 +191,7 @@ async fn preview(
         link_lasts: web.link_lasts(),
         freshness: freshness(&entered.current.session.value, web.sessions.rules(), now),
         self_locked_out: !myself.has_password && myself.email.is_none(),
+        self_left_out: myself.left_out.as_ref().map(|left_out| left_out.by.clone()),
         wrong_confirmation: None,
         query: query.q.trim().to_owned(),
         rows: members.iter().map(|member| shown(member, &myself.user, now)).collect(),

@@ -114,6 +114,14 @@ pub fn not_switched(error: ClickError, entered: &Entered) -> PageError {
             PageError::new(StatusCode::CONFLICT, &format!("Possible from {day}"), message)
                 .action("Look at the sign-in settings", entered.path("auth"))
         }
+        ClickError::LeftOut { by } => {
+            let message = format!(
+                "Nothing has changed. {by} left you out, so you would have no way in to {name} after the switch. If you are to \
+                 come along, take the tick from your name on the preview and save it; then switch."
+            );
+            PageError::new(StatusCode::CONFLICT, "You are left out yourself", message)
+                .action("Back to the preview", entered.path("auth/disable"))
+        }
         ClickError::OnFlyAlready => {
             let message = format!("Nothing has changed. {name} signs in with Fly.io already.");
             PageError::new(StatusCode::CONFLICT, "Fly.io Auth is on already", message)

@@ -44,6 +44,11 @@ impl Directory {
             .await
     }
 
+    /// Whether the person may sign in with the address, whomever it leads to.
+    pub async fn signs_in(&self, user: &UserId, address: &EmailAddress) -> Result<bool, StoreError> {
+        self.keeps(user, address, Word::Own).await
+    }
+
     async fn keeps(&self, holder: &UserId, address: &EmailAddress, word: Word) -> Result<bool, StoreError> {
         let (user, contact) = self.store.read_pair(&keys::user(holder), &keys::contact(holder)).await?;
         let at_fly = user.is_some_and(|entry| entry.value.signs_in(address));

@@ -20,6 +20,9 @@ pub enum ClickError {
     NoOrganization,
     #[error("Fly.io sponsors the plan until {0:?}")]
     Sponsored(Timestamp),
+    /// Whoever clicks is marked as somebody who is not to come along: they would lock themselves out.
+    #[error("the acting person is left out")]
+    LeftOut { by: String },
     #[error("the organization signs in with Fly.io already")]
     OnFlyAlready,
     /// Of a program, which gave two requests the same key.
@@ -71,6 +74,7 @@ impl Disable {
         let members = self.directory.member_count(id).await?;
         let run = RunId::mint(now, self.store.random());
         let mut txn = self.store.txn(keys::org(id));
+        self.check_comes_along(&mut txn, id, order).await?;
         let change = MethodChange { at: now, by: order.clicked.by.clone(), run: Some(run.clone()) };
         let switched = organization.switched(LoginMethod::Password, change);
         self.write_switch(&mut txn, &entry, &switched, order)?;
@@ -81,6 +85,18 @@ impl Disable {
         let begun = Disabled { run, outcome: DisableOutcome::Begun };
         Self::remember(&mut txn, id, order, begun.clone())?;
         Ok(Attempt::Commit(txn, begun))
+    }
+
+    /// Whoever makes the switch comes along, so that an admin is left who can undo it.
+    async fn check_comes_along(&self, txn: &mut Txn, id: &OrganizationId, order: &Order) -> Result<(), ClickError> {
+        let Some(user) = &order.clicked.by.user else { return Ok(()) };
+        let Some(member) = self.store.read(&keys::member(id, user)).await? else { return Ok(()) };
+        if let Some(left_out) = &member.value.left_out {
+            return Err(ClickError::LeftOut { by: left_out.by.clone() });
+        }
+        // Marked after this look, and before the commit.
+        txn.check(&member);
+        Ok(())
     }
 
     /// Nothing is to be done but to remember the answer, as long as it is true.

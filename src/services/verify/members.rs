@@ -1,5 +1,6 @@
 //! Members and the people they are.
 
+use super::runs::is_written;
 use super::{Findings, Mend, TRIES, Verifier};
 use crate::domain::disable::Row;
 use crate::domain::email::EmailAddress;
@@ -18,6 +19,8 @@ struct Sources {
     credential: Option<Credential>,
     /// In the run that is in force.
     row: Option<Row>,
+    /// Everybody has a row in it.
+    written: bool,
 }
 
 impl Verifier {
@@ -66,6 +69,11 @@ impl Verifier {
         let users = self.store.read_all(&ids.iter().map(|id| keys::user(id)).collect::<Vec<_>>()).await?;
         let credentials = self.store.read_all(&ids.iter().map(|id| keys::credential(id)).collect::<Vec<_>>()).await?;
         let run = organization.run.as_ref().filter(|_| organization.login_method == LoginMethod::Password);
+        // Before the rows: one that is written meanwhile is there.
+        let written = match run {
+            Some(run) => self.disable.run(&organization.id, run).await?.is_some_and(|run| is_written(&run.value)),
+            None => false,
+        };
         let rows = match run {
             Some(run) => {
                 let wanted: Vec<_> = ids.iter().map(|id| keys::row(&organization.id, run, id)).collect();
@@ -78,6 +86,7 @@ impl Verifier {
                 user: user.map(|entry| entry.value),
                 credential: credential.map(|entry| entry.value),
                 row: row.map(|entry| entry.value),
+                written,
             };
             look_at_member(organization, &member.value, &sources, findings);
         }
@@ -93,18 +102,36 @@ impl Verifier {
             let mend = Mend::Identity(user.fly_id.clone(), user.id.clone());
             leads_to(user, "Fly.io id", found, mend, findings);
         }
-        let reached: Vec<(&User, EmailAddress)> =
-            users.iter().filter_map(|user| Some((user, user.email.as_deref()?.parse().ok()?))).collect();
-        let addresses: Vec<_> = reached.iter().map(|(_, address)| keys::address(&address_hash(address))).collect();
-        for ((user, address), found) in reached.iter().zip(self.store.read_all(&addresses).await?) {
-            leads_to(user, "address", found, Mend::Address(address.clone(), user.id.clone()), findings);
-        }
+        self.look_at_addresses(&users, findings).await?;
         let whereabouts: Vec<_> = users.iter().map(|user| keys::whereabouts(&user.id).into_key()).collect();
         for (key, found) in whereabouts.iter().zip(self.store.get(&whereabouts).await?) {
             if found.is_some_and(|record| decode::<Whereabouts>(key, &record).is_err()) {
                 let what = format!("where they are signed in cannot be read ({})", key.partition());
                 findings.differs(format!("whereabouts {}", key.partition()), what, Mend::Nothing);
             }
+        }
+        Ok(())
+    }
+
+    /// Whom their addresses sign in: the one at Fly.io, and the own one that is confirmed.
+    async fn look_at_addresses(&self, users: &[User], findings: &mut Findings) -> Result<(), StoreError> {
+        let wanted: Vec<_> = users.iter().map(|user| keys::contact(&user.id)).collect();
+        let contacts = self.store.read_all(&wanted).await?;
+        let mut reached: Vec<(&User, EmailAddress)> = Vec::new();
+        for (user, contact) in users.iter().zip(contacts) {
+            reached.extend(user.email.as_deref().and_then(|email| email.parse().ok()).map(|address| (user, address)));
+            reached.extend(contact.and_then(|entry| entry.value.confirmed).map(|own| (user, own.address)));
+        }
+        let addresses: Vec<_> = reached.iter().map(|(_, address)| keys::address(&address_hash(address))).collect();
+        for ((user, address), found) in reached.into_iter().zip(self.store.read_all(&addresses).await?) {
+            // Fly.io may have given it to somebody else, and whoever has it as their own keeps it.
+            let other = found.as_ref().map(|entry| &entry.value).filter(|other| **other != user.id);
+            if let Some(other) = other
+                && self.directory.signs_in(other, &address).await?
+            {
+                continue;
+            }
+            leads_to(user, "address", found, Mend::Address(address.clone(), user.id.clone()), findings);
         }
         Ok(())
     }
@@ -138,6 +165,17 @@ fn look_at_member(organization: &Organization, member: &Member, sources: &Source
             format!("person {id} has no password and the member has one")
         };
         findings.differs(format!("password of member {id}"), what, Mend::HasPassword(id.clone()));
+    }
+    match &sources.row {
+        None if sources.written => {
+            let what = format!("member {id} has no row in the ledger of the run");
+            findings.differs(format!("row of {id}"), what, Mend::Nothing);
+        }
+        Some(row) if row.left_out != member.left_out.is_some() => {
+            let what = format!("member {id} and their row do not agree on whether they are left out");
+            findings.differs(format!("left out {id}"), what, Mend::Nothing);
+        }
+        _ => {}
     }
     let waits = sources.row.as_ref().is_some_and(|row| row.ready_at.is_none());
     if has_password && waits && member.password_counts() {

@@ -1,4 +1,5 @@
-//! Making copies again from their source. Each commit holds the source against what was seen.
+//! Making copies again from their source. Each commit holds the copy against what was seen; of a source in another
+//! partition it is asked once more afterwards.
 
 use super::{Difference, Mend, Verifier};
 use crate::domain::ids::{OrganizationId, UserId};
@@ -54,7 +55,14 @@ impl Verifier {
         let Some(member) = self.store.read(&key).await? else { return Ok(false) };
         let mut txn = self.store.txn(keys::org(organization));
         txn.check(&member).put(&key, &Member { has_password: false, ..member.value.clone() })?;
-        Ok(self.store.commit(txn).await? == Outcome::Committed)
+        if self.store.commit(txn).await? != Outcome::Committed {
+            return Ok(false);
+        }
+        // Set in the meantime, and told to a member record that said so already.
+        if let Some(credential) = self.store.read(&keys::credential(user)).await? {
+            self.disable.note_password(organization, user, credential.value.set_at).await?;
+        }
+        Ok(true)
     }
 
     async fn mend_memberships(&self, organization: &OrganizationId, user: &UserId) -> Result<bool, StoreError> {

@@ -176,7 +176,7 @@ fn compare(run: &Run, told: &Totals, counted: &Counted, findings: &mut Findings)
 }
 
 /// Whether everybody has a row.
-fn is_written(run: &Run) -> bool {
+pub(super) fn is_written(run: &Run) -> bool {
     matches!(run.state, RunState::Mailing { complete: true, .. } | RunState::Done { .. })
 }
 

@@ -1,6 +1,6 @@
 //! What is kept twice, held against its source, and made again from it.
 
-use flybridge::domain::disable::{Row, RowStatus};
+use flybridge::domain::disable::{Row, RowStatus, Run};
 use flybridge::domain::ids::UserId;
 use flybridge::domain::member::Member;
 use flybridge::domain::user::User;
@@ -177,4 +177,44 @@ async fn a_mail_that_nothing_will_send_is_told() {
     let what = format!("run {run}: the mail to {leo} waits, and nothing will send it");
     assert_eq!(differences(&app).await, [(what, false)]);
     app.leave_jobs();
+}
+
+#[tokio::test]
+async fn a_member_without_a_row_and_one_whose_row_says_otherwise_are_told() {
+    let app = TestApp::new().await;
+    let (_, run) = app.leave().await;
+    let (id, run) = (app.organization("saltmarsh-labs"), run.rsplit('/').next().unwrap().parse().unwrap());
+    let (leo, priya) = (app.user("leo").await.id, app.user("priya").await.id);
+    let row = app.store.read(&keys::row(&id, &run, &priya)).await.unwrap().unwrap().value;
+    let mut txn = app.store.txn(keys::org(&id));
+    // A run that counts one member too few agrees with its rows.
+    let record = app.store.read(&keys::run(&id, &run)).await.unwrap().unwrap().value;
+    txn.delete(keys::row(&id, &run, &leo).into_key()).add(keys::run_total(&id, &run, RowStatus::Sent), -1);
+    txn.put(&keys::run(&id, &run), &Run { members: record.members - 1, rows: record.rows - 1, ..record }).unwrap();
+    txn.put(&keys::row(&id, &run, &priya), &Row { left_out: true, ..row }).unwrap();
+    commit(&app, txn).await;
+    let found = differences(&app).await;
+    for what in [
+        format!("member {leo} has no row in the ledger of the run"),
+        format!("member {priya} and their row do not agree on whether they are left out"),
+    ] {
+        assert!(found.contains(&(what.clone(), false)), "{what}: {found:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_signs_somebody_else_in_with_right_is_no_difference() {
+    let app = TestApp::new().await;
+    let (leo, priya) = (app.user("leo").await, app.user("priya").await);
+    let address = leo.email.as_deref().unwrap().parse().unwrap();
+    let address = keys::address(&flybridge::services::directory::address_hash(&address));
+    let mut txn = app.store.txn(address.key().partition().clone());
+    txn.put(&address, &priya.id).unwrap();
+    commit(&app, txn).await;
+    assert_eq!(differences(&app).await.len(), 1);
+    // Fly.io has given it to Priya.
+    let mut txn = app.store.txn(keys::user_partition(&priya.id));
+    txn.put(&keys::user(&priya.id), &User { email: leo.email.clone(), ..priya.clone() }).unwrap();
+    commit(&app, txn).await;
+    assert_eq!(differences(&app).await, []);
 }

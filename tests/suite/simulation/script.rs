@@ -336,7 +336,7 @@ impl Trouble for ClickError {
     fn is_a_mistake(&self) -> bool {
         match self {
             Self::OnFlyAlready => false,
-            Self::NoOrganization | Self::Sponsored(_) | Self::OtherRequest => true,
+            Self::NoOrganization | Self::Sponsored(_) | Self::LeftOut { .. } | Self::OtherRequest => true,
             Self::Store(error) => error.is_a_mistake(),
         }
     }

@@ -105,6 +105,8 @@ pub struct PreviewPage {
     pub freshness: Freshness,
     /// The admin who looks has neither a password nor an address that takes mail.
     pub self_locked_out: bool,
+    /// Who left the admin out who looks at this.
+    pub self_left_out: Option<String>,
     /// The confirmation that was typed and is not the slug.
     pub wrong_confirmation: Option<String>,
     /// What was searched for, or empty.
@@ -141,6 +143,7 @@ impl PreviewPage {
             left_out: 0,
             my_address: String::new(),
             self_locked_out: true,
+            self_left_out: None,
             rows: open.rows[..1].to_vec(),
             pager: Pager::default(),
             ..open.clone()
@@ -199,6 +202,7 @@ impl PreviewPage {
             link_lasts: "24 hours".into(),
             freshness: Freshness::Until { signed_in: "14:34".into(), until: "14:39".into() },
             self_locked_out: false,
+            self_left_out: None,
             wrong_confirmation: None,
             query: String::new(),
             rows,

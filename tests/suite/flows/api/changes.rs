@@ -5,7 +5,7 @@ use std::time::Duration;
 use flybridge::clock::Clock as _;
 use flybridge::domain::audit::AuditKind;
 use flybridge::domain::ids::OrganizationId;
-use flybridge::domain::member::{Member, Role};
+use flybridge::domain::member::{LeftOut, Member, Role};
 use flybridge::domain::organization::LoginMethod;
 use flybridge::store::keys;
 use serde_json::{Value, json};
@@ -114,7 +114,13 @@ async fn who_is_no_admin_changes_nothing() {
     put_member(&app, "ines", |member| Member { absent_since: Some(app.clock.now()), ..member }).await;
     let told = problem(&machine.post(DISABLE, &as_fly(&app, "ines")).await, 403, "not_a_member");
     assert_eq!(told["detail"], "Fly.io no longer named the organization for the acting person.");
-    put_member(&app, "chloe", |member| Member { role: Role::Member, ..member }).await;
+    let left_out = Some(LeftOut { at: app.clock.now(), by: "Ines".to_owned() });
+    put_member(&app, "chloe", |member| Member { left_out, ..member }).await;
+    let told = problem(&machine.post(DISABLE, &as_fly(&app, "chloe")).await, 403, "not_a_member");
+    assert!(told["detail"].as_str().unwrap().contains("left out on purpose"), "{told}");
+    let vouched = json!({ "vouched": true, "acting_user": as_fly(&app, "chloe")["acting_user"] });
+    problem(&machine.post(DISABLE, &vouched).await, 403, "not_a_member");
+    put_member(&app, "chloe", |member| Member { role: Role::Member, left_out: None, ..member }).await;
     problem(&machine.post(DISABLE, &as_fly(&app, "chloe")).await, 403, "not_an_admin");
     assert_eq!(method(&app).await, LoginMethod::Fly);
 }

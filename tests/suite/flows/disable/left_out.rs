@@ -1,6 +1,7 @@
 //! Members who are left out on purpose, and a test mail before the click.
 
 use flybridge::domain::disable::RowStatus;
+use flybridge::domain::organization::LoginMethod;
 use flybridge::store::keys;
 
 use crate::support::app::{PASSWORD, TestApp};
@@ -147,4 +148,32 @@ async fn a_test_mail_goes_to_the_admin_alone_and_not_too_often() {
     assert_eq!(ines.post_form(&path, &[]).await.status, 429);
     app.work().await;
     assert_eq!(app.new_mails().len(), 2);
+}
+
+#[tokio::test]
+async fn an_admin_who_is_left_out_makes_no_switch() {
+    let app = TestApp::new().await;
+    let mut ines = without(&app, "chloe").await;
+    let mut chloe = app.browser();
+    chloe.sign_in_with_fly("chloe").await;
+    let person = app.user("chloe").await;
+    let page = chloe.get(PREVIEW).await;
+    assert!(page.element("self-left-out").unwrap().contains("Ines Marlow left you out"), "{}", page.said());
+    let answer = chloe.disable("saltmarsh-labs").await;
+    assert_eq!(answer.status, 409, "{}", answer.said());
+    assert!(answer.text().contains("You are left out yourself"), "{}", answer.said());
+    let organization = app.store.read(&keys::organization(&app.organization("saltmarsh-labs"))).await.unwrap();
+    assert_eq!(organization.unwrap().value.login_method, LoginMethod::Fly);
+    // Nor by two who leave each other out.
+    chloe.get(PREVIEW).await;
+    let other = app.user("ines").await.id.to_string();
+    chloe.post_form(&format!("{PREVIEW}/left-out"), &[("out", &other)]).await.location();
+    assert_eq!(ines.disable("saltmarsh-labs").await.status, 409);
+
+    chloe.get(PREVIEW).await;
+    chloe.post_form(&format!("{PREVIEW}/left-out"), &[("was", person.id.as_str())]).await.location();
+    assert!(!chloe.get(PREVIEW).await.shows("self-left-out"));
+    let run = chloe.disable("saltmarsh-labs").await.location();
+    assert_eq!(chloe.get(&run).await.status, 200);
+    app.work().await;
 }

@@ -1,15 +1,17 @@
 //! Mail that stops for all: the page of the run says so, on every node, until it goes on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::Request;
+use flybridge::http::routes;
 use flybridge::services::outbox::PAUSE;
 use http_body_util::BodyExt as _;
 
 use super::mail::over_smtp;
 use crate::support::app::{Options, TestApp};
-use crate::support::browser_client::Browser;
+use crate::support::browser_client::{Browser, send};
 use crate::support::smtp::{Act, At, SmtpSink, Step};
 
 /// What the first event of the run says of it, by which a page that is open learns that it has to be another.
@@ -46,6 +48,10 @@ async fn the_page_of_a_run_says_why_no_mail_leaves_and_for_how_long() {
     let text = page.text();
     assert!(text.contains("Mail waits") && !text.contains("Mail is going out"), "{text}");
     assert!(text.contains("No mail leaves at the moment") && text.contains("(535)"), "{text}");
+    // A process that mails nothing says so too.
+    let node = app.node(Arc::new(app.connection()), app.clock.clone()).await;
+    let ready = send(&routes::router(&node.app), Request::get("/readyz").body(Body::empty()).unwrap()).await;
+    assert!(ready.json()["mail"].as_str().unwrap().contains("(535)"), "{}", ready.said());
     let before = since(&text);
     app.advance(PAUSE * 3);
     app.work_now().await;
