@@ -58,9 +58,13 @@
   const words = document.createElement("p");
   words.className = "small soft";
   words.id = "strength-words";
-  // Told when the typing pauses, not at every key.
-  words.setAttribute("aria-live", "polite");
-  place.append(meter, words);
+  words.setAttribute("aria-hidden", "true");
+  // Seen at every key, so that nothing moves any more when the typing is over; heard when it pauses.
+  const heard = document.createElement("p");
+  heard.className = "vh";
+  heard.id = "strength-heard";
+  heard.setAttribute("aria-live", "polite");
+  place.append(meter, words, heard);
   place.hidden = true;
 
   let pause = 0;
@@ -70,7 +74,8 @@
     const [score, text] = judge(field.value);
     meter.value = score;
     place.dataset.score = String(score);
+    words.textContent = text;
     clearTimeout(pause);
-    pause = setTimeout(() => { words.textContent = text; }, 250);
+    pause = setTimeout(() => { heard.textContent = field.value === "" ? "" : text; }, 500);
   });
 })();

@@ -41,9 +41,11 @@ async fn strength_while_typing(visit: &Visit) {
     let browser = &visit.browser;
     let typed = async |text: &str, score: u8, words: &str| {
         browser.fill("#setup-form [name=password]", text).await;
-        browser.wait_for(&format!("#strength-now[data-score='{score}'] #strength-words:not(:empty)")).await;
-        let told = until(async || browser.text("#strength-words").await.contains(words).then_some(())).await;
-        assert!(told.is_some(), "{text}: {}", browser.text("#strength-words").await);
+        browser.wait_for(&format!("#strength-now[data-score='{score}']")).await;
+        let shown = browser.text("#strength-words").await;
+        assert!(shown.contains(words), "{text}: {shown}");
+        let heard = until(async || (browser.text("#strength-heard").await == shown).then_some(())).await;
+        assert!(heard.is_some(), "{text}: a screen reader hears {}", browser.text("#strength-heard").await);
     };
     typed("marram tide", 0, "4 more characters to go").await;
     typed("saltmarsh labs 2026", 1, "Too easy").await;
