@@ -26,7 +26,7 @@ pub(super) async fn set_up_by_mail(visit: &Visit, who: &str) -> Account {
     assert_eq!(browser.url().await, format!("{}/set-up", visit.demo.flybridge), "the token has left the address");
     assert_eq!(browser.text("#sign-in-address").await, address(who));
     browser.look("set-up").await;
-    browser.save_picture("set-up", 900).await;
+    browser.save_picture("set-up", 1160).await;
     strength_while_typing(visit).await;
     browser.fill("#setup-form [name=password]", "passwordpassword").await;
     browser.submit("#setup-form").await;
