@@ -93,5 +93,5 @@ async fn after_the_switch() {
     without_defaults("/set-up", &leo.get("/set-up").await);
     app.advance(Duration::from_hours(72));
     leo.get(&link).await;
-    names(&leo.get("/set-up").await, "once, for 3 days");
+    names(&leo.get("/set-up").await, "works for 3 days");
 }
