@@ -100,7 +100,7 @@ impl Scene {
         std::fs::write(database(folder.path()), template().await).unwrap();
         let sink = SmtpSink::start().await;
         // With reminders a world goes on for a day, and ends with other links than those of the runs.
-        let reminders = if seed.is_multiple_of(2) { "" } else { "\"1 d\"" };
+        let reminders = if (seed / 2).is_multiple_of(2) { "" } else { "\"1 d\"" };
         let config = configuration(sink.address().port(), reminders);
         let clock = SteppingClock::at(START);
         let inner: Arc<dyn Backend> = Arc::new(SqliteStore::open(database(folder.path())).unwrap());
