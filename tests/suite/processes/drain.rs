@@ -169,7 +169,7 @@ async fn mails_that_wait_for_their_turn_go_back_into_the_queue() {
         stop.send_replace(true);
         sink.release();
     };
-    let running = async { tokio::join!(office.program.outbox.run(stopped), told) };
+    let running = Box::pin(async { tokio::join!(office.program.outbox.run(stopped), told) });
     soon("the workers end", running).await;
     let rows = office.rows().await;
     let sent = rows.values().filter(|row| row.status == RowStatus::Sent).count();
