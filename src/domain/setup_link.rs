@@ -77,6 +77,8 @@ pub struct Delivered {
 pub enum LinkState {
     Live,
     Used,
+    /// It may lie in a mailbox whose address no longer signs the person in.
+    Withdrawn,
 }
 
 impl SetUpLink {
@@ -130,6 +132,12 @@ impl SetUpLink {
     #[must_use]
     pub fn used(&self) -> Self {
         Self { state: LinkState::Used, ..self.clone() }
+    }
+
+    /// The link after an address ceased to sign the person in: where every mail with it went is not written down.
+    #[must_use]
+    pub fn withdrawn(&self) -> Self {
+        Self { state: LinkState::Withdrawn, ..self.clone() }
     }
 
     /// The link after a mail server took a mail with it.

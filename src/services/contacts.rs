@@ -156,6 +156,10 @@ impl Contacts {
             }
             let mut txn = self.txn(&id, before.as_ref());
             let at = txn.now();
+            let replaced = contact.confirmed.is_some_and(|own| own.address.normalized() != address.normalized());
+            if replaced {
+                self.withdraw_link(&mut txn, &id).await?;
+            }
             let confirmed = Some(Confirmed { address: address.clone(), at, generation });
             txn.put(&keys::contact(&id), &Contact { generation, confirmed, given: None })?;
             self.tell(&mut txn, (&id, &address, true), from, &announced)?;
@@ -166,7 +170,8 @@ impl Contacts {
         Ok(outcome)
     }
 
-    /// Takes back what the person gave. An address that signed them in does so no more, and they are told by mail.
+    /// Takes back what the person gave. An address that signed them in does so no more, nor does a link in its mailbox set
+    /// a password, and they are told by mail.
     pub async fn take_back(&self, user: &UserId, which: Which, from: Option<&str>) -> Result<(), StoreError> {
         let announced = self.jobs.mail.announce(&keys::user_partition(user), self.store.now()).await?;
         let attempt = || async {
@@ -177,6 +182,7 @@ impl Contacts {
                 (Which::Given, _) => Contact { given: None, ..contact },
                 (Which::Confirmed, None) => return Ok(Attempt::Done(())),
                 (Which::Confirmed, Some(own)) => {
+                    self.withdraw_link(&mut txn, user).await?;
                     self.tell(&mut txn, (user, &own.address, false), from, &announced)?;
                     Contact { confirmed: None, ..contact }
                 }
@@ -186,6 +192,21 @@ impl Contacts {
         };
         self.store.transact(attempt).await?;
         self.jobs.mail.wake();
+        Ok(())
+    }
+
+    /// Ends a link that may have gone to the address. [`crate::services::setup_links::SetUpLinks::make_asked`] makes none
+    /// for the address from then on.
+    async fn withdraw_link(&self, txn: &mut Txn, user: &UserId) -> Result<(), StoreError> {
+        let key = keys::link(user);
+        let Some(entry) = self.store.read(&key).await? else {
+            txn.check_absent(key.into_key());
+            return Ok(());
+        };
+        txn.check(&entry);
+        if entry.value.is_live(txn.now()) {
+            txn.put(&key, &entry.value.withdrawn())?;
+        }
         Ok(())
     }
 

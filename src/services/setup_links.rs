@@ -17,6 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
 use crate::domain::access::{Proof, SeenOrganization};
+use crate::domain::email::EmailAddress;
 use crate::domain::ids::UserId;
 use crate::domain::organization::LoginMethod;
 use crate::domain::secret::TokenHash;
@@ -98,7 +99,8 @@ impl SetUpLinks {
     }
 
     /// [`SetUpLinks::make`] for a mail that the person asked for. None when another mail answers the request already;
-    /// of requests at the same moment one gets the link. The same job gets it each time it comes.
+    /// of requests at the same moment one gets the link. The same job gets it each time it comes. None too when the
+    /// address no longer signs the person in.
     pub async fn make_asked(&self, user: &UserId, request: &Request<'_>) -> Result<Option<Made>, StoreError> {
         self.store
             .transact(|| async {
@@ -106,7 +108,18 @@ impl SetUpLinks {
                 if before.as_ref().is_some_and(|link| link.value.answers(request, self.store.now())) {
                     return Ok(Attempt::Done(None));
                 }
-                let (txn, made) = self.renewed(user, before.as_ref(), Some(request))?;
+                let (person, own) = self.store.read_pair(&keys::user(user), &keys::contact(user)).await?;
+                let to = request.to.parse::<EmailAddress>().ok();
+                let (Some(person), Some(to)) = (person, to) else { return Ok(Attempt::Done(None)) };
+                let own = own.filter(|own| own.value.signs_in(&to));
+                if own.is_none() && !person.value.signs_in(&to) {
+                    return Ok(Attempt::Done(None));
+                }
+                let (mut txn, made) = self.renewed(user, before.as_ref(), Some(request))?;
+                // Taken back at this moment, it must not get a link that works.
+                if let Some(own) = own {
+                    txn.check(&own);
+                }
                 Ok::<_, StoreError>(Attempt::Commit(txn, Some(made)))
             })
             .await

@@ -138,11 +138,13 @@ impl SetupPage {
 /// Why a set-up link opens nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeadLink {
-    /// A password was set since it was mailed. A new link can go where it went, as for the next two.
+    /// A password was set since it was mailed. A new link can be mailed, as for the next three.
     Used,
     Expired,
     /// A newer one was mailed.
     Superseded,
+    /// An address of the person's own was removed since it was mailed.
+    Withdrawn,
     /// None of the person's organizations signs in with a password now; these did, and came back to Fly.io.
     NotNeeded {
         back: Vec<String>,
@@ -173,7 +175,8 @@ pub struct ExpiredPage {
 impl ExpiredPage {
     /// Whether to offer signing in beside what helps.
     fn may_have_a_password(&self) -> bool {
-        matches!(self.why, DeadLink::Expired | DeadLink::Superseded | DeadLink::Unreadable | DeadLink::NotHeld)
+        use DeadLink::{Expired, NotHeld, Superseded, Unreadable, Withdrawn};
+        matches!(self.why, Expired | Superseded | Withdrawn | Unreadable | NotHeld)
     }
 
     #[must_use]
@@ -191,6 +194,7 @@ impl ExpiredPage {
             ("used", page(DeadLink::Used)),
             ("expired", page(DeadLink::Expired)),
             ("superseded", page(DeadLink::Superseded)),
+            ("withdrawn", page(DeadLink::Withdrawn)),
             ("not-needed", page(DeadLink::NotNeeded { back: saltmarsh.clone() })),
             ("not-needed-nowhere", page(DeadLink::NotNeeded { back: vec![] })),
             ("not-let-in", page(DeadLink::NotLetIn { organizations: saltmarsh })),

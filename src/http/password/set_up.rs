@@ -144,6 +144,7 @@ fn why(shown: Shown) -> DeadLink {
         Shown::Unknown => DeadLink::Unreadable,
         Shown::Over(_, Over::Expired) => DeadLink::Expired,
         Shown::Over(_, Over::Superseded) => DeadLink::Superseded,
+        Shown::Over(_, Over::Withdrawn) => DeadLink::Withdrawn,
         // One that was about to be used, and was beaten to it.
         Shown::Over(_, Over::Used) | Shown::Live(_) => DeadLink::Used,
     }

@@ -33,6 +33,8 @@ pub enum Over {
     Expired,
     /// A newer one was mailed, which has not been used.
     Superseded,
+    /// An address of the person that it may have been mailed to no longer signs them in.
+    Withdrawn,
 }
 
 /// Why a password of the person would open nothing.
@@ -74,6 +76,7 @@ impl SetUpLinks {
         }
         let over = match link.state {
             LinkState::Used => Over::Used,
+            LinkState::Withdrawn => Over::Withdrawn,
             LinkState::Live if !current => Over::Superseded,
             LinkState::Live if !link.is_live(self.store.now()) => Over::Expired,
             LinkState::Live => return Ok(Shown::Live(Box::new(Usable { user, link, organizations }))),

@@ -20,6 +20,8 @@ mod mail;
 mod now;
 #[path = "set_up/over.rs"]
 mod over;
+#[path = "set_up/own.rs"]
+mod own;
 #[path = "set_up/reminders.rs"]
 mod reminders;
 #[path = "set_up/stopped.rs"]

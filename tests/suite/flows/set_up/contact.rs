@@ -7,22 +7,22 @@ use crate::support::app::{PASSWORD, TestApp};
 use crate::support::browser_client::Browser;
 use crate::support::letter::Letter;
 
-const OWN: &str = "Priya.Raman@own.example";
+pub(super) const OWN: &str = "Priya.Raman@own.example";
 
 /// The path of the link that confirms an address.
-fn confirming(letter: &Letter) -> String {
+pub(super) fn confirming(letter: &Letter) -> String {
     let at = letter.text.find("/confirm-address/").unwrap_or_else(|| panic!("{letter:?}"));
     letter.text[at..].split_whitespace().next().unwrap().to_owned()
 }
 
-fn mailed(app: &TestApp, to: &str) -> Vec<Letter> {
+pub(super) fn mailed(app: &TestApp, to: &str) -> Vec<Letter> {
     let mut mails = app.new_mails();
     mails.retain(|mail| mail.to.contains(to));
     mails
 }
 
 /// Priya has a password and has just given her own address; her browser and the link in the mail.
-async fn given(app: &TestApp) -> (Browser, String) {
+pub(super) async fn given(app: &TestApp) -> (Browser, String) {
     app.leave().await;
     let mut browser = app.settle_in("priya").await;
     browser.get("/account").await;
@@ -41,7 +41,7 @@ async fn opened(app: &TestApp, link: &str) -> (Browser, Answer) {
     (browser, page)
 }
 
-async fn confirm(app: &TestApp, link: &str) -> Answer {
+pub(super) async fn confirm(app: &TestApp, link: &str) -> Answer {
     opened(app, link).await.0.post_form("/confirm-address", &[]).await
 }
 
