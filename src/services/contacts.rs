@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::directory::Directory;
-use super::jobs::{Jobs, Mail};
+use super::jobs::{Jobs, Mail, Work};
 use super::vault::{Purpose, Vault};
 use crate::domain::contact::{Confirmed, Contact, Given, Standing};
 use crate::domain::email::EmailAddress;
@@ -45,6 +45,30 @@ pub enum Outcome {
 pub enum Which {
     Confirmed,
     Given,
+}
+
+/// What became of the address of their own with which a person signs in.
+enum Change {
+    Added(EmailAddress),
+    Replaced { old: EmailAddress, new: EmailAddress },
+    Removed(EmailAddress),
+}
+
+impl Change {
+    /// For audit logs, whose readers need not know the whole address.
+    fn words(&self) -> String {
+        match self {
+            Self::Added(new) => format!("{} signs in, too", new.masked()),
+            Self::Replaced { old, new } => format!("{} signs in instead of {}", new.masked(), old.masked()),
+            Self::Removed(old) => format!("{} no longer signs in", old.masked()),
+        }
+    }
+}
+
+/// Where word of a change is queued.
+struct Queues {
+    mail: Announced,
+    work: Announced,
 }
 
 pub struct Contacts {
@@ -146,7 +170,7 @@ impl Contacts {
         if !self.directory.claim_own(&address, &id).await? {
             return Ok(Outcome::Taken);
         }
-        let announced = self.jobs.mail.announce(&keys::user_partition(&id), self.store.now()).await?;
+        let queues = self.queues(&id).await?;
         let attempt = || async {
             let before = self.store.read(&keys::contact(&id)).await?;
             let contact = before.as_ref().map(|entry| entry.value.clone()).unwrap_or_default();
@@ -156,34 +180,35 @@ impl Contacts {
             }
             let mut txn = self.txn(&id, before.as_ref());
             let at = txn.now();
-            let replaced = contact.confirmed.is_some_and(|own| own.address.normalized() != address.normalized());
-            if replaced {
-                self.withdraw_link(&mut txn, &id).await?;
-            }
+            let other = contact.confirmed.filter(|own| own.address.normalized() != address.normalized());
+            let change = match other {
+                Some(own) => Change::Replaced { old: own.address, new: address.clone() },
+                None => Change::Added(address.clone()),
+            };
             let confirmed = Some(Confirmed { address: address.clone(), at, generation });
             txn.put(&keys::contact(&id), &Contact { generation, confirmed, given: None })?;
-            self.tell(&mut txn, (&id, &address, true), from, &announced)?;
+            self.changed(&mut txn, (&id, &change), from, &queues).await?;
             Ok::<_, StoreError>(Attempt::Commit(txn, Outcome::Confirmed(address.clone())))
         };
         let outcome = self.store.transact(attempt).await?;
         self.jobs.mail.wake();
+        self.jobs.work.wake();
         Ok(outcome)
     }
 
     /// Takes back what the person gave. An address that signed them in does so no more, nor does a link in its mailbox set
     /// a password, and they are told by mail.
     pub async fn take_back(&self, user: &UserId, which: Which, from: Option<&str>) -> Result<(), StoreError> {
-        let announced = self.jobs.mail.announce(&keys::user_partition(user), self.store.now()).await?;
+        let queues = self.queues(user).await?;
         let attempt = || async {
             let Some(entry) = self.store.read(&keys::contact(user)).await? else { return Ok(Attempt::Done(())) };
             let contact = entry.value.clone();
             let mut txn = self.txn(user, Some(&entry));
-            let after = match (which, &contact.confirmed) {
+            let after = match (which, contact.confirmed.clone()) {
                 (Which::Given, _) => Contact { given: None, ..contact },
                 (Which::Confirmed, None) => return Ok(Attempt::Done(())),
                 (Which::Confirmed, Some(own)) => {
-                    self.withdraw_link(&mut txn, user).await?;
-                    self.tell(&mut txn, (user, &own.address, false), from, &announced)?;
+                    self.changed(&mut txn, (user, &Change::Removed(own.address)), from, &queues).await?;
                     Contact { confirmed: None, ..contact }
                 }
             };
@@ -192,7 +217,42 @@ impl Contacts {
         };
         self.store.transact(attempt).await?;
         self.jobs.mail.wake();
+        self.jobs.work.wake();
         Ok(())
+    }
+
+    async fn queues(&self, user: &UserId) -> Result<Queues, StoreError> {
+        let (place, now) = (keys::user_partition(user), self.store.now());
+        let mail = self.jobs.mail.announce(&place, now).await?;
+        Ok(Queues { mail, work: self.jobs.work.announce(&place, now).await? })
+    }
+
+    /// What follows when an address began or ceased to sign the person in: word to them, at Fly.io and at the address that
+    /// ceased to; word to their organizations; and an end to a link that may lie where it ceased to.
+    async fn changed(
+        &self,
+        txn: &mut Txn,
+        (user, change): (&UserId, &Change),
+        from: Option<&str>,
+        queues: &Queues,
+    ) -> Result<(), StoreError> {
+        let ceased = !matches!(change, Change::Added(_));
+        if ceased {
+            self.withdraw_link(txn, user).await?;
+        }
+        let (at, from) = (txn.now(), from.map(str::to_owned));
+        let (address, added, replaced) = match change {
+            Change::Added(new) => (new, true, None),
+            Change::Replaced { old, new } => (new, true, Some(old)),
+            Change::Removed(old) => (old, false, None),
+        };
+        for own in [false, true].into_iter().filter(|own| ceased || !own) {
+            let (user, address, replaced, from) = (user.clone(), address.clone(), replaced.cloned(), from.clone());
+            let told = Mail::AddressChanged { user, address, added, replaced, own, at, from };
+            self.jobs.put_mail(txn, &queues.mail, told, at)?;
+        }
+        let noted = Work::AddressChanged { user: user.clone(), what: change.words(), from };
+        self.jobs.put_work(txn, &queues.work, noted, at)
     }
 
     /// Ends a link that may have gone to the address. [`crate::services::setup_links::SetUpLinks::make_asked`] makes none
@@ -208,18 +268,6 @@ impl Contacts {
             txn.put(&key, &entry.value.withdrawn())?;
         }
         Ok(())
-    }
-
-    fn tell(
-        &self,
-        txn: &mut Txn,
-        (user, address, added): (&UserId, &EmailAddress, bool),
-        from: Option<&str>,
-        announced: &Announced,
-    ) -> Result<(), StoreError> {
-        let (at, from) = (txn.now(), from.map(str::to_owned));
-        let told = Mail::AddressChanged { user: user.clone(), address: address.clone(), added, at, from };
-        self.jobs.put_mail(txn, announced, told, at)
     }
 
     fn txn(&self, user: &UserId, before: Option<&Entry<Contact>>) -> Txn {

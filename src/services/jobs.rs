@@ -42,8 +42,21 @@ pub enum Mail {
     Test { organization: OrganizationId, user: UserId },
     /// To an address that a person gave as their own, with the link that confirms it.
     ConfirmAddress { user: UserId, generation: u32 },
-    /// Word to the person that another address signs them in, or one no longer does.
-    AddressChanged { user: UserId, address: EmailAddress, added: bool, at: Timestamp, from: Option<String> },
+    /// Word to the person that another address of their own signs them in, or one no longer does.
+    AddressChanged {
+        user: UserId,
+        /// The new one, or the one that was removed.
+        address: EmailAddress,
+        added: bool,
+        /// The own address that it took the place of.
+        #[serde(default)]
+        replaced: Option<EmailAddress>,
+        /// To the own address that was removed or replaced, instead of the one at Fly.io.
+        #[serde(default)]
+        own: bool,
+        at: Timestamp,
+        from: Option<String>,
+    },
 }
 
 /// For logs: what mail it is and whose, without an address in clear.
@@ -91,6 +104,8 @@ pub enum Work {
     CameBack { organization: OrganizationId, cursor: Option<UserId> },
     /// Tell the person's organizations that they have a password.
     PasswordSet { user: UserId, from: Option<String> },
+    /// Tell the person's organizations that an address of their own began or ceased to sign them in: `what` happened.
+    AddressChanged { user: UserId, what: String, from: Option<String> },
     /// Seal the tokens of the next people with a new master key.
     SealAgain(Errand),
 }

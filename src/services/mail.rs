@@ -28,7 +28,7 @@ pub use failure::{Obstacle, Scope, SendError};
 pub(super) use failure::{came_back, is_late};
 pub use line::{Line, Names};
 pub use message::{ComposeError, ListId, Message, MessageId, MessageIdError, Sender};
-pub use own_address::{AddressChanged, ConfirmAddress, TestMail};
+pub use own_address::{AddressChanged, AddressEvent, ConfirmAddress, TestMail};
 pub use parts::Parts;
 pub use samples::samples;
 pub use smtp::{Credentials, Encryption, Limits, SetupError, SmtpSettings};

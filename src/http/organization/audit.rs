@@ -21,7 +21,7 @@ const KINDS: &[(&str, &str)] = &[
     ("refusals", "refusals"),
     ("method", "login method"),
     ("mail", "mail"),
-    ("passwords", "passwords"),
+    ("passwords", "passwords and addresses"),
     ("members", "members and roles"),
     ("plan", "plan"),
 ];
@@ -76,7 +76,7 @@ fn group(kind: AuditKind) -> &'static str {
         | AuditKind::LinkResent
         | AuditKind::RemindersSent
         | AuditKind::MailReturned => "mail",
-        AuditKind::PasswordSet => "passwords",
+        AuditKind::PasswordSet | AuditKind::AddressChanged => "passwords",
         AuditKind::MemberAdded | AuditKind::MemberLeftOut | AuditKind::MemberLetIn | AuditKind::RoleChanged => {
             "members"
         }
@@ -97,6 +97,7 @@ pub fn name(kind: AuditKind) -> &'static str {
         AuditKind::RemindersSent => "reminders-sent",
         AuditKind::MailReturned => "mail-returned",
         AuditKind::PasswordSet => "password-set",
+        AuditKind::AddressChanged => "address-changed",
         AuditKind::MemberAdded => "member-added",
         AuditKind::MemberLeftOut => "member-left-out",
         AuditKind::MemberLetIn => "member-let-in",
@@ -178,6 +179,7 @@ mod tests {
             RemindersSent,
             MailReturned,
             PasswordSet,
+            AddressChanged,
             MemberAdded,
             RoleChanged,
             OrganizationAdded,

@@ -95,6 +95,7 @@ impl AccountPage {
         let by_fly = Self { locked: Some(Locked::ByFly), ..confirmed.clone() };
         let error = Some("This does not look like an email address. Look for a missing @ or a blank.".into());
         let refused = Self { typed: "priya@salt marsh".into(), error, ..plain.clone() };
+        let removed_bare = Self { at_fly: String::new(), ..removed.clone() };
         let bare = Self { at_fly: String::new(), has_password: false, ..plain.clone() };
         vec![
             ("plain", plain),
@@ -102,6 +103,7 @@ impl AccountPage {
             ("confirmed", confirmed),
             ("both", both),
             ("removed", removed),
+            ("removed-no-address", removed_bare),
             ("taken-back", taken_back),
             ("stale", stale),
             ("by-fly", by_fly),

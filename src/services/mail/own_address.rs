@@ -38,13 +38,26 @@ impl ConfirmAddress {
     }
 }
 
+/// What became of an address of a person's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AddressEvent {
+    Added,
+    /// It took the place of another.
+    Replaced,
+    Removed,
+}
+
 /// Told to the person when an address of their own signs them in from now on, or does so no longer.
 #[derive(Debug, Clone)]
 pub struct AddressChanged {
     pub name: Option<Line>,
-    pub address: EmailAddress,
-    /// Otherwise removed.
-    pub added: bool,
+    pub event: AddressEvent,
+    /// The new one, or the one that was removed.
+    pub address: String,
+    /// The one that was replaced.
+    pub before: Option<EmailAddress>,
+    /// Whether the address that this goes to goes on signing in.
+    pub signs_in: bool,
     pub at: Timestamp,
     /// Network address and browser, such as "203.0.113.80, Firefox on Linux".
     pub from: Line,
@@ -60,6 +73,57 @@ templates!(
 );
 
 impl AddressChanged {
+    fn title(&self) -> &'static str {
+        match self.event {
+            AddressEvent::Added => "Another address signs you in",
+            AddressEvent::Replaced => "An address of yours was replaced",
+            AddressEvent::Removed => "An address no longer signs you in",
+        }
+    }
+
+    fn subject(&self) -> &'static str {
+        match self.event {
+            AddressEvent::Added => "Another address signs you in to Sentry",
+            AddressEvent::Replaced => "An address that signs you in to Sentry was replaced",
+            AddressEvent::Removed => "An address no longer signs you in to Sentry",
+        }
+    }
+
+    fn happened(&self) -> &'static str {
+        match self.event {
+            AddressEvent::Added => "From now on you can sign in to Sentry with another address, too.",
+            AddressEvent::Replaced => {
+                "An address of your own was replaced: the new one signs you in to Sentry, the one before no longer does."
+            }
+            AddressEvent::Removed => "An address no longer signs you in to Sentry.",
+        }
+    }
+
+    fn of_this_address(&self) -> &'static str {
+        if self.signs_in {
+            "The address that this mail went to goes on working."
+        } else {
+            "The address that this mail went to no longer signs you in, and a link to set a password that was mailed to it \
+             no longer works."
+        }
+    }
+
+    fn not_you(&self) -> &'static str {
+        match (self.signs_in, self.event) {
+            (true, AddressEvent::Removed) => {
+                "Set a new password now, which ends every session. Then give the address again on the page of your account."
+            }
+            (true, _) => {
+                "Set a new password now, which ends every session. Then remove the address on the page of your account."
+            }
+            (false, _) => {
+                "Set a new password now, with an address that still signs you in, such as the one at Fly.io. That ends every \
+                 session. Then give this address again on the page of your account. If no address signs you in any more, ask \
+                 an admin of your organization."
+            }
+        }
+    }
+
     fn when(&self) -> String {
         wording::date_and_time(self.at)
     }

@@ -9,7 +9,7 @@ use super::contexts::{
     SetPassword, Totals,
 };
 use super::line::{Line, Names};
-use super::own_address::{AddressChanged, ConfirmAddress, TestMail};
+use super::own_address::{AddressChanged, AddressEvent, ConfirmAddress, TestMail};
 use super::parts::Parts;
 use super::wording::{Switch, Switches};
 use crate::clock::Timestamp;
@@ -33,8 +33,9 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
         ("forgot-link", ForgotLink::sample().render()?),
         ("confirm-address", ConfirmAddress::sample().render()?),
         ("test-mail", TestMail::sample().render()?),
-        ("address-added", AddressChanged::sample(true).render()?),
-        ("address-removed", AddressChanged::sample(false).render()?),
+        ("address-added", AddressChanged::sample(AddressEvent::Added).render()?),
+        ("address-removed", AddressChanged::sample(AddressEvent::Removed).render()?),
+        ("address-replaced", AddressChanged::sample_of_replaced().render()?),
         ("admin-summary", AdminSummary::sample().render()?),
         ("admin-summary-left-out-on-purpose", AdminSummary::sample_with_left_out().render()?),
         ("admin-summary-nobody-left-out", AdminSummary::sample_without_failures().render()?),
@@ -111,11 +112,19 @@ impl TestMail {
 }
 
 impl AddressChanged {
-    fn sample(added: bool) -> Self {
+    /// As it goes to the address that was replaced.
+    fn sample_of_replaced() -> Self {
+        let (before, shown) = (Some(address("priya@saltmarsh.example")), "r***@harbour.example".to_owned());
+        Self { before, address: shown, signs_in: false, ..Self::sample(AddressEvent::Replaced) }
+    }
+
+    fn sample(event: AddressEvent) -> Self {
         Self {
             name: Some(Line::name("Priya")),
-            address: address("priya@saltmarsh.example"),
-            added,
+            event,
+            address: "priya@saltmarsh.example".to_owned(),
+            before: None,
+            signs_in: true,
             at: SWITCHED,
             from: Line::name("203.0.113.80, Firefox on Linux"),
             account: page("/account"),

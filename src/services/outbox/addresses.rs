@@ -2,11 +2,11 @@
 
 use super::Outbox;
 use super::letters::{Draft, Letter, Told, rendered};
-use crate::domain::email::EmailAddress;
+use crate::domain::email::{EmailAddress, mask};
 use crate::domain::ids::{OrganizationId, UserId};
 use crate::domain::user::User;
 use crate::services::jobs::{Mail, Outgoing};
-use crate::services::mail::{AddressChanged, ConfirmAddress, Line, TestMail};
+use crate::services::mail::{AddressChanged, AddressEvent, ConfirmAddress, Line, TestMail};
 use crate::services::message_ids::Cause;
 use crate::store::queue::Leased;
 use crate::store::{StoreError, keys};
@@ -85,18 +85,28 @@ impl Outbox {
         self.letter(job, Draft { to, name: user.name, parts, list: None, cause }, Told::default())
     }
 
-    /// To the address at Fly.io, which goes on working whatever becomes of others.
+    /// To the address at Fly.io, or to the one that ceased to sign the person in.
     pub(super) async fn address_changed(&self, job: &Leased<Outgoing>, user: &UserId) -> Result<Letter, StoreError> {
-        let Mail::AddressChanged { address, added, at, from, .. } = &job.payload().mail else {
+        let Mail::AddressChanged { address, added, replaced, own, at, from, .. } = &job.payload().mail else {
             return Ok(Letter::Needless(String::new()));
         };
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
         let user = user.value;
-        let Some(to) = at_fly(&user) else { return Ok(Letter::Needless(String::new())) };
+        let ceased = replaced.as_ref().unwrap_or(address);
+        let to = if *own { Some(ceased.clone()) } else { at_fly(&user) };
+        let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
+        // Whoever reads the mail of an old address need not learn the new one.
+        let shown = if *own && replaced.is_some() { mask(address.as_str()) } else { address.to_string() };
         let mail = AddressChanged {
             name: Some(Line::name(user.first_name())),
-            address: address.clone(),
-            added: *added,
+            event: match (added, replaced) {
+                (true, None) => AddressEvent::Added,
+                (true, Some(_)) => AddressEvent::Replaced,
+                (false, _) => AddressEvent::Removed,
+            },
+            address: shown,
+            before: replaced.clone(),
+            signs_in: !own,
             at: *at,
             from: Line::sentence(from.as_deref().unwrap_or("an unknown place")),
             account: self.links.url("/account")?,

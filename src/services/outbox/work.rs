@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Outbox;
 use crate::domain::audit::AuditKind;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{OrganizationId, UserId};
 use crate::domain::organization::Actor;
 use crate::services::directory::AuditEvent;
 use crate::services::jobs::Work;
@@ -32,6 +32,10 @@ impl Outbox {
                 self.project_password(user, from.clone(), job).await?;
                 self.end(job, None).await
             }
+            Work::AddressChanged { user, what, from } => {
+                self.note_address(user, (what, from.clone()), job).await?;
+                self.end(job, None).await
+            }
         }
     }
 
@@ -48,14 +52,39 @@ impl Outbox {
             self.disable.note_password(id, &user.id, job.created_at()).await?;
         }
         for organization in self.set_up_links.password_organizations(&user).await? {
-            let mut txn = self.store.txn(keys::org(&organization.id));
+            let (kind, detail) = (AuditKind::PasswordSet, "other sessions ended".to_owned());
             let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
-            let detail = "other sessions ended".to_owned();
-            let event = AuditEvent { kind: AuditKind::PasswordSet, who, from: from.clone(), detail };
-            self.directory.audit_once(&mut txn, &organization.id, (job.created_at(), job.id().as_str()), event)?;
-            // A conflict means that the line is there since an earlier attempt.
-            let _ = self.store.commit(txn).await?;
+            self.audit_line(&organization.id, AuditEvent { kind, who, from: from.clone(), detail }, job).await?;
         }
+        Ok(())
+    }
+
+    /// Tells the organizations in which the person is a member, in their audit logs. Every step may be repeated.
+    async fn note_address(
+        &self,
+        user: &UserId,
+        (what, from): (&str, Option<String>),
+        job: &Leased<Work>,
+    ) -> Result<(), StoreError> {
+        let Some(user) = self.directory.user(user).await? else { return Ok(()) };
+        let user = user.value;
+        for id in &user.organizations {
+            if self.directory.member(id, &user.id).await?.is_none() {
+                continue;
+            }
+            let (kind, detail) = (AuditKind::AddressChanged, what.to_owned());
+            let who = Actor { user: Some(user.id.clone()), name: user.name.clone() };
+            self.audit_line(id, AuditEvent { kind, who, from: from.clone(), detail }, job).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds the line of this job to the organization's audit log, once.
+    async fn audit_line(&self, id: &OrganizationId, event: AuditEvent, job: &Leased<Work>) -> Result<(), StoreError> {
+        let mut txn = self.store.txn(keys::org(id));
+        self.directory.audit_once(&mut txn, id, (job.created_at(), job.id().as_str()), event)?;
+        // A conflict means that the line is there since an earlier attempt.
+        let _ = self.store.commit(txn).await?;
         Ok(())
     }
 

@@ -1,8 +1,11 @@
 //! An own address that is removed or replaced: what lies in its mailbox opens nothing any more, and everybody concerned
 //! hears of it.
 
+use flybridge::domain::audit::AuditKind;
 use flybridge::domain::ids::JobId;
 use flybridge::domain::setup_link::Request;
+use flybridge::domain::user::User;
+use flybridge::store::{Outcome, keys};
 
 use super::contact::{OWN, confirm, confirming, given, mailed};
 use super::forgot::ask;
@@ -89,4 +92,67 @@ async fn a_request_under_way_puts_no_link_into_the_mailbox_of_an_address_that_wa
     // A worker that had looked up whose address it is before it was removed.
     assert!(app.program.set_up_links.make_asked(&user, &request).await.unwrap().is_none());
     assert_eq!(app.dump(), before);
+}
+
+#[tokio::test]
+async fn a_change_is_told_at_fly_and_at_the_address_that_ceased_and_to_the_organizations() {
+    let app = TestApp::new().await;
+    let mut browser = with_own(&app).await;
+    replace(&app, &mut browser).await;
+    app.work().await;
+    let mails = app.new_mails();
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    let at_fly = mails.iter().find(|mail| mail.to.contains(&app.address("priya"))).unwrap();
+    assert!(at_fly.subject.contains("replaced"), "{at_fly:?}");
+    assert!(at_fly.text.contains(OTHER) && at_fly.text.contains(OWN), "{at_fly:?}");
+    assert!(at_fly.text.contains("goes on working"), "{at_fly:?}");
+    let old = mails.iter().find(|mail| mail.to.contains(OWN)).unwrap();
+    assert!(old.subject.contains("replaced") && old.text.contains(OWN), "{old:?}");
+    assert!(!old.text.contains(OTHER) && !old.text.contains("goes on working"), "{old:?}");
+
+    remove(&mut browser).await;
+    let page = browser.get("/account?done=removed").await;
+    assert!(page.text().contains("at your address at Fly.io and at that address"), "{}", page.said());
+    app.work().await;
+    let mails = app.new_mails();
+    assert_eq!(mails.len(), 2, "{mails:?}");
+    for address in [&app.address("priya"), OTHER] {
+        assert!(
+            mails.iter().any(|mail| mail.to.contains(address) && mail.subject.contains("no longer")),
+            "{mails:?}"
+        );
+    }
+    let log = app.program.directory.audit_log(&app.organization("saltmarsh-labs"), None, 100).await.unwrap();
+    let mut noted: Vec<_> = log.into_iter().map(|entry| entry.value).collect();
+    noted.retain(|entry| entry.kind == AuditKind::AddressChanged);
+    noted.sort_by_key(|entry| entry.at);
+    assert!(noted.iter().all(|entry| entry.who.name == "Priya Raman" && entry.from.is_some()), "{noted:?}");
+    let said: Vec<_> = noted.iter().map(|entry| entry.detail.as_str()).collect();
+    let expected = [
+        "P***@own.example signs in, too",
+        "r***@other.example signs in instead of P***@own.example",
+        "r***@other.example no longer signs in",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[tokio::test]
+async fn without_an_address_at_fly_word_goes_to_the_address_that_ceased() {
+    let app = TestApp::new().await;
+    let mut browser = with_own(&app).await;
+    without_fly_address(&app, "priya").await;
+    remove(&mut browser).await;
+    let page = browser.get("/account?done=removed").await;
+    assert!(page.text().contains("by mail at that address"), "{}", page.said());
+    app.work().await;
+    let mails = app.new_mails();
+    assert!(mails.len() == 1 && mails[0].to.contains(OWN), "{mails:?}");
+}
+
+/// Fly.io no longer tells of an address of theirs.
+async fn without_fly_address(app: &TestApp, who: &str) {
+    let user = app.user(who).await;
+    let mut txn = app.store.txn(keys::user_partition(&user.id));
+    txn.put(&keys::user(&user.id), &User { email: None, ..user.clone() }).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
 }
