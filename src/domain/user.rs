@@ -35,11 +35,16 @@ impl User {
         self.session_epoch == epoch
     }
 
-    /// Whether it is the address at Fly.io, with which the person signs in.
+    /// Whether it is the address at Fly.io, with which the person signs in unless it is somebody else's own.
     #[must_use]
     pub fn signs_in(&self, address: &EmailAddress) -> bool {
-        let own = self.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
-        own.is_some_and(|own| own.normalized() == address.normalized())
+        self.address_at_fly().is_some_and(|own| own.normalized() == address.normalized())
+    }
+
+    /// The address at Fly.io, if mail can go there.
+    #[must_use]
+    pub fn address_at_fly(&self) -> Option<EmailAddress> {
+        self.email.as_deref().and_then(|email| email.parse().ok())
     }
 
     /// What to call the person: the name without what follows the first space.

@@ -21,6 +21,7 @@ use crate::domain::email::EmailAddress;
 use crate::domain::organization::LoginMethod;
 use crate::domain::user::User;
 use crate::services::contacts::{Contacts, Which};
+use crate::services::directory::Directory;
 use crate::services::limits::Limits;
 use crate::services::sessions::Current;
 use crate::store::{Store, StoreError, keys};
@@ -34,6 +35,7 @@ pub const NO_ADDRESS: &str = "This does not look like an email address. Look for
 pub struct Account {
     pub store: Store,
     pub contacts: Arc<Contacts>,
+    pub directory: Arc<Directory>,
     pub limits: Arc<Limits>,
 }
 
@@ -89,12 +91,18 @@ impl Account {
         let own = contact
             .confirmed
             .map(|own| OwnAddress { address: own.address.to_string(), since: when::Stamp::short_day(own.at, now) });
+        let at_fly = current.user.address_at_fly();
+        let at_fly_signs_in = match &at_fly {
+            Some(address) => self.directory.leads_to(address, &current.user.id).await?,
+            None => false,
+        };
         Ok(AccountPage {
             frame: web.frame(""),
             csrf: web.csrf(visitor),
             person: current.user.name.clone(),
             told: None,
-            at_fly: current.user.email.clone().unwrap_or_default(),
+            at_fly: at_fly.map(|address| address.to_string()).unwrap_or_default(),
+            at_fly_signs_in,
             has_password: self.has_password(&current.user).await?,
             own,
             waiting,

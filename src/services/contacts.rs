@@ -100,6 +100,10 @@ impl Contacts {
     /// this person in already, and there is nothing to do.
     pub async fn give(&self, user: &User, address: &EmailAddress) -> Result<bool, StoreError> {
         let place = keys::user_partition(&user.id);
+        // An address at Fly.io that is somebody else's own signs this person in no more than another's.
+        if self.directory.leads_to(address, &user.id).await? {
+            return Ok(false);
+        }
         let announced = self.jobs.mail.announce(&place, self.store.now()).await?;
         let given = self.store.transact(|| self.attempt_give(user, address, &announced)).await?;
         self.jobs.mail.wake();
@@ -114,7 +118,7 @@ impl Contacts {
     ) -> Result<Attempt<bool>, StoreError> {
         let before = self.store.read(&keys::contact(&user.id)).await?;
         let contact = before.as_ref().map(|entry| entry.value.clone()).unwrap_or_default();
-        if contact.signs_in(address) || user.signs_in(address) {
+        if contact.signs_in(address) {
             return Ok(Attempt::Done(false));
         }
         let mut txn = self.txn(&user.id, before.as_ref());

@@ -66,6 +66,7 @@ pub(super) fn app(
     let account = Arc::new(Account {
         store: services.store.clone(),
         contacts: Arc::clone(&services.contacts),
+        directory: Arc::clone(&services.directory),
         limits: Arc::clone(&services.limits),
     });
     Ok(App::of(Parts {

@@ -51,6 +51,8 @@ pub struct AccountPage {
     pub told: Option<Told>,
     /// The address at Fly.io, or empty.
     pub at_fly: String,
+    /// Otherwise it is somebody else's own.
+    pub at_fly_signs_in: bool,
     pub has_password: bool,
     pub own: Option<OwnAddress>,
     pub waiting: Option<Waiting>,
@@ -76,6 +78,7 @@ impl AccountPage {
             person: "Priya Raman".into(),
             told: None,
             at_fly: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
+            at_fly_signs_in: true,
             has_password: true,
             own: None,
             waiting: None,
@@ -95,6 +98,7 @@ impl AccountPage {
         let by_fly = Self { locked: Some(Locked::ByFly), ..confirmed.clone() };
         let error = Some("This does not look like an email address. Look for a missing @ or a blank.".into());
         let refused = Self { typed: "priya@salt marsh".into(), error, ..plain.clone() };
+        let taken = Self { at_fly: "priya@saltmarsh.example".into(), at_fly_signs_in: false, ..plain.clone() };
         let removed_bare = Self { at_fly: String::new(), ..removed.clone() };
         let bare = Self { at_fly: String::new(), has_password: false, ..plain.clone() };
         vec![
@@ -109,6 +113,7 @@ impl AccountPage {
             ("by-fly", by_fly),
             ("refused", refused),
             ("no-address", bare),
+            ("taken", taken),
         ]
     }
 }

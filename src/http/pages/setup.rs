@@ -52,6 +52,7 @@ pub struct SetupPage {
     /// The person has a password, which this one replaces.
     pub replaces: bool,
     pub person_id: String,
+    /// Empty while no address signs the person in: they have to give one of their own.
     pub sign_in_address: String,
     /// Fewest characters.
     pub minimum: usize,
@@ -123,6 +124,7 @@ impl SetupPage {
             organizations: vec!["Saltmarsh Labs".into(), "Harbour Tools".into()],
             ..link.clone()
         };
+        let no_address = Self { sign_in_address: String::new(), ask_contact_email: true, ..link.clone() };
         let replaces = Self { replaces: true, client: None, ..link.clone() };
         vec![
             ("link", link),
@@ -131,6 +133,7 @@ impl SetupPage {
             ("short", short),
             ("contact", contact),
             ("replaces", replaces),
+            ("no-address", no_address),
         ]
     }
 }

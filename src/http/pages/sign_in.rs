@@ -138,8 +138,10 @@ pub struct NoLongerOpensPage {
     pub unconfirmed: Vec<String>,
     /// The day of the switch: `22 November 2026`.
     pub since: String,
-    /// The sign-in address of this person, whom Fly.io has just proven.
+    /// Where mail goes to this person, whom Fly.io has just proven.
     pub email: String,
+    /// What they sign in with, or empty.
+    pub sign_in_address: String,
     /// How long a set-up link works: `24 hours`.
     pub link_lasts: String,
     /// They were proven a moment ago and have no password: they may set one on the spot.
@@ -162,6 +164,7 @@ impl NoLongerOpensPage {
             unconfirmed: vec![],
             since: "22 November 2026".into(),
             email: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
+            sign_in_address: "q7m2x9k4v1w8z5t3@customer.fly.io".into(),
             link_lasts: "24 hours".into(),
             set_password_now: true,
             all_ways: Some("/sign-in?tx=3v7k9m2p&all=1".into()),

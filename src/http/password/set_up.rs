@@ -17,6 +17,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use self::save::{Sent, save};
+use crate::domain::email::EmailAddress;
 use crate::domain::ids::UserId;
 use crate::domain::organization::Organization;
 use crate::domain::password::{Context, Policy};
@@ -168,6 +169,8 @@ struct SetUpForm {
     origin: Origin,
     organizations: Vec<Organization>,
     user: User,
+    /// None while no address signs the person in.
+    sign_in_address: Option<EmailAddress>,
     replaces: bool,
     policy: Policy,
     client: Option<String>,
@@ -190,6 +193,7 @@ impl SetUpForm {
             origin,
             organizations: organizations.to_vec(),
             user: user.clone(),
+            sign_in_address: set_up.directory.sign_in_address(user).await?,
             replaces,
             policy: set_up.policy,
             client: client.map(|client| client.name.clone()),
@@ -220,7 +224,7 @@ impl SetUpForm {
             organizations: self.organizations.into_iter().map(|o| o.name).collect(),
             replaces: self.replaces,
             person_id: self.user.id.to_string(),
-            sign_in_address: self.user.email.unwrap_or_default(),
+            sign_in_address: self.sign_in_address.map(|address| address.to_string()).unwrap_or_default(),
             minimum: self.policy.min,
             maximum: self.policy.max,
             refusal,

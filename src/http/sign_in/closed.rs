@@ -59,6 +59,7 @@ impl Finish {
         let has_password = self.has_password(current).await?;
         let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
         let client = self.client_of(transaction);
+        let named = self.directory.sign_in_address(&current.user).await?;
         let page = NoLongerOpensPage {
             switch: switch(judged, current),
             frame: web.frame(&tx_query),
@@ -68,6 +69,7 @@ impl Finish {
             unconfirmed: unconfirmed.collect(),
             since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
             email: current.user.email.clone().unwrap_or_default(),
+            sign_in_address: named.map(|address| address.to_string()).unwrap_or_default(),
             link_lasts: web.link_lasts(),
             set_password_now: fresh && !has_password && current.proof().method == LoginMethod::Fly,
             all_ways: Some(format!("/sign-in{tx_query}&all=1")),

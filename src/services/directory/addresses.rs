@@ -3,6 +3,7 @@
 use super::{Directory, address_hash};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::UserId;
+use crate::domain::user::User;
 use crate::store::{Attempt, StoreError, keys};
 
 /// Who says that an address is a person's.
@@ -17,7 +18,28 @@ enum Word {
 impl Directory {
     /// Claims the address that Fly.io told of a person. Whose own address it is keeps it.
     pub(super) async fn claim_address(&self, address: &EmailAddress, user: &UserId) -> Result<(), StoreError> {
-        self.claim(address, user, Word::Fly).await.map(drop)
+        if !self.claim(address, user, Word::Fly).await? {
+            tracing::info!(%user, address = %address.masked(), "an address at Fly.io is another person's own");
+        }
+        Ok(())
+    }
+
+    /// What to name to the person as the address to sign in with: the one at Fly.io, unless somebody else gave it as their
+    /// own; or else an own one that they have confirmed.
+    pub async fn sign_in_address(&self, user: &User) -> Result<Option<EmailAddress>, StoreError> {
+        if let Some(at_fly) = user.address_at_fly() {
+            let holder = self.store.read(&keys::address(&address_hash(&at_fly))).await?;
+            if holder.is_some_and(|holder| holder.value == user.id) {
+                return Ok(Some(at_fly));
+            }
+        }
+        let contact = self.store.read(&keys::contact(&user.id)).await?;
+        Ok(contact.and_then(|entry| entry.value.confirmed).map(|own| own.address))
+    }
+
+    /// Whether the address signs in this very person.
+    pub async fn leads_to(&self, address: &EmailAddress, user: &UserId) -> Result<bool, StoreError> {
+        Ok(self.user_by_address(address).await?.is_some_and(|found| found.value.id == *user))
     }
 
     /// Claims an address that a person gave as their own and reads the mail of. `false`: it signs somebody else in.

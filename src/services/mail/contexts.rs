@@ -57,7 +57,8 @@ pub struct SetPassword {
     pub name: Option<Line>,
     pub switches: Switches,
     pub link: Url,
-    pub sign_in_address: EmailAddress,
+    /// None while no address signs the person in: they are asked to give one of their own.
+    pub sign_in_address: Option<EmailAddress>,
     /// How long the link works from sending.
     pub link_life: Duration,
 }
@@ -78,7 +79,8 @@ pub struct Reminder {
     pub name: Option<Line>,
     pub switches: Switches,
     pub link: Url,
-    pub sign_in_address: EmailAddress,
+    /// None while no address signs the person in: they are asked to give one of their own.
+    pub sign_in_address: Option<EmailAddress>,
     pub link_life: Duration,
 }
 
@@ -97,7 +99,8 @@ pub struct AlreadyHasPassword {
     pub switches: Switches,
     pub sign_in: Url,
     pub forgot: Url,
-    pub sign_in_address: EmailAddress,
+    /// None while no address signs the person in: they are asked to give one of their own.
+    pub sign_in_address: Option<EmailAddress>,
     pub password_set_at: Timestamp,
 }
 
@@ -139,7 +142,8 @@ pub struct PasswordChanged {
     pub at: Timestamp,
     /// Network address and browser, such as "203.0.113.80, Firefox on Linux".
     pub from: Line,
-    pub sign_in_address: EmailAddress,
+    /// None while no address signs the person in: they are asked to give one of their own.
+    pub sign_in_address: Option<EmailAddress>,
     pub forgot: Url,
 }
 
@@ -164,7 +168,8 @@ pub struct ForgotLink {
     /// The ones that the password opens.
     pub organizations: Names,
     pub link: Url,
-    pub sign_in_address: EmailAddress,
+    /// None while no address signs the person in: they are asked to give one of their own.
+    pub sign_in_address: Option<EmailAddress>,
     pub link_life: Duration,
     pub has_password: bool,
 }

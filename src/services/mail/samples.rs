@@ -33,6 +33,7 @@ pub fn samples() -> Result<Vec<(&'static str, Parts)>, RenderError> {
         ("forgot-link", ForgotLink::sample().render()?),
         ("confirm-address", ConfirmAddress::sample().render()?),
         ("test-mail", TestMail::sample().render()?),
+        ("set-password-no-address", SetPassword::sample_without_address().render()?),
         ("address-added", AddressChanged::sample(AddressEvent::Added).render()?),
         ("address-removed", AddressChanged::sample(AddressEvent::Removed).render()?),
         ("address-replaced", AddressChanged::sample_of_replaced().render()?),
@@ -63,9 +64,14 @@ impl SetPassword {
             name: Some(Line::name("Priya")),
             switches: Switches::new(switch("Saltmarsh Labs", "Ines Marlow", SWITCHED), vec![]),
             link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
-            sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
+            sign_in_address: Some(address("q7m2x9k4v1w8z5t3@customer.fly.io")),
             link_life: DAY,
         }
+    }
+
+    /// To somebody whose address at Fly.io is another person's own.
+    fn sample_without_address() -> Self {
+        Self { sign_in_address: None, ..Self::sample() }
     }
 
     fn sample_of_two() -> Self {
@@ -82,7 +88,7 @@ impl Reminder {
             name: Some(Line::name("Priya")),
             switches: Switches::new(switch("Saltmarsh Labs", "Ines Marlow", SWITCHED), vec![]),
             link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
-            sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
+            sign_in_address: Some(address("q7m2x9k4v1w8z5t3@customer.fly.io")),
             link_life: DAY,
         }
     }
@@ -141,7 +147,7 @@ impl AlreadyHasPassword {
             switches: Switches::new(switch("Saltmarsh Labs", "Ines Marlow", SWITCHED), vec![]),
             sign_in: page("/sign-in"),
             forgot: page("/forgot"),
-            sign_in_address: address("bram@saltmarsh.example"),
+            sign_in_address: Some(address("bram@saltmarsh.example")),
             password_set_at: SWITCHED.minus(DAY * 233),
         }
     }
@@ -155,7 +161,7 @@ impl PasswordChanged {
             event: PasswordEvent::Set,
             at: SWITCHED.plus(Duration::from_secs(376)),
             from: Line::sentence("203.0.113.80, Firefox on Linux"),
-            sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
+            sign_in_address: Some(address("q7m2x9k4v1w8z5t3@customer.fly.io")),
             forgot: page("/forgot"),
         }
     }
@@ -168,7 +174,7 @@ impl ForgotLink {
             name: Some(Line::name("Priya")),
             organizations: Names::new(["Saltmarsh Labs", "Harbour Tools", "Kelp & Co"]),
             link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
-            sign_in_address: address("q7m2x9k4v1w8z5t3@customer.fly.io"),
+            sign_in_address: Some(address("q7m2x9k4v1w8z5t3@customer.fly.io")),
             link_life: DAY,
             has_password: true,
         }

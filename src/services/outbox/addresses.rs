@@ -11,16 +11,19 @@ use crate::services::message_ids::Cause;
 use crate::store::queue::Leased;
 use crate::store::{StoreError, keys};
 
-/// The person's address at Fly.io, if mail can go there.
-pub(super) fn at_fly(user: &User) -> Option<EmailAddress> {
-    user.email.as_deref().and_then(|email| email.parse().ok())
-}
-
 impl Outbox {
     /// The address that the person gave as their own and has confirmed.
     pub(super) async fn own_address(&self, user: &UserId) -> Result<Option<EmailAddress>, StoreError> {
         let contact = self.store.read(&keys::contact(user)).await?;
         Ok(contact.and_then(|entry| entry.value.confirmed).map(|own| own.address))
+    }
+
+    /// What a mail to `to` names as the address to sign in with: that one, if it leads to the person.
+    pub(super) async fn named(&self, user: &User, to: &EmailAddress) -> Result<Option<EmailAddress>, StoreError> {
+        if self.directory.leads_to(to, &user.id).await? {
+            return Ok(Some(to.clone()));
+        }
+        self.directory.sign_in_address(user).await
     }
 
     /// Where an answer goes to whoever typed that address of theirs; for whoever typed none, to Fly.io, or else to their own.
@@ -29,7 +32,7 @@ impl Outbox {
         user: &User,
         typed: Option<&EmailAddress>,
     ) -> Result<Option<EmailAddress>, StoreError> {
-        let at_fly = at_fly(user).filter(|_| typed.is_none_or(|typed| user.signs_in(typed)));
+        let at_fly = user.address_at_fly().filter(|_| typed.is_none_or(|typed| user.signs_in(typed)));
         match at_fly {
             Some(address) => Ok(Some(address)),
             None => self.own_address(&user.id).await,
@@ -73,7 +76,7 @@ impl Outbox {
             return Ok(Letter::Needless(String::new()));
         };
         let (organization, user) = (organization.value, user.value);
-        let Some(to) = at_fly(&user) else { return Ok(Letter::Needless(String::new())) };
+        let Some(to) = user.address_at_fly() else { return Ok(Letter::Needless(String::new())) };
         let mail = TestMail {
             name: Some(Line::name(user.first_name())),
             organization: Line::name(&organization.name),
@@ -93,7 +96,7 @@ impl Outbox {
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
         let user = user.value;
         let ceased = replaced.as_ref().unwrap_or(address);
-        let to = if *own { Some(ceased.clone()) } else { at_fly(&user) };
+        let to = if *own { Some(ceased.clone()) } else { user.address_at_fly() };
         let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
         // Whoever reads the mail of an old address need not learn the new one.
         let shown = if *own && replaced.is_some() { mask(address.as_str()) } else { address.to_string() };

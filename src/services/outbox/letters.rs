@@ -3,7 +3,6 @@
 use url::Url;
 
 use super::Outbox;
-use super::addresses::at_fly;
 use crate::domain::disable::{Letter as Which, RowStatus};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId};
@@ -121,7 +120,7 @@ impl Outbox {
                 switches: self.switches(&context.organization, &user).await?,
                 sign_in: self.links.url("/sign-in")?,
                 forgot: self.links.url("/forgot")?,
-                sign_in_address: sign_in_address(&user, &to),
+                sign_in_address: self.directory.sign_in_address(&user).await?,
                 password_set_at: credential.set_at,
             };
             let draft = Draft { to, name: user.name, parts: rendered(mail.render())?, list: Some(list), cause };
@@ -153,7 +152,7 @@ impl Outbox {
             name: Some(Line::name(user.first_name())),
             switches: self.switches(organization, user).await?,
             link: self.links.url(&format!("/set-up/{}", made.text))?,
-            sign_in_address: sign_in_address(user, &to),
+            sign_in_address: self.directory.sign_in_address(user).await?,
             link_life: self.set_up_links.lifetime(),
         };
         let link = Some(Box::new(Carried { user: user.id.clone(), to: to.to_string(), run, made: made.link }));
@@ -215,7 +214,7 @@ impl Outbox {
             name: Some(Line::name(user.first_name())),
             organizations: Names::new(organizations.iter().map(|o| o.name.as_str())),
             link: self.links.url(&format!("/set-up/{}", made.text))?,
-            sign_in_address: to.clone(),
+            sign_in_address: self.named(user, &to).await?,
             link_life: self.set_up_links.lifetime(),
             has_password,
         };
@@ -230,14 +229,14 @@ impl Outbox {
         };
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
         let user = user.value;
-        let to = if *own { self.own_address(&user.id).await? } else { at_fly(&user) };
+        let to = if *own { self.own_address(&user.id).await? } else { user.address_at_fly() };
         let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
         let mail = PasswordChanged {
             name: Some(Line::name(user.first_name())),
             event: if *replaced { PasswordEvent::Changed } else { PasswordEvent::Set },
             at: *at,
             from: Line::sentence(from.as_deref().unwrap_or("an unknown place")),
-            sign_in_address: to.clone(),
+            sign_in_address: self.named(&user, &to).await?,
             forgot: self.links.url("/forgot")?,
         };
         let parts = rendered(mail.render())?;
@@ -333,11 +332,6 @@ fn switch(organization: &Organization, reader: &User) -> Switch {
         by_reader: changed.is_some_and(|change| change.by.user.as_ref() == Some(&reader.id)),
         at: changed.map_or(organization.created_at, |change| change.at),
     }
-}
-
-/// What the person signs in with: the address that the user has, which may have changed since the row was written.
-pub(super) fn sign_in_address(user: &User, to: &EmailAddress) -> EmailAddress {
-    user.email.as_deref().and_then(|email| email.parse().ok()).unwrap_or_else(|| to.clone())
 }
 
 pub(super) fn rendered(parts: Result<Parts, RenderError>) -> Result<Parts, StoreError> {

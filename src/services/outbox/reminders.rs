@@ -1,7 +1,7 @@
 //! The mail that reminds somebody of the password that they have not set.
 
 use super::Outbox;
-use super::letters::{Carried, Draft, Letter, Told, cause, rendered, sign_in_address};
+use super::letters::{Carried, Draft, Letter, Told, cause, rendered};
 use crate::domain::disable::Letter as Which;
 use crate::domain::email::EmailAddress;
 use crate::services::disable::ledger::RowId;
@@ -34,7 +34,7 @@ impl Outbox {
             name: Some(Line::name(user.first_name())),
             switches: self.switches(&context.organization, &user).await?,
             link: self.links.url(&format!("/set-up/{}", made.text))?,
-            sign_in_address: sign_in_address(&user, &to),
+            sign_in_address: self.directory.sign_in_address(&user).await?,
             link_life: self.set_up_links.lifetime(),
         };
         let link = Some(Box::new(Carried { user: user.id.clone(), to: to.to_string(), run, made: made.link }));

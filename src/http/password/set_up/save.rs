@@ -103,10 +103,14 @@ async fn gone(set_up: &SetUp, warrant: Warrant<'_>) -> Result<DeadLink, StoreErr
 /// The address that was typed beside the password, if one was; or why it is not taken.
 async fn own_address(set_up: &SetUp, form: &SetUpForm) -> Result<Result<Option<EmailAddress>, String>, StoreError> {
     if form.contact.0.is_empty() {
-        return Ok(Ok(None));
+        return Ok(match form.sign_in_address {
+            Some(_) => Ok(None),
+            None => Err("Give an address of your own: without one you could not sign in.".to_owned()),
+        });
     }
     let admitted = set_up.account.admit(&form.user, &form.contact.0).await?;
-    Ok(admitted.map(Some).map_err(|why| format!("{} Or leave it empty.", why.sentence())))
+    let other_way = if form.sign_in_address.is_some() { " Or leave it empty." } else { "" };
+    Ok(admitted.map(Some).map_err(|why| format!("{}{other_way}", why.sentence())))
 }
 
 fn busy(error: &PasswordsError) -> PageError {

@@ -140,7 +140,7 @@ async fn a_change_is_told_at_fly_and_at_the_address_that_ceased_and_to_the_organ
 async fn without_an_address_at_fly_word_goes_to_the_address_that_ceased() {
     let app = TestApp::new().await;
     let mut browser = with_own(&app).await;
-    without_fly_address(&app, "priya").await;
+    at_fly(&app, "priya", None).await;
     remove(&mut browser).await;
     let page = browser.get("/account?done=removed").await;
     assert!(page.text().contains("by mail at that address"), "{}", page.said());
@@ -149,10 +149,40 @@ async fn without_an_address_at_fly_word_goes_to_the_address_that_ceased() {
     assert!(mails.len() == 1 && mails[0].to.contains(OWN), "{mails:?}");
 }
 
-/// Fly.io no longer tells of an address of theirs.
-async fn without_fly_address(app: &TestApp, who: &str) {
+#[tokio::test]
+async fn an_address_at_fly_that_is_another_persons_own_is_named_to_nobody_as_theirs() {
+    let app = TestApp::new().await;
+    let mut priya = with_own(&app).await;
+    let first = app.link_of("leo");
+    at_fly(&app, "leo", Some(OWN)).await;
+    let (mut leo, page) = opened(&app, &first).await;
+    assert!(page.shows("no-sign-in-address") && !page.shows("sign-in-address"), "{}", page.said());
+    assert!(!page.text().contains(OWN), "{}", page.said());
+    leo.post_form("/set-up/renew", &[("for", "link")]).await;
+    app.work().await;
+    let mail = &mailed(&app, OWN)[0];
+    assert!(!mail.text.contains(&format!("this address:\n{OWN}")), "{mail:?}");
+    assert!(mail.text.contains("You need an address of your own"), "{mail:?}");
+
+    leo.get("/set-up").await;
+    let answer = leo.post_form("/set-up", &[("password", "another lantern for the heron 7")]).await;
+    assert!(answer.status == 422 && answer.shows("contact-error"), "a password alone would be a dead end");
+    let fields = [("password", "another lantern for the heron 7"), ("contact_email", OTHER)];
+    assert_eq!(leo.post_form("/set-up", &fields).await.location(), "/go");
+    app.work().await;
+    let link = confirming(&mailed(&app, OTHER)[0]);
+    assert_eq!(confirm(&app, &link).await.heading(), "Your address is confirmed");
+    app.work().await;
+    app.browser().sign_in_with_password(OTHER, "another lantern for the heron 7").await;
+    let page = leo.get("/account").await;
+    assert!(page.shows("not-yours"), "{}", page.said());
+    assert!(!priya.get("/account").await.shows("not-yours"));
+}
+
+/// Fly.io tells of this address of theirs from now on.
+async fn at_fly(app: &TestApp, who: &str, address: Option<&str>) {
     let user = app.user(who).await;
     let mut txn = app.store.txn(keys::user_partition(&user.id));
-    txn.put(&keys::user(&user.id), &User { email: None, ..user.clone() }).unwrap();
+    txn.put(&keys::user(&user.id), &User { email: address.map(str::to_owned), ..user.clone() }).unwrap();
     assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
 }
