@@ -27,8 +27,12 @@ pub enum Mail {
     Summary { organization: OrganizationId, run: RunId },
     /// A link for whoever signs in with the address, if anybody does.
     LinkRequest { address: String },
-    /// A link for a person who is known.
-    Link { user: UserId },
+    /// A link for a person who is known; `as_last`: to where the last one went, if that address signs them in still.
+    Link {
+        user: UserId,
+        #[serde(default)]
+        as_last: bool,
+    },
     /// Word to the person that their password was set; `own`: to their own address instead of the one at Fly.io.
     PasswordChanged {
         user: UserId,
@@ -71,7 +75,7 @@ impl fmt::Display for Mail {
             }
             Self::Summary { organization, run } => write!(f, "summary of run {run} of organization {organization}"),
             Self::LinkRequest { address } => write!(f, "link asked for with {}", mask(address)),
-            Self::Link { user } => write!(f, "link asked for by user {user}"),
+            Self::Link { user, .. } => write!(f, "link asked for by user {user}"),
             Self::PasswordChanged { user, .. } => write!(f, "word to user {user} that a password was set"),
             Self::Test { user, .. } => write!(f, "test mail to user {user}"),
             Self::ConfirmAddress { user, .. } => write!(f, "to an address that user {user} gave"),

@@ -277,12 +277,13 @@ impl SetUpLinks {
         Ok(())
     }
 
-    /// Queues a new link to the person of an old one, or to a person who is known by a session.
-    pub async fn renew(&self, user: &UserId) -> Result<(), StoreError> {
+    /// Queues a new link to the person of an old one, then `as_last` to where that went, or to a person who is known by a
+    /// session.
+    pub async fn renew(&self, user: &UserId, as_last: bool) -> Result<(), StoreError> {
         let now = self.store.now();
         let announced = self.jobs.mail.announce(&keys::user_partition(user), now).await?;
         let mut txn = self.store.txn(keys::user_partition(user));
-        self.jobs.put_mail(&mut txn, &announced, Mail::Link { user: user.clone() }, now)?;
+        self.jobs.put_mail(&mut txn, &announced, Mail::Link { user: user.clone(), as_last }, now)?;
         let _ = self.store.commit(txn).await?;
         self.jobs.mail.wake();
         Ok(())

@@ -30,8 +30,9 @@ impl Finish {
         let left = judged
             .iter()
             .find(|j| j.verdict == Err(Closed::OtherMethod) && j.organization.login_method == LoginMethod::Password);
+        let mail_address = self.directory.mail_address(&current.user).await?;
         match left {
-            Some(left) if current.user.email.is_none() => {
+            Some(left) if mail_address.is_none() => {
                 let page = no_address(&left.organization.name, &transaction.query());
                 Err(match switch(judged, current) {
                     Some(url) => page.action("Look at the switch", url),
@@ -59,6 +60,7 @@ impl Finish {
         let has_password = self.has_password(current).await?;
         let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());
         let client = self.client_of(transaction);
+        let mail = self.directory.mail_address(&current.user).await?;
         let named = self.directory.sign_in_address(&current.user).await?;
         let page = NoLongerOpensPage {
             switch: switch(judged, current),
@@ -68,7 +70,7 @@ impl Finish {
             organization: left.organization.name.clone(),
             unconfirmed: unconfirmed.collect(),
             since: left.organization.changed.as_ref().map(|c| when::day(c.at)).unwrap_or_default(),
-            email: current.user.email.clone().unwrap_or_default(),
+            email: mail.map(|address| address.to_string()).unwrap_or_default(),
             sign_in_address: named.map(|address| address.to_string()).unwrap_or_default(),
             link_lasts: web.link_lasts(),
             set_password_now: fresh && !has_password && current.proof().method == LoginMethod::Fly,
@@ -110,12 +112,13 @@ fn switch(judged: &[Judged], current: &Current) -> Option<String> {
 #[must_use]
 pub fn no_address(organization: &str, tx_query: &str) -> PageError {
     let message = format!(
-        "{organization} signs in with email and password now, and Fly.io gave us no email address for you that you could \
-         sign in with. Nothing is lost: set an address at Fly.io, then continue with Fly.io here once more, and \
-         set your password."
+        "{organization} signs in with email and password now, and Fly.io gave us no email address for you, and you \
+         have none of your own here. Nothing is lost: set an address at Fly.io and continue with Fly.io here once more, or \
+         give one of your own on the page of your account and open the link that we mail there. Then set your password."
     );
     PageError::new(StatusCode::FORBIDDEN, "Fly.io gave us no address for you", message)
         .action("Start again", format!("/sign-in{tx_query}"))
+        .action("Give an address of your own", "/account")
 }
 
 /// Whether the application gets the claims it cannot do without.

@@ -138,7 +138,7 @@ async fn way_by_password(web: &Web, finish: &Finish, current: &Current) -> Resul
     if finish.has_password(current).await? {
         return Ok(Way::Password);
     }
-    if current.user.email.is_none() {
+    if finish.directory.mail_address(&current.user).await?.is_none() {
         return Ok(Way::NoAddress);
     }
     let fresh = current.session.value.is_fresh(web.sessions.rules(), web.clock.now());

@@ -33,7 +33,20 @@ impl Directory {
                 return Ok(Some(at_fly));
             }
         }
-        let contact = self.store.read(&keys::contact(&user.id)).await?;
+        self.own_address(&user.id).await
+    }
+
+    /// Where mail to the person goes who typed no address: to Fly.io, or else to an own one that they have confirmed.
+    pub async fn mail_address(&self, user: &User) -> Result<Option<EmailAddress>, StoreError> {
+        match user.address_at_fly() {
+            Some(at_fly) => Ok(Some(at_fly)),
+            None => self.own_address(&user.id).await,
+        }
+    }
+
+    /// The address that the person gave as their own and has confirmed.
+    pub async fn own_address(&self, user: &UserId) -> Result<Option<EmailAddress>, StoreError> {
+        let contact = self.store.read(&keys::contact(user)).await?;
         Ok(contact.and_then(|entry| entry.value.confirmed).map(|own| own.address))
     }
 

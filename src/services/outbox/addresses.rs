@@ -3,7 +3,7 @@
 use super::Outbox;
 use super::letters::{Draft, Letter, Told, rendered};
 use crate::domain::email::{EmailAddress, mask};
-use crate::domain::ids::{OrganizationId, UserId};
+use crate::domain::ids::{JobId, OrganizationId, UserId};
 use crate::domain::user::User;
 use crate::services::jobs::{Mail, Outgoing};
 use crate::services::mail::{AddressChanged, AddressEvent, ConfirmAddress, Line, TestMail};
@@ -12,12 +12,6 @@ use crate::store::queue::Leased;
 use crate::store::{StoreError, keys};
 
 impl Outbox {
-    /// The address that the person gave as their own and has confirmed.
-    pub(super) async fn own_address(&self, user: &UserId) -> Result<Option<EmailAddress>, StoreError> {
-        let contact = self.store.read(&keys::contact(user)).await?;
-        Ok(contact.and_then(|entry| entry.value.confirmed).map(|own| own.address))
-    }
-
     /// What a mail to `to` names as the address to sign in with: that one, if it leads to the person.
     pub(super) async fn named(&self, user: &User, to: &EmailAddress) -> Result<Option<EmailAddress>, StoreError> {
         if self.directory.leads_to(to, &user.id).await? {
@@ -26,17 +20,32 @@ impl Outbox {
         self.directory.sign_in_address(user).await
     }
 
-    /// Where an answer goes to whoever typed that address of theirs; for whoever typed none, to Fly.io, or else to their own.
-    pub(super) async fn address_for(
+    /// Where a link goes that was asked for with that address: to it.
+    pub(super) async fn typed_address(
         &self,
         user: &User,
-        typed: Option<&EmailAddress>,
+        typed: &EmailAddress,
     ) -> Result<Option<EmailAddress>, StoreError> {
-        let at_fly = user.address_at_fly().filter(|_| typed.is_none_or(|typed| user.signs_in(typed)));
-        match at_fly {
-            Some(address) => Ok(Some(address)),
-            None => self.own_address(&user.id).await,
+        match user.address_at_fly().filter(|_| user.signs_in(typed)) {
+            Some(at_fly) => Ok(Some(at_fly)),
+            None => self.directory.own_address(&user.id).await,
         }
+    }
+
+    /// Where the person's last link went, if that address signs them in still; or else where other mail to them goes. A
+    /// job that comes again finds the address that it had chosen.
+    pub(super) async fn last_address(&self, user: &User, job: &JobId) -> Result<Option<EmailAddress>, StoreError> {
+        let link = self.store.read(&keys::link(&user.id)).await?.map(|entry| entry.value);
+        let last = link.and_then(|link| {
+            let ours = link.asked.filter(|asked| asked.job == *job).map(|asked| asked.to);
+            ours.or_else(|| link.delivered.map(|sent| sent.to))
+        });
+        if let Some(last) = last.and_then(|last| last.parse::<EmailAddress>().ok())
+            && (user.signs_in(&last) || self.directory.leads_to(&last, &user.id).await?)
+        {
+            return Ok(Some(last));
+        }
+        self.directory.mail_address(user).await
     }
 
     /// Goes to an address that nobody has confirmed: it names the person who gave it and nothing else of theirs.

@@ -84,14 +84,14 @@ impl Outbox {
             Mail::LinkRequest { address } => {
                 let Ok(address) = address.parse::<EmailAddress>() else { return Ok(Letter::Needless(String::new())) };
                 match self.directory.user_by_address(&address).await? {
-                    Some(user) => self.asked_link(job, &user.value, Some(&address)).await,
+                    Some(user) => {
+                        let to = self.typed_address(&user.value, &address).await?;
+                        self.asked_link(job, &user.value, to).await
+                    }
                     None => Ok(Letter::Needless(String::new())),
                 }
             }
-            Mail::Link { user } => match self.directory.user(user).await? {
-                Some(user) => self.asked_link(job, &user.value, None).await,
-                None => Ok(Letter::Needless(String::new())),
-            },
+            Mail::Link { user, as_last } => self.renewed_link(job, user, *as_last).await,
             Mail::PasswordChanged { user, .. } => self.changed(job, user).await,
             Mail::Test { organization, user } => self.test_letter(job, organization, user).await,
             Mail::ConfirmAddress { user, generation } => self.confirm_address(job, user, *generation).await,
@@ -190,14 +190,23 @@ impl Outbox {
         Ok(Switches::new(switch(first, user), others.map(|organization| switch(&organization, user)).collect()))
     }
 
+    async fn renewed_link(&self, job: &Leased<Outgoing>, user: &UserId, as_last: bool) -> Result<Letter, StoreError> {
+        let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
+        let to = match as_last {
+            true => self.last_address(&user.value, job.id()).await?,
+            false => self.directory.mail_address(&user.value).await?,
+        };
+        self.asked_link(job, &user.value, to).await
+    }
+
     async fn asked_link(
         &self,
         job: &Leased<Outgoing>,
         user: &User,
-        typed: Option<&EmailAddress>,
+        to: Option<EmailAddress>,
     ) -> Result<Letter, StoreError> {
         let organizations = self.set_up_links.password_organizations(user).await?;
-        let Some(to) = self.address_for(user, typed).await? else { return Ok(Letter::Needless(String::new())) };
+        let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
         // While every organization is on Fly.io a password opens nothing, and a link could not be used.
         if organizations.is_empty() {
             return Ok(Letter::Needless(String::new()));
@@ -229,7 +238,7 @@ impl Outbox {
         };
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
         let user = user.value;
-        let to = if *own { self.own_address(&user.id).await? } else { user.address_at_fly() };
+        let to = if *own { self.directory.own_address(&user.id).await? } else { user.address_at_fly() };
         let Some(to) = to else { return Ok(Letter::Needless(String::new())) };
         let mail = PasswordChanged {
             name: Some(Line::name(user.first_name())),

@@ -88,7 +88,7 @@ impl Records {
         let place = keys::user_partition(&user);
         let announced = jobs.mail.announce(&place, now).await.unwrap();
         let mut txn = self.store.txn(place);
-        jobs.put_mail(&mut txn, &announced, Mail::Link { user }, now).unwrap();
+        jobs.put_mail(&mut txn, &announced, Mail::Link { user, as_last: false }, now).unwrap();
         assert_eq!(self.store.commit(txn).await.unwrap(), Outcome::Committed);
     }
 

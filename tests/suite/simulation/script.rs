@@ -213,7 +213,9 @@ impl Scene {
             Action::LeaveOut { organization, person } => self.leave_out(node, organization, person).await,
             Action::LetIn { organization, person } => self.let_in(node, organization, person).await,
             Action::SetPassword { person, choice } => self.set_password(node, &self.people()[person], choice).await,
-            Action::AskForLink { person } => said(node.program.set_up_links.renew(&self.people()[person].id).await),
+            Action::AskForLink { person } => {
+                said(node.program.set_up_links.renew(&self.people()[person].id, true).await)
+            }
             Action::SignIn { person, joins } => self.sign_in(node, person, joins).await,
             Action::Passes(span) => {
                 self.clock.advance(span);

@@ -31,7 +31,7 @@ pub async fn get(
     visitor: Visitor,
     Query(query): Query<SignInQuery>,
 ) -> Result<Response, PageError> {
-    let current = proven(&web, &finish, &visitor, &tx_query(&query), None).await?;
+    let current = proven(&web, &set_up, &visitor, &tx_query(&query), None).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
     let form = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     Ok(form.respond(&web, &visitor, None))
@@ -47,7 +47,7 @@ pub async fn post(
     Form(form): Form<NewPassword>,
 ) -> Result<Response, PageError> {
     web.check_csrf(&visitor, &form.csrf)?;
-    let current = proven(&web, &finish, &visitor, &tx_query(&query), Some(&form)).await?;
+    let current = proven(&web, &set_up, &visitor, &tx_query(&query), Some(&form)).await?;
     let transaction = Transactions::new(&web).find(&query.tx, &visitor);
     let page = now_form(&web, &set_up, &finish, &current, transaction.as_ref()).await?;
     let goes_on = transaction.map(|transaction| (&*finish, transaction));
@@ -63,7 +63,7 @@ pub async fn post(
 /// A fresh sign-in at Fly.io by somebody who has no password, and whom the form that was sent is about.
 async fn proven(
     web: &Web,
-    finish: &Finish,
+    set_up: &SetUp,
     visitor: &Visitor,
     tx_query: &str,
     sent: Option<&NewPassword>,
@@ -80,7 +80,7 @@ async fn proven(
         form.check_person(&current.user.id, tx_query)?;
     }
     // Before the rest: who goes back to the form after saving has a session by password, and nothing to prove.
-    if finish.store.read(&keys::credential(&current.user.id)).await?.is_some() {
+    if set_up.account.store.read(&keys::credential(&current.user.id)).await?.is_some() {
         let message = "You have a password already. Sign in with it, or ask for a link to set a new one.";
         return Err(PageError::new(StatusCode::CONFLICT, "You have a password", message)
             .action("Sign in", format!("/sign-in{tx_query}"))
@@ -91,7 +91,7 @@ async fn proven(
         let within = web.fresh_within();
         return refuse(&format!("To set a password here, your sign-in with Fly.io must be less than {within} old."));
     }
-    if current.user.email.is_none() {
+    if set_up.directory.mail_address(&current.user).await?.is_none() {
         return Err(no_address("Your organization", tx_query));
     }
     Ok(current)

@@ -14,6 +14,7 @@ use crate::http::oidc::redirect::see_other;
 use crate::http::pages::setup::Asked;
 use crate::http::pages::when;
 use crate::http::password::forgot::{Forgot, sent, tx_query};
+use crate::http::sign_in::closed::no_address;
 use crate::http::sign_in::page::SignInQuery;
 use crate::http::web::{Visitor, Web};
 use crate::services::limits::Subject;
@@ -50,8 +51,10 @@ pub async fn renew(
         (Shown::Live(usable), _) => (usable.user.id, Asked::Link),
         (nowhere @ Shown::Nowhere(_), _) => return Ok(expired(&web, &visitor, why(nowhere))),
         (Shown::Unknown, Some(current)) => {
-            let address = current.user.email.clone().unwrap_or_default();
-            (current.user.id, Asked::Proof { address })
+            let Some(address) = set_up.directory.mail_address(&current.user).await? else {
+                return Err(no_address("Your organization", &tx_query));
+            };
+            (current.user.id, Asked::Proof { address: address.to_string() })
         }
         (Shown::Unknown, None) => return Ok(see_other(&format!("/forgot{tx_query}"))),
     };
@@ -65,6 +68,6 @@ pub async fn renew(
             PageError::new(StatusCode::TOO_MANY_REQUESTS, "A link is on its way already", message).retry_after(wait)
         );
     }
-    set_up.links.renew(&user).await?;
+    set_up.links.renew(&user, asked == Asked::Link).await?;
     Ok(sent(&web, &forgot, &tx_query, asked))
 }

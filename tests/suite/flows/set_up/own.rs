@@ -1,6 +1,8 @@
 //! An own address that is removed or replaced: what lies in its mailbox opens nothing any more, and everybody concerned
 //! hears of it.
 
+use std::time::Duration;
+
 use flybridge::domain::audit::AuditKind;
 use flybridge::domain::ids::JobId;
 use flybridge::domain::setup_link::Request;
@@ -185,4 +187,53 @@ async fn at_fly(app: &TestApp, who: &str, address: Option<&str>) {
     let mut txn = app.store.txn(keys::user_partition(&user.id));
     txn.put(&keys::user(&user.id), &User { email: address.map(str::to_owned), ..user.clone() }).unwrap();
     assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+}
+
+#[tokio::test]
+async fn a_new_link_goes_to_where_the_old_one_went() {
+    let app = TestApp::new().await;
+    with_own(&app).await;
+    ask(&mut app.browser(), OWN).await;
+    app.work().await;
+    let old = mailed(&app, OWN)[0].link();
+    app.advance(Duration::from_hours(25));
+    let (mut browser, page) = opened(&app, &old).await;
+    assert!(page.text().contains("to where the last one went"), "{}", page.said());
+    assert!(browser.post_form("/set-up/renew", &[("for", "link")]).await.shows("forgot-sent"));
+    app.work().await;
+    let mails = app.new_mails();
+    assert!(mails.len() == 1 && mails[0].to.contains(OWN), "{mails:?}");
+    assert!(opened(&app, &mails[0].link()).await.1.shows("setup-form"));
+}
+
+#[tokio::test]
+async fn whoever_has_a_confirmed_address_is_not_told_that_they_have_none() {
+    let app = TestApp::new().await;
+    app.leave().await;
+    let standard = app.standard();
+    let mut noor = app.browser();
+    let tx = noor.begin(&standard.authorize()).await;
+    let page = noor.fly(&tx, "noor").await;
+    assert_eq!(page.heading(), "Fly.io gave us no address for you");
+    assert!(page.text().contains("have none of your own"), "{}", page.said());
+    assert!(page.attributes("href").contains(&"/account".to_owned()), "{}", page.said());
+    noor.get("/account").await;
+    noor.post_form("/account", &[("contact_email", OTHER)]).await.location();
+    app.work().await;
+    let link = confirming(&mailed(&app, OTHER)[0]);
+    assert_eq!(confirm(&app, &link).await.heading(), "Your address is confirmed");
+
+    let tx = noor.begin(&standard.authorize()).await;
+    let page = noor.fly(&tx, "noor").await;
+    assert!(page.text().contains(OTHER) && page.shows("set-password-now"), "{}", page.said());
+    let now = format!("/set-up/now?tx={tx}");
+    let page = noor.get(&now).await;
+    assert_eq!(page.element("sign-in-address").as_deref(), Some(OTHER), "{}", page.said());
+    app.work().await;
+    app.new_mails();
+    let answer = noor.post_form(&format!("/set-up/renew?tx={tx}"), &[("for", "person")]).await;
+    assert!(answer.text().contains(OTHER), "{}", answer.said());
+    app.work().await;
+    let mails = mailed(&app, OTHER);
+    assert!(mails.len() == 1 && mails[0].find_link().is_some(), "{mails:?}");
 }
