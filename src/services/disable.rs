@@ -81,11 +81,12 @@ impl Disable {
         let mut wanted: Vec<Key> = RowStatus::ALL.map(|status| keys::run_total(organization, run, status)).to_vec();
         wanted.push(keys::run_members(organization, run));
         wanted.push(keys::run_ready(organization, run));
+        wanted.push(keys::run_left_out(organization, run));
         let found = self.store.counters(&wanted).await?;
-        let [queued, sending, sent, failed, cancelled, members, ready] = found[..] else {
+        let [queued, sending, sent, failed, cancelled, members, ready, left_out] = found[..] else {
             return Err(StoreError::Corrupt("counters of a run".to_owned()));
         };
-        Ok(Totals { members, queued, sending, sent, failed, cancelled, ready })
+        Ok(Totals { members, queued, sending, sent, failed, cancelled, ready, left_out })
     }
 }
 
@@ -96,4 +97,5 @@ fn recount(txn: &mut Txn, organization: &OrganizationId, run: &RunId, mut change
     }
     txn.add(keys::run_members(organization, run), change.members);
     txn.add(keys::run_ready(organization, run), change.ready);
+    txn.add(keys::run_left_out(organization, run), change.left_out);
 }

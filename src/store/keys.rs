@@ -187,6 +187,11 @@ pub fn run_ready(id: &OrganizationId, run: &RunId) -> Key {
     Key::counter(org(id), format!("run/{run}/ready"))
 }
 
+#[must_use]
+pub fn run_left_out(id: &OrganizationId, run: &RunId) -> Key {
+    Key::counter(org(id), format!("run/{run}/left_out"))
+}
+
 /// That a form had mail sent again to one member. The same form may still be sent for another.
 #[must_use]
 pub fn resent_one<T>(id: &OrganizationId, run: &RunId, form: &FormId, user: &UserId) -> TypedKey<T> {

@@ -270,7 +270,8 @@ fn a_transaction_stays_with_every_step_of_a_sign_in() {
 /// The script, the page and the event stream speak of the same things.
 #[test]
 fn live_numbers_have_their_place_in_the_page() {
-    let counts = Counts { total: 412, queued: 118, sending: 4, sent: 285, failed: 3, cancelled: 2, ready: 97 };
+    let counts =
+        Counts { total: 412, queued: 118, sending: 4, sent: 285, failed: 3, cancelled: 2, ready: 97, left_out: 0 };
     let left = Some(Duration::from_secs(58));
     let event = RunEvent {
         progress: RunProgress::new(RunState::Mailing, counts, Timestamp::from_seconds(1_795_358_364), left),

@@ -65,6 +65,7 @@ impl Leaving {
         println!("  get a link by mail:      {}", reach.set_up);
         println!("  have a password already: {}", reach.has_password);
         println!("  no mail reaches:         {}", reach.unreachable);
+        println!("  left out on purpose:     {}", reach.left_out);
         println!("Whoever is signed in there with Fly.io is signed out. Fly.io is not asked.");
         Ok(())
     }
@@ -103,6 +104,7 @@ impl Leaving {
             ("failed", totals.failed),
             ("cancelled", totals.cancelled),
             ("have a password", totals.ready),
+            ("left out", totals.left_out),
         ] {
             println!("  {:<16} {count}", format!("{what}:"));
         }

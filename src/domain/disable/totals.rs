@@ -17,6 +17,8 @@ pub struct Totals {
     pub cancelled: i64,
     /// Have a password; counted across the others.
     pub ready: i64,
+    /// Left out on purpose, and so among the cancelled; none of them is ready.
+    pub left_out: i64,
 }
 
 impl Totals {
@@ -44,6 +46,8 @@ impl Totals {
         *change.of(after.status) += 1;
         let was_ready = before.is_some_and(|row| row.ready_at.is_some());
         change.ready = i64::from(after.ready_at.is_some()) - i64::from(was_ready);
+        let was_left_out = before.is_some_and(|row| row.left_out);
+        change.left_out = i64::from(after.left_out) - i64::from(was_left_out);
         change
     }
 
@@ -68,5 +72,6 @@ impl AddAssign for Totals {
         self.failed += change.failed;
         self.cancelled += change.cancelled;
         self.ready += change.ready;
+        self.left_out += change.left_out;
     }
 }

@@ -170,12 +170,13 @@ fn organization() -> Value {
 
 fn totals() -> Value {
     let statuses = RowStatus::ALL.map(RowStatus::as_str);
-    let names: Vec<&str> = statuses.into_iter().chain(["members", "ready"]).collect();
+    let names: Vec<&str> = statuses.into_iter().chain(["members", "ready", "left_out"]).collect();
     let properties: serde_json::Map<String, Value> =
         names.iter().map(|name| ((*name).to_owned(), number())).collect();
     let mut shape = object(&names, &Value::Object(properties));
     shape["description"] = json!(
-        "queued + sending + sent + failed + cancelled = members; ready have a password, counted across the others."
+        "queued + sending + sent + failed + cancelled = members; ready have a password, counted across the others; left_out \
+         are left out on purpose, and so among the cancelled and never ready."
     );
     shape
 }

@@ -80,6 +80,7 @@ pub fn counts(totals: &Totals) -> Counts {
         failed: count(totals.failed),
         cancelled: count(totals.cancelled),
         ready: count(totals.ready),
+        left_out: count(totals.left_out),
     }
 }
 

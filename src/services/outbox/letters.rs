@@ -267,7 +267,7 @@ impl Outbox {
             return needless();
         };
         let totals = self.disable.totals(id, &run.id).await?;
-        let (failures, left_out) = self.failures(id, &run.id).await?;
+        let failures = self.failures(id, &run.id, totals.failed).await?;
         let count = |n: i64| u64::try_from(n).unwrap_or(0);
         let mail = AdminSummary {
             name: Some(Line::name(user.value.first_name())),
@@ -278,7 +278,7 @@ impl Outbox {
                 sent: count(totals.sent),
                 failed: count(totals.failed),
                 cancelled: count(totals.cancelled),
-                left_out,
+                left_out: count(totals.left_out),
                 ready: count(totals.ready),
             },
             failures,
@@ -290,24 +290,24 @@ impl Outbox {
         self.letter(job, Draft { to, name: user.value.name, parts, list, cause }, Told::default())
     }
 
-    /// The members whose mail failed, as many as the mail lists; and how many were left out on purpose.
-    async fn failures(&self, id: &OrganizationId, run: &RunId) -> Result<(Vec<Failure>, u64), StoreError> {
-        let (mut failures, mut left_out) = (Vec::new(), 0);
+    /// The members whose mail failed, as many as the mail lists. `count` of them are known of.
+    async fn failures(&self, id: &OrganizationId, run: &RunId, count: i64) -> Result<Vec<Failure>, StoreError> {
+        let wanted = usize::try_from(count).unwrap_or(0).min(AdminSummary::LISTED);
+        let mut failures = Vec::new();
         let mut after: Option<String> = None;
-        loop {
+        while failures.len() < wanted {
             let page = self.disable.rows(id, run, after.as_deref(), MAX_SCAN).await?;
             let failed = page.iter().filter(|row| row.value.status == RowStatus::Failed);
-            let room = AdminSummary::LISTED - failures.len();
-            failures.extend(failed.take(room).map(|row| Failure {
+            failures.extend(failed.take(wanted - failures.len()).map(|row| Failure {
                 name: Line::name(&row.value.name),
                 reason: Line::sentence(row.value.detail.as_deref().unwrap_or("the reason is not known")),
             }));
-            left_out += page.iter().map(|row| u64::from(row.value.left_out)).sum::<u64>();
             match page.last() {
                 Some(last) if page.len() == MAX_SCAN => after = Some(last.item().to_owned()),
-                _ => return Ok((failures, left_out)),
+                _ => break,
             }
         }
+        Ok(failures)
     }
 
     pub(super) fn list(&self, organization: &Organization) -> ListId {

@@ -17,6 +17,7 @@ struct Counted {
     rows: i64,
     by_status: [i64; RowStatus::ALL.len()],
     ready: i64,
+    left_out: i64,
     /// Who is said to be waiting for a mail.
     waiting: BTreeSet<UserId>,
 }
@@ -91,6 +92,7 @@ impl Verifier {
             for row in page.iter().map(|entry| &entry.value) {
                 counted.rows += 1;
                 counted.ready += i64::from(row.ready_at.is_some());
+                counted.left_out += i64::from(row.left_out);
                 if let Some(at) = RowStatus::ALL.iter().position(|status| *status == row.status) {
                     counted.by_status[at] += 1;
                 }
@@ -172,6 +174,11 @@ fn compare(run: &Run, told: &Totals, counted: &Counted, findings: &mut Findings)
         let what = format!("run {id}: {} are counted as having a password and {} have", told.ready, counted.ready);
         let mend = counter(run, counted, keys::run_ready(organization, id), counted.ready - told.ready);
         findings.differs(place("ready"), what, mend);
+    }
+    if counted.left_out != told.left_out {
+        let what = format!("run {id}: {} are counted as left out and {} are", told.left_out, counted.left_out);
+        let mend = counter(run, counted, keys::run_left_out(organization, id), counted.left_out - told.left_out);
+        findings.differs(place("left out"), what, mend);
     }
 }
 

@@ -41,6 +41,7 @@ async fn an_operator_has_an_organization_leave_and_come_back() {
         "get a link by mail:      3",
         "have a password already: 0",
         "no mail reaches:         0",
+        "left out on purpose:     0",
         "Saltmarsh Labs has left Fly.io Auth",
         "`flybridge organizations run saltmarsh-labs`",
     ] {

@@ -208,6 +208,7 @@ impl Whole {
         for row in self.rows.values() {
             *counted.of(row.status) += 1;
             counted.ready += i64::from(row.ready_at.is_some());
+            counted.left_out += i64::from(row.left_out);
         }
         let written = i64::try_from(self.rows.len()).unwrap();
         let abandoned = self.run.state.is_reverted() && self.run.rows == self.run.members;

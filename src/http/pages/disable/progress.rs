@@ -69,6 +69,16 @@ pub struct Counts {
     pub cancelled: u64,
     /// Members who have a password.
     pub ready: u64,
+    /// Members who are left out on purpose, and need none.
+    pub left_out: u64,
+}
+
+impl Counts {
+    /// Members who are to have a password.
+    #[must_use]
+    pub fn meant(&self) -> u64 {
+        self.total.saturating_sub(self.left_out)
+    }
 }
 
 /// What changes while one looks: in the page, and as JSON in each event.

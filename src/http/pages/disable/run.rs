@@ -138,8 +138,8 @@ impl RunPage {
         self.counts().queued + self.counts().sending
     }
 
-    /// Members without a password.
+    /// Members without a password who are to have one.
     fn not_ready(&self) -> u64 {
-        self.counts().total.saturating_sub(self.counts().ready)
+        self.counts().meant().saturating_sub(self.counts().ready)
     }
 }

@@ -2,7 +2,8 @@
 
 use flybridge::domain::disable::RowStatus;
 use flybridge::domain::organization::LoginMethod;
-use flybridge::store::keys;
+use flybridge::services::verify::Verifier;
+use flybridge::store::{Outcome, keys};
 
 use crate::support::app::{PASSWORD, TestApp};
 use crate::support::browser_client::Browser;
@@ -176,4 +177,47 @@ async fn an_admin_who_is_left_out_makes_no_switch() {
     let run = chloe.disable("saltmarsh-labs").await.location();
     assert_eq!(chloe.get(&run).await.status, 200);
     app.work().await;
+}
+
+#[tokio::test]
+async fn who_is_left_out_is_not_among_those_who_are_to_set_a_password() {
+    let app = TestApp::new().await;
+    let mut ines = without(&app, "leo").await;
+    let run = ines.disable("saltmarsh-labs").await.location();
+    app.work().await;
+    // Nine members: Bram has a password, Leo is left out.
+    let page = ines.get(&run).await;
+    assert!(page.text().contains("Resend to all 7 without a password"), "{}", page.text());
+    let (id, run_id) = (app.organization("saltmarsh-labs"), run.rsplit('/').next().unwrap().parse().unwrap());
+    let totals = app.program.app.admin.disable.totals(&id, &run_id).await.unwrap();
+    assert_eq!((totals.members, totals.ready, totals.left_out), (9, 1, 1), "{totals:?}");
+    let to = app.address("ines");
+    let summary =
+        app.new_mails().into_iter().find(|mail| mail.to.contains(&to) && mail.find_link().is_none()).unwrap();
+    assert!(summary.text.contains("Noor Haddad") && summary.text.contains("left out"), "{}", summary.text);
+    let status = ines.get(&format!("{run}/status")).await.json();
+    assert_eq!((&status["total"], &status["left_out"]), (&9.into(), &1.into()), "{status}");
+
+    let disable = app.program.app.admin.disable.clone();
+    let verifier = Verifier::new(app.store.clone(), app.program.directory.clone(), disable);
+    assert_eq!(verifier.organization(&id).await.unwrap().differences.len(), 0);
+    let mut txn = app.store.txn(keys::org(&id));
+    txn.add(keys::run_left_out(&id, &run_id), 1);
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    let found = verifier.organization(&id).await.unwrap().differences;
+    assert!(found.len() == 1 && found[0].what.contains("2 are counted as left out and 1 are"), "{found:?}");
+    let mut txn = app.store.txn(keys::org(&id));
+    txn.add(keys::run_left_out(&id, &run_id), -1);
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+
+    // All the others have set one: the bar is full, and nobody is to be mailed again.
+    for member in app.program.directory.members(&id, None, 100).await.unwrap() {
+        let user = &member.value.user;
+        app.program.app.admin.disable.note_password(&id, user, app.store.now()).await.unwrap();
+    }
+    let page = ines.get(&run).await;
+    assert_eq!(page.element("run-ready").as_deref(), Some("8"));
+    assert!(page.text().contains("Passwords set: 8 of 8; 1 person left out on purpose"), "{}", page.text());
+    assert!(page.text().contains("Everybody has a password."), "{}", page.text());
+    assert!(!page.text().contains("without a password</button>"), "{}", page.text());
 }
