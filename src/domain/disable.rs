@@ -14,6 +14,7 @@ mod row;
 mod run;
 mod settlement;
 mod totals;
+mod which;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,10 +22,11 @@ use super::ids::UserId;
 use crate::clock::Timestamp;
 
 pub use letter::{Answer, Letter, REST, Returned};
-pub use row::{Delivery, Row, RowStatus, Unreachable, Which};
+pub use row::{Delivery, Row, RowStatus, Unreachable};
 pub use run::{Ending, Run};
 pub use settlement::Settlement;
 pub use totals::Totals;
+pub use which::Which;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]

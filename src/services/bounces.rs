@@ -76,6 +76,7 @@ impl Bounces {
         if how.is_final {
             // First, so that dying in between leaves the rest to the next time.
             self.set_up_links.undelivered(&id.user, (&id.organization, &id.run)).await?;
+            self.disable.let_down_others(&user.value, &id, &how).await?;
         }
         let noted = self.disable.letter_returned(&id, own.letter, &how).await?;
         let outcome = match noted {

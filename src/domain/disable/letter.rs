@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::row::{Delivery, Row, RowStatus};
 use crate::clock::Timestamp;
+use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::member::Member;
 
 /// A member is reminded no sooner after the last mail that took their link to them.
@@ -40,14 +41,31 @@ pub enum Letter {
 
 impl Row {
     /// Whether the person was mailed a link, has set no password since, and is to be reminded: they belong to the
-    /// organization still, and the last mail to them is older than [`REST`].
+    /// organization still, and the last mail to them is older than [`REST`]. Also where the link came with the mail of
+    /// another organization: that one reminds them for both while it is away from Fly.io, and they get one reminder all
+    /// the same (`SetUpLinks::make_reminder`); once Fly.io is on again there, nobody else does.
     #[must_use]
     pub fn wants_reminder(&self, member: &Member, now: Timestamp) -> bool {
         let last = self.reminded_at.map_or(self.at, |at| at.max(self.at));
-        self.status == RowStatus::Sent
-            && self.ready_at.is_none()
-            && Delivery::of(member).0 == Delivery::SetUp
-            && now.since(last) >= REST
+        self.may_want_reminder() && Delivery::of(member).0 == Delivery::SetUp && now.since(last) >= REST
+    }
+
+    /// What the row alone tells of that.
+    #[must_use]
+    pub fn may_want_reminder(&self) -> bool {
+        self.has_link() && self.ready_at.is_none()
+    }
+
+    /// The row when the mail came back that it rests on, of that run of another organization. None when it rests on
+    /// nothing of the kind any more, or the person has a password.
+    #[must_use]
+    pub fn let_down(&self, by: (&OrganizationId, &RunId), how: &Returned, now: Timestamp) -> Option<Self> {
+        let rests = self.rests_on.as_ref().is_some_and(|(organization, run)| (organization, run) == by);
+        if !rests || !how.is_final || !self.may_want_reminder() {
+            return None;
+        }
+        let answer = how.answer.clone().map(|text| Answer { at: now, text }).or_else(|| self.answer.clone());
+        Some(Self { answer, ..self.clone() }.failed(&how.sentence, now))
     }
 
     /// The row when reminder number `number`, counted from 0, has left.
@@ -60,7 +78,7 @@ impl Row {
     /// one to the person, or its end is known already.
     #[must_use]
     pub fn returned(&self, letter: Letter, how: &Returned, now: Timestamp) -> Option<Self> {
-        if self.status != RowStatus::Sent || !self.is_last(letter) {
+        if !self.has_link() || !self.is_last(letter) {
             return None;
         }
         let answer = how.answer.clone().map(|text| Answer { at: now, text }).or_else(|| self.answer.clone());
@@ -78,13 +96,13 @@ impl Row {
             Letter::SetUp { .. } => {
                 matches!(self.status, RowStatus::Queued | RowStatus::Sending) && self.is_last(letter)
             }
-            Letter::Reminder { number } => self.status == RowStatus::Sent && number >= self.reminders,
+            Letter::Reminder { number } => self.has_link() && number >= self.reminders,
         }
     }
 
     fn is_last(&self, letter: Letter) -> bool {
         match letter {
-            Letter::SetUp { resend } => resend == self.resends,
+            Letter::SetUp { resend } => resend == self.resends && self.rests_on.is_none(),
             Letter::Reminder { number } => {
                 number + 1 == self.reminders && self.reminded_at.is_some_and(|at| at >= self.at)
             }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::letter::Answer;
 use crate::clock::Timestamp;
-use crate::domain::ids::UserId;
+use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::member::Member;
 
 /// Where the mail to one member stands.
@@ -124,6 +124,9 @@ pub struct Row {
     /// The person set a password after the switch: they know of it, whatever becomes of the mail.
     #[serde(default)]
     pub knows: bool,
+    /// Whose run's mail carried the person's link, where that was to serve here too and none was sent.
+    #[serde(default)]
+    pub rests_on: Option<(OrganizationId, RunId)>,
     /// Left out on purpose: nothing is sent until an admin lets the person in.
     #[serde(default)]
     pub left_out: bool,
@@ -157,7 +160,14 @@ impl Row {
             // A password of somebody who is not confirmed, or left out, opens nothing.
             ready_at: member.may_use_password().then_some(now),
             knows: false,
+            rests_on: None,
         }
+    }
+
+    /// Whether a mail took a link to the person: one of this run, or of another that this one rests on.
+    #[must_use]
+    pub fn has_link(&self) -> bool {
+        self.status == RowStatus::Sent || (self.status == RowStatus::Cancelled && self.rests_on.is_some())
     }
 
     /// Whether there is a reason to send the mail again: it is not on its way, and the person has no password, or has one
@@ -185,6 +195,7 @@ impl Row {
             next_attempt_at: None,
             detail: None,
             answer: None,
+            rests_on: None,
             // Whom Fly.io confirms again may have had one all along.
             ready_at: self.ready_at.or(member.has_password.then_some(now)),
             ..self.clone()
@@ -215,54 +226,13 @@ impl Row {
         if self.knows {
             return self.without_mail(now);
         }
-        Self { status: RowStatus::Failed, at: now, detail: Some(why.to_owned()), ..self }
+        Self { status: RowStatus::Failed, at: now, detail: Some(why.to_owned()), rests_on: None, ..self }
     }
 
     /// Nobody has to help a person who helped themselves.
     fn without_mail(self, now: Timestamp) -> Self {
         let detail = Some("Set a password without the mail.".to_owned());
-        Self { status: RowStatus::Cancelled, at: now, detail, ..self }
-    }
-}
-
-/// Whom an admin wants mailed again. Nobody who is ready is among them, except whose mail failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Which {
-    /// Everybody whose mail failed, also who has a password and was not told that they need it.
-    Failed,
-    /// Everybody who was mailed and has not set a password.
-    NotReady,
-}
-
-impl Which {
-    /// Whether the admin meant this row at the time of asking. Whose mail has left since then is not mailed twice by two
-    /// who ask for the same at once; what has failed since is mailed in any case.
-    #[must_use]
-    pub fn includes(self, row: &Row, asked_at: Timestamp) -> bool {
-        let fits = match self {
-            Self::Failed => row.status == RowStatus::Failed,
-            Self::NotReady => row.status.is_settled() && row.ready_at.is_none(),
-        };
-        fits && (row.status == RowStatus::Failed || row.at <= asked_at)
-    }
-
-    /// The word for forms and keys.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::NotReady => "not-ready",
-        }
-    }
-
-    /// For the audit log.
-    #[must_use]
-    pub fn as_phrase(self) -> &'static str {
-        match self {
-            Self::Failed => "all whose mail failed",
-            Self::NotReady => "all without a password",
-        }
+        Self { status: RowStatus::Cancelled, at: now, detail, rests_on: None, ..self }
     }
 }
 
@@ -328,28 +298,6 @@ mod tests {
         assert_eq!((told.delivery, told.ready_at), (Delivery::HasPassword, Some(later)));
         let told = Row { status: RowStatus::Sent, ..told };
         assert_eq!(told.again(&with_password, later), None, "who has a password is not mailed again");
-    }
-
-    #[test]
-    fn who_is_meant_is_who_was_so_when_the_admin_asked() {
-        let row = |status, ready| {
-            let ready_at = if ready { Some(NOW) } else { None };
-            Row { status, ready_at, ..Row::new(&member(Some("sam@example.org"), false), NOW) }
-        };
-        let meant = |which: Which, asked_at| {
-            RowStatus::ALL.into_iter().filter(move |status| which.includes(&row(*status, false), asked_at))
-        };
-        assert_eq!(meant(Which::Failed, NOW).collect::<Vec<_>>(), [RowStatus::Failed]);
-        let settled = [RowStatus::Sent, RowStatus::Failed, RowStatus::Cancelled];
-        assert_eq!(meant(Which::NotReady, NOW).collect::<Vec<_>>(), settled);
-        for which in [Which::Failed, Which::NotReady] {
-            let since = meant(which, Timestamp::from_seconds(6)).collect::<Vec<_>>();
-            assert_eq!(since, [RowStatus::Failed], "mailed since, and not again; failed since, and in any case");
-        }
-        let ready =
-            |which: Which| RowStatus::ALL.into_iter().filter(move |status| which.includes(&row(*status, true), NOW));
-        assert_eq!(ready(Which::Failed).collect::<Vec<_>>(), [RowStatus::Failed], "was not told");
-        assert_eq!(ready(Which::NotReady).count(), 0);
     }
 
     #[test]

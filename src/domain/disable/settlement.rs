@@ -3,6 +3,7 @@
 use super::letter::Answer;
 use super::row::{Row, RowStatus};
 use crate::clock::Timestamp;
+use crate::domain::ids::{OrganizationId, RunId};
 use crate::domain::member::Member;
 use crate::domain::organization::{LoginMethod, Organization};
 
@@ -20,6 +21,11 @@ pub enum Settlement {
         detail: String,
     },
     Cancelled {
+        detail: String,
+    },
+    /// The link that the mail of this run of another organization took to the person serves here too.
+    Rests {
+        on: (OrganizationId, RunId),
         detail: String,
     },
     /// Not yet: again at this time, and why.
@@ -51,6 +57,13 @@ impl Row {
             Settlement::Cancelled { detail } => {
                 Self { status: RowStatus::Cancelled, detail: Some(detail.clone()), attempts: self.attempts, ..row }
             }
+            Settlement::Rests { on, detail } => Self {
+                status: RowStatus::Cancelled,
+                detail: Some(detail.clone()),
+                attempts: self.attempts,
+                rests_on: Some(on.clone()),
+                ..row
+            },
             Settlement::Later { at, detail, counts } => Self {
                 status: RowStatus::Queued,
                 detail: Some(detail.clone()),

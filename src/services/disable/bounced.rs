@@ -4,12 +4,12 @@
 use super::Disable;
 use super::ledger::{RowId, put_row};
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Letter, Returned, RowStatus};
-use crate::domain::ids::{OrganizationId, RunId};
+use crate::domain::disable::{Letter, Returned, Row, RowStatus};
+use crate::domain::ids::{OrganizationId, RunId, UserId};
 use crate::domain::organization::Actor;
 use crate::domain::user::User;
 use crate::services::directory::AuditEvent;
-use crate::store::{Attempt, StoreError, keys};
+use crate::store::{Attempt, StoreError, Txn, keys};
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,12 +48,51 @@ impl Disable {
                 if after.status != RowStatus::Failed {
                     return Ok(Attempt::Commit(txn, Noted::Noted));
                 }
-                let who = Actor { user: None, name: "Flybridge".to_owned() };
-                let detail = format!("to {}: {}", after.name, how.sentence);
-                let event = AuditEvent { kind: AuditKind::MailReturned, who, from: None, detail };
-                self.directory.audit(&mut txn, &id.organization, event)?;
+                self.audit_returned(&mut txn, &id.organization, &after, how)?;
                 Ok::<_, StoreError>(Attempt::Commit(txn, Noted::Failed))
             })
             .await
+    }
+
+    /// The mail came back that carried the person's link for this run: so it does for the rows of their other organizations
+    /// that rest on it. A commit for each; may be repeated.
+    pub async fn let_down_others(&self, user: &User, id: &RowId, how: &Returned) -> Result<(), StoreError> {
+        for other in user.organizations.iter().filter(|other| **other != id.organization) {
+            self.store.transact(|| self.attempt_let_down(other, &user.id, id, how)).await?;
+        }
+        Ok(())
+    }
+
+    async fn attempt_let_down(
+        &self,
+        other: &OrganizationId,
+        user: &UserId,
+        id: &RowId,
+        how: &Returned,
+    ) -> Result<Attempt<()>, StoreError> {
+        let organization = self.directory.organization(other).await?;
+        let Some(run) = organization.as_ref().and_then(|entry| entry.value.left_by()) else {
+            return Ok(Attempt::Done(()));
+        };
+        let Some(row) = self.store.read(&keys::row(other, run, user)).await? else { return Ok(Attempt::Done(())) };
+        let mut txn = self.store.txn(keys::org(other));
+        let Some(after) = row.value.let_down((&id.organization, &id.run), how, txn.now()) else {
+            return Ok(Attempt::Done(()));
+        };
+        put_row(&mut txn, (other, run), &row, &after)?;
+        self.audit_returned(&mut txn, other, &after, how)?;
+        Ok(Attempt::Commit(txn, ()))
+    }
+
+    fn audit_returned(
+        &self,
+        txn: &mut Txn,
+        id: &OrganizationId,
+        row: &Row,
+        how: &Returned,
+    ) -> Result<(), StoreError> {
+        let who = Actor { user: None, name: "Flybridge".to_owned() };
+        let detail = format!("to {}: {}", row.name, how.sentence);
+        self.directory.audit(txn, id, AuditEvent { kind: AuditKind::MailReturned, who, from: None, detail })
     }
 }

@@ -9,7 +9,7 @@ use super::ledger::{RowId, Settlement};
 use super::{CHUNK, Disable};
 use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
-use crate::domain::disable::{Row, RowStatus, Run};
+use crate::domain::disable::{Row, Run};
 use crate::domain::ids::UserId;
 use crate::domain::organization::Actor;
 use crate::services::directory::AuditEvent;
@@ -80,7 +80,7 @@ impl Disable {
     }
 
     async fn to_remind(&self, walk: &Remind, rows: &[Entry<Row>]) -> Result<Vec<UserId>, StoreError> {
-        let waiting: Vec<_> = rows.iter().filter(|row| may_want(&row.value)).collect();
+        let waiting: Vec<_> = rows.iter().filter(|row| row.value.may_want_reminder()).collect();
         let wanted: Vec<_> = waiting.iter().map(|row| keys::member(&walk.organization, &row.value.user)).collect();
         let members = self.store.read_all(&wanted).await?;
         let now = self.store.now();
@@ -129,12 +129,15 @@ impl Disable {
     ) -> Result<bool, StoreError> {
         let after = |row: &Row, now| match how {
             Settlement::Sent { .. } => row.reminded(number, now).heard(answer, now),
-            Settlement::Failed { detail } if may_want(row) => {
+            Settlement::Failed { detail } if row.may_want_reminder() => {
                 let why = format!("A reminder could not be delivered. {detail}");
                 row.clone().failed(&why, now).heard(answer, now)
             }
             Settlement::Later { .. } => row.clone().heard(answer, now),
-            Settlement::Failed { .. } | Settlement::Impossible { .. } | Settlement::Cancelled { .. } => row.clone(),
+            Settlement::Failed { .. }
+            | Settlement::Impossible { .. }
+            | Settlement::Cancelled { .. }
+            | Settlement::Rests { .. } => row.clone(),
         };
         self.end_mail((id, seen), job, how, after).await
     }
@@ -144,9 +147,4 @@ impl Disable {
 fn due(run: &Run, number: u32, after: &[Duration]) -> Option<Timestamp> {
     let after = after.get(usize::try_from(number).ok()?)?;
     Some(run.mailed_at?.plus(*after))
-}
-
-/// What the row alone tells.
-fn may_want(row: &Row) -> bool {
-    row.status == RowStatus::Sent && row.ready_at.is_none()
 }

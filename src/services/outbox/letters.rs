@@ -39,6 +39,8 @@ impl Links {
 pub(super) enum Letter {
     Send(Box<Message>, Told),
     Needless(String),
+    /// The link that a mail of this run of another organization carried serves here too, and why.
+    Served((OrganizationId, RunId), String),
     Impossible(String),
 }
 
@@ -141,10 +143,10 @@ impl Outbox {
         // An admin who asks for a resend means it; the first mail of a run may rest on another run's.
         if context.row.value.resends == 0
             && let Some(link) = &context.link
-            && let Some(other) = self.served_by(&link.value, organization, to.as_str()).await?
+            && let Some((on, other)) = self.served_by(&link.value, organization, to.as_str()).await?
         {
             let why = format!("Has a working link already, from the switch of {other}. One link serves both.");
-            return Ok(Letter::Needless(why));
+            return Ok(Letter::Served(on, why));
         }
         let made = self.set_up_links.make(&user.id, context.link).await?;
         let run = Some((organization.id.clone(), context.run.id.clone()));
@@ -161,21 +163,21 @@ impl Outbox {
         self.letter(job, draft, Told { detail: None, link })
     }
 
-    /// The organization whose run has already put a working link into this mailbox. Only a run that is still in force
+    /// The run that has already put a working link into this mailbox, and its organization's name. Only a run that is still in force
     /// counts, and only another organization's: who was mailed, saw it reverted and is to be mailed again is mailed.
     async fn served_by(
         &self,
         link: &SetUpLink,
         leaving: &Organization,
         to: &str,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Option<((OrganizationId, RunId), String)>, StoreError> {
         let sent = link.in_mailbox(to, SHARED_FOR, self.store.now());
-        let Some((id, run)) = sent.and_then(|sent| sent.run.as_ref()).filter(|(id, _)| *id != leaving.id) else {
+        let Some(on) = sent.and_then(|sent| sent.run.as_ref()).filter(|(id, _)| *id != leaving.id) else {
             return Ok(None);
         };
-        let other = self.directory.organization(id).await?.map(|entry| entry.value);
-        let in_force = other.filter(|other| other.has_left_by(run));
-        Ok(in_force.map(|organization| organization.name))
+        let other = self.directory.organization(&on.0).await?.map(|entry| entry.value);
+        let in_force = other.filter(|other| other.has_left_by(&on.1));
+        Ok(in_force.map(|organization| (on.clone(), organization.name)))
     }
 
     /// The organization that the mail is about first, then the person's others that have left Fly.io.

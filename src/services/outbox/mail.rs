@@ -32,6 +32,8 @@ pub(super) enum Verdict {
     Sent(Option<String>),
     /// It need not go out, and why.
     Needless(String),
+    /// Another run's mail serves, and why.
+    Served((OrganizationId, RunId), String),
     Failed(String),
     /// It could not even be tried.
     Impossible(String),
@@ -55,6 +57,7 @@ impl From<Verdict> for Settlement {
         match verdict {
             Verdict::Sent(detail) => Self::Sent { detail },
             Verdict::Needless(detail) => Self::Cancelled { detail },
+            Verdict::Served(on, detail) => Self::Rests { on, detail },
             Verdict::Failed(detail) => Self::Failed { detail },
             Verdict::Impossible(detail) => Self::Impossible { detail },
             Verdict::Later { at, why, counts } => Self::Later { at, detail: why, counts },
@@ -67,6 +70,7 @@ fn unsent(letter: Letter) -> Verdict {
     match letter {
         Letter::Send(..) => Verdict::Needless(String::new()),
         Letter::Needless(why) => Verdict::Needless(why),
+        Letter::Served(on, why) => Verdict::Served(on, why),
         Letter::Impossible(why) => Verdict::Impossible(why),
     }
 }
@@ -213,7 +217,9 @@ impl Outbox {
         let mut txn = self.store.txn(job.partition().clone());
         let mut given_up = None;
         match how {
-            Settlement::Sent { .. } | Settlement::Cancelled { .. } => self.jobs.mail.finish(&mut txn, job),
+            Settlement::Sent { .. } | Settlement::Cancelled { .. } | Settlement::Rests { .. } => {
+                self.jobs.mail.finish(&mut txn, job);
+            }
             Settlement::Failed { detail: why } | Settlement::Impossible { detail: why } => {
                 self.jobs.mail.bury(&mut txn, job, &why)?;
                 given_up = Some(mask_within(&why));

@@ -126,6 +126,7 @@ impl State {
             email: world.reachable(person).then(|| address(person)),
             delivery: from.delivery(world.reachable(person)),
             left_out: false,
+            rests_on: None,
             status: from.status,
             attempts: 0,
             resends: from.resends,

@@ -199,3 +199,44 @@ async fn another_organization_does_not_rest_on_a_mail_that_came_back() {
     assert_eq!(row(&app, "harbour-tools", &run, "jun").await.status, RowStatus::Sent);
     app.mail_to("jun").link();
 }
+
+#[tokio::test]
+async fn a_row_that_rests_on_a_mail_that_came_back_fails_with_it() {
+    let app = TestApp::with(Options { world: both_leave(), ..taking() }).await;
+    let (_, first) = app.leave().await;
+    let id = app.mail_to("jun").id;
+    let mut hana = app.browser();
+    hana.sign_in_with_fly("hana").await;
+    let second = hana.disable("harbour-tools").await.location();
+    app.work().await;
+    let resting = row(&app, "harbour-tools", &second, "jun").await;
+    assert_eq!(resting.status, RowStatus::Cancelled);
+    let on = resting.rests_on.expect("it says on which mail it rests");
+    assert_eq!(on, (app.organization("saltmarsh-labs"), first.rsplit('/').next().unwrap().parse().unwrap()));
+
+    assert_eq!(failed(&app, &id).await, "failed");
+    assert_eq!(row(&app, "saltmarsh-labs", &first, "jun").await.status, RowStatus::Failed);
+    let jun = row(&app, "harbour-tools", &second, "jun").await;
+    assert_eq!((jun.status, jun.rests_on.is_none()), (RowStatus::Failed, true), "nobody rests on it");
+    assert!(jun.detail.as_deref().unwrap().starts_with("The mail came back."), "{jun:?}");
+    let page = hana.get(&second).await;
+    assert!(
+        page.element("run-failed").unwrap() != "0" && page.text().contains("The mail came back."),
+        "{}",
+        page.text()
+    );
+    let run = second.rsplit('/').next().unwrap().parse().unwrap();
+    let harbour = app.organization("harbour-tools");
+    let totals = app.program.app.admin.disable.totals(&harbour, &run).await.unwrap();
+    assert!(totals.add_up() && totals.failed >= 1, "{totals:?}");
+    let log = app.program.directory.audit_log(&harbour, None, 1).await.unwrap();
+    assert_eq!(log[0].value.kind, AuditKind::MailReturned);
+    // Once.
+    let before = app.dump();
+    assert_eq!(failed(&app, &id).await, "ignored");
+    assert_eq!(app.dump(), before);
+    let member = app.user("jun").await.id;
+    hana.resend(&second, ("member", member.as_str())).await.location();
+    app.work().await;
+    assert_eq!(row(&app, "harbour-tools", &second, "jun").await.status, RowStatus::Sent);
+}

@@ -200,3 +200,27 @@ async fn a_reminder_that_is_sent_twice_is_the_same_mail() {
     assert_eq!(mails[0], mails[1], "same Message-ID, same link, same words");
     app.leave_jobs();
 }
+
+#[tokio::test]
+async fn who_rests_on_the_mail_of_an_organization_that_came_back_is_reminded_by_the_other() {
+    let app = TestApp::with(Options { world: both_leave(), ..reminding() }).await;
+    let (mut ines, first) = app.leave().await;
+    let mut hana = app.browser();
+    hana.sign_in_with_fly("hana").await;
+    let second = hana.disable("harbour-tools").await.location();
+    app.work().await;
+    assert!(row(&app, "harbour-tools", &second, "jun").await.rests_on.is_some());
+    ines.sign_in_with_fly("ines").await;
+    ines.enable("saltmarsh-labs").await.location();
+    app.work().await;
+    app.new_mails();
+    app.advance(DAY * 3);
+    app.work().await;
+    let mails = reminders(&app);
+    assert_eq!(mails.iter().filter(|mail| mail.to.contains(&app.address("jun"))).count(), 1, "{mails:?}");
+    assert_eq!(row(&app, "saltmarsh-labs", &first, "jun").await.reminders, 0);
+    assert_eq!(row(&app, "harbour-tools", &second, "jun").await.reminders, 1);
+    app.settle_in("jun").await;
+    assert!(row(&app, "harbour-tools", &second, "jun").await.ready_at.is_some());
+    app.leave_jobs();
+}
