@@ -68,10 +68,11 @@ impl Row {
         Some(Self { answer, ..self.clone() }.failed(&how.sentence, now))
     }
 
-    /// The row when reminder number `number`, counted from 0, has left.
+    /// The row when reminder number `number`, counted from 0, has left, to this address.
     #[must_use]
-    pub fn reminded(&self, number: u32, now: Timestamp) -> Self {
-        Self { reminders: self.reminders.max(number + 1), reminded_at: Some(now), ..self.clone() }
+    pub fn reminded(&self, number: u32, to: Option<&str>, now: Timestamp) -> Self {
+        let email = to.map(str::to_owned).or_else(|| self.email.clone());
+        Self { reminders: self.reminders.max(number + 1), reminded_at: Some(now), email, ..self.clone() }
     }
 
     /// The row when word came from a mail server about a letter that it had taken. None when the letter is not the last
@@ -145,7 +146,7 @@ mod tests {
         let later = NOW.plus(REST);
         assert!(sent().wants_reminder(&leo(), later));
         assert!(!sent().wants_reminder(&leo(), later.minus(Duration::from_millis(1))), "mailed within a day");
-        let reminded = sent().reminded(0, later);
+        let reminded = sent().reminded(0, None, later);
         assert_eq!((reminded.reminders, reminded.status), (1, RowStatus::Sent));
         assert!(
             !reminded.wants_reminder(&leo(), later.plus(REST / 2))
@@ -185,7 +186,7 @@ mod tests {
     #[test]
     fn word_of_a_reminder_counts_until_the_mail_is_sent_again() {
         let reminder = |number| Letter::Reminder { number };
-        let row = sent().reminded(0, NOW.plus(REST));
+        let row = sent().reminded(0, None, NOW.plus(REST));
         assert!(row.returned(reminder(0), &returned(true), NOW).is_some());
         assert!(row.is_under_way(reminder(1)) && !row.is_under_way(reminder(0)));
         assert_eq!(row.returned(reminder(1), &returned(true), NOW), None, "it has not left");

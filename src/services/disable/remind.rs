@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::domain::audit::AuditKind;
 use crate::domain::disable::{Row, Run};
 use crate::domain::ids::UserId;
+use crate::domain::member::Member;
 use crate::domain::organization::Actor;
 use crate::services::directory::AuditEvent;
 use crate::services::jobs::{Mail, Outgoing, Remind, Work};
@@ -107,28 +108,31 @@ impl Disable {
         self.jobs.put_work(txn, &work, Work::Remind(next), now)
     }
 
-    /// What a worker needs to know before it reminds a member; `Err` with the reason when there is no need to any more.
-    pub async fn reminder_context(&self, id: &RowId) -> Result<Result<RowContext, String>, StoreError> {
+    /// What a worker needs to know before it reminds a member, and the member as they are now; `Err` with the reason when there is no need to any more.
+    pub async fn reminder_context(&self, id: &RowId) -> Result<Result<(RowContext, Member), String>, StoreError> {
         let context = match self.row_context(id).await? {
             None => return Ok(Err("The run is gone.".to_owned())),
             Some(Err(why)) => return Ok(Err(why)),
             Some(Ok(context)) => context,
         };
         let member = self.directory.member(&id.organization, &id.user).await?;
-        let wanted = member.is_some_and(|member| context.row.value.wants_reminder(&member.value, self.store.now()));
-        Ok(if wanted { Ok(context) } else { Err("No reminder is needed any more.".to_owned()) })
+        let wanted = member.filter(|member| context.row.value.wants_reminder(&member.value, self.store.now()));
+        Ok(match wanted {
+            Some(member) => Ok((context, member.value)),
+            None => Err("No reminder is needed any more.".to_owned()),
+        })
     }
 
-    /// Writes how a reminder ended, together with the end of its job. `false`: the lease was lost, somebody else has it.
+    /// Writes how a reminder to this address ended, together with the end of its job. `false`: the lease was lost, somebody else has it.
     pub async fn settle_reminder(
         &self,
         (id, number, seen): (&RowId, u32, Option<Entry<Row>>),
         job: &Leased<Outgoing>,
-        how: &Settlement,
+        (how, to): (&Settlement, Option<&str>),
         answer: Option<&str>,
     ) -> Result<bool, StoreError> {
         let after = |row: &Row, now| match how {
-            Settlement::Sent { .. } => row.reminded(number, now).heard(answer, now),
+            Settlement::Sent { .. } => row.reminded(number, to, now).heard(answer, now),
             Settlement::Failed { detail } if row.may_want_reminder() => {
                 let why = format!("A reminder could not be delivered. {detail}");
                 row.clone().failed(&why, now).heard(answer, now)

@@ -6,6 +6,7 @@ use super::Outbox;
 use crate::domain::disable::{Letter as Which, RowStatus};
 use crate::domain::email::EmailAddress;
 use crate::domain::ids::{OrganizationId, RunId, UserId};
+use crate::domain::member::Member;
 use crate::domain::organization::Organization;
 use crate::domain::setup_link::{Request, SHARED_FOR, SetUpLink};
 use crate::domain::user::User;
@@ -50,6 +51,14 @@ pub(super) struct Told {
     /// For the row of the ledger.
     pub(super) detail: Option<String>,
     pub(super) link: Option<Box<Carried>>,
+}
+
+impl Told {
+    /// Whether the mail with a link goes to where the member can be reached now.
+    pub(super) fn goes_to(&self, member: &Member) -> bool {
+        let now = member.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+        self.link.as_ref().is_none_or(|carried| now.is_some_and(|now| now.to_string() == carried.to))
+    }
 }
 
 /// Whose link a mail carries, where to, and for which run if for one.

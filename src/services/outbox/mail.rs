@@ -19,6 +19,8 @@ pub(super) struct Outcome {
     verdict: Verdict,
     answer: Option<String>,
     row: Option<Box<Entry<Row>>>,
+    /// Where a mail with a link went.
+    to: Option<String>,
 }
 
 /// Whether a mail says what it would say if it were made now.
@@ -48,7 +50,7 @@ pub(super) enum Verdict {
 impl From<Verdict> for Outcome {
     /// Nothing was said by a mail server.
     fn from(verdict: Verdict) -> Self {
-        Self { verdict, answer: None, row: None }
+        Self { verdict, answer: None, row: None, to: None }
     }
 }
 
@@ -126,11 +128,12 @@ impl Outbox {
         match self.mailer.send(&message).await {
             Ok(accepted) => {
                 self.health.set(None);
+                let to = told.link.as_ref().map(|carried| carried.to.clone());
                 if let Some(carried) = told.link {
                     let mail = (carried.to.as_str(), carried.made);
                     self.set_up_links.delivered(&carried.user, mail, carried.run.as_ref()).await?;
                 }
-                Ok(Outcome { verdict: Verdict::Sent(told.detail), answer: Some(accepted.answer), row })
+                Ok(Outcome { verdict: Verdict::Sent(told.detail), answer: Some(accepted.answer), row, to })
             }
             Err(error) => {
                 let verdict = self.judge(job, &error);
@@ -138,7 +141,7 @@ impl Outbox {
                 if let (Verdict::Failed(_), Some(carried)) = (&verdict, &told.link) {
                     self.set_up_links.gave_up(&carried.user, job.id()).await?;
                 }
-                Ok(Outcome { verdict, answer: Some(error.said()), row })
+                Ok(Outcome { verdict, answer: Some(error.said()), row, to: None })
             }
         }
     }
@@ -148,7 +151,8 @@ impl Outbox {
         let context = if let Some(row) = RowId::of(mail) {
             self.disable.row_context(&row).await?.and_then(Result::ok)
         } else if let Some((row, _)) = RowId::of_reminder(mail) {
-            self.disable.reminder_context(&row).await?.ok()
+            let found = self.disable.reminder_context(&row).await?.ok();
+            found.filter(|(_, member)| told.goes_to(member)).map(|(context, _)| context)
         } else {
             return Ok(Standing::True(None));
         };
@@ -186,7 +190,7 @@ impl Outbox {
         job: &mut Leased<Outgoing>,
         outcome: Outcome,
     ) -> Result<Option<(OrganizationId, RunId)>, StoreError> {
-        let Outcome { verdict, answer, row: seen } = outcome;
+        let Outcome { verdict, answer, row: seen, to } = outcome;
         if let Verdict::Later { counts: true, .. } = verdict {
             job.payload_mut().tries += 1;
         }
@@ -196,12 +200,9 @@ impl Outbox {
             let over = settled && !matches!(how, Settlement::Later { .. });
             (settled, over.then_some((row.organization, row.run)))
         } else if let Some((row, number)) = RowId::of_reminder(mail) {
-            (
-                self.disable
-                    .settle_reminder((&row, number, seen.map(|row| *row)), job, &how, answer.as_deref())
-                    .await?,
-                None,
-            )
+            let reminder = (&row, number, seen.map(|row| *row));
+            let how = (&how, to.as_deref());
+            (self.disable.settle_reminder(reminder, job, how, answer.as_deref()).await?, None)
         } else {
             self.end_mail(job, how).await?;
             return Ok(None);

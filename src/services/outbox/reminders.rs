@@ -17,13 +17,14 @@ impl Outbox {
         id: &RowId,
         number: u32,
     ) -> Result<Letter, StoreError> {
-        let context = match self.disable.reminder_context(id).await? {
-            Ok(context) => context,
+        let (context, member) = match self.disable.reminder_context(id).await? {
+            Ok(found) => found,
             Err(why) => return Ok(Letter::Needless(why)),
         };
         let Some(user) = context.user else { return Ok(Letter::Needless(String::new())) };
         let has_password = context.credential.is_some();
-        let to = context.row.value.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
+        // Not the row's: they may have another since the mail of the run.
+        let to = member.email.as_deref().and_then(|email| email.parse::<EmailAddress>().ok());
         let Some(to) = to.filter(|_| !has_password) else { return Ok(Letter::Needless(String::new())) };
         // Somebody in several organizations that left is reminded of all of them at once.
         let Some(made) = self.set_up_links.make_reminder(&user.id, job.id()).await? else {

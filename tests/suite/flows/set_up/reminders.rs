@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use flybridge::domain::audit::AuditKind;
 use flybridge::domain::disable::RowStatus;
+use flybridge::domain::member::Member;
+use flybridge::store::{Outcome, keys};
 
 use super::mail::{both_leave, over_smtp};
 use super::row;
@@ -222,5 +224,32 @@ async fn who_rests_on_the_mail_of_an_organization_that_came_back_is_reminded_by_
     assert_eq!(row(&app, "harbour-tools", &second, "jun").await.reminders, 1);
     app.settle_in("jun").await;
     assert!(row(&app, "harbour-tools", &second, "jun").await.ready_at.is_some());
+    app.leave_jobs();
+}
+
+/// Fly.io tells another address of Leo's.
+async fn leo_moves(app: &TestApp) -> &'static str {
+    let address = "leo.brandt@new.example";
+    let (id, leo) = (app.organization("saltmarsh-labs"), app.user("leo").await);
+    let member = Member { email: Some(address.to_owned()), ..app.member("leo", "saltmarsh-labs").await };
+    let mut txn = app.store.txn(keys::org(&id));
+    txn.put(&keys::member(&id, &leo.id), &member).unwrap();
+    assert_eq!(app.store.commit(txn).await.unwrap(), Outcome::Committed);
+    address
+}
+
+#[tokio::test]
+async fn a_reminder_goes_to_the_address_that_the_member_has_by_then() {
+    let app = TestApp::with(reminding()).await;
+    let (_, run) = app.leave().await;
+    app.new_mails();
+    let old = app.address("leo");
+    let new = leo_moves(&app).await;
+    app.advance(DAY * 3);
+    app.work().await;
+    let mails = reminders(&app);
+    assert!(mails.iter().any(|mail| mail.to.contains(new)), "{mails:?}");
+    assert!(!mails.iter().any(|mail| mail.to.contains(&old)), "{mails:?}");
+    assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.email.as_deref(), Some(new));
     app.leave_jobs();
 }
