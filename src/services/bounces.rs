@@ -19,7 +19,8 @@ use super::disable::ledger::RowId;
 use super::mail::{came_back, fit_to_show, is_late};
 use super::message_ids::MessageIds;
 use super::setup_links::SetUpLinks;
-use crate::domain::disable::Returned;
+use crate::domain::disable::{Letter, Returned};
+use crate::domain::user::User;
 use crate::store::StoreError;
 
 pub use report::{Action, Report};
@@ -73,12 +74,10 @@ impl Bounces {
             return Ok(ignored("there is no such run"));
         };
         let id = RowId { organization, run: own.run, user: own.user };
-        if how.is_final {
-            // First, so that dying in between leaves the rest to the next time.
-            self.set_up_links.undelivered(&id.user, (&id.organization, &id.run)).await?;
-            self.disable.let_down_others(&user.value, &id, &how).await?;
-        }
-        let noted = self.disable.letter_returned(&id, own.letter, &how).await?;
+        let noted = match self.disable.discounted(&id, own.letter, &how).await? {
+            Some(noted) => noted,
+            None => self.believe(&user.value, &id, own.letter, &how).await?,
+        };
         let outcome = match noted {
             Noted::Failed => Outcome::Failed,
             Noted::Noted => Outcome::Noted,
@@ -87,6 +86,16 @@ impl Bounces {
         };
         tracing::info!(outcome = outcome.as_str(), run = %id.run, user = %id.user, "a report about mail");
         Ok(outcome)
+    }
+
+    /// Writes down what is told of the last letter to a person.
+    async fn believe(&self, user: &User, id: &RowId, letter: Letter, how: &Returned) -> Result<Noted, StoreError> {
+        if how.is_final {
+            // First, so that dying in between leaves the rest to the next time.
+            self.set_up_links.undelivered(&id.user, (&id.organization, &id.run)).await?;
+            self.disable.let_down_others(user, id, how).await?;
+        }
+        self.disable.letter_returned(id, letter, how).await
     }
 
     fn said(&self, report: &Report) -> Option<Returned> {

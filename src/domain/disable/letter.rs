@@ -72,7 +72,13 @@ impl Row {
     #[must_use]
     pub fn reminded(&self, number: u32, to: Option<&str>, now: Timestamp) -> Self {
         let email = to.map(str::to_owned).or_else(|| self.email.clone());
-        Self { reminders: self.reminders.max(number + 1), reminded_at: Some(now), email, ..self.clone() }
+        Self {
+            reminders: self.reminders + u32::from(self.last_reminder() != Some(number)),
+            last_reminder: Some(number),
+            reminded_at: Some(now),
+            email,
+            ..self.clone()
+        }
     }
 
     /// The row when word came from a mail server about a letter that it had taken. None when the letter is not the last
@@ -90,22 +96,28 @@ impl Row {
         (self.detail != after.detail).then_some(after)
     }
 
-    /// Whether the outcome of this letter is still to be written down.
+    /// Whether the outcome of this letter is not written down. That of a reminder never will be where it turned out to be
+    /// needless after a mail server had taken it.
     #[must_use]
     pub fn is_under_way(&self, letter: Letter) -> bool {
         match letter {
             Letter::SetUp { .. } => {
                 matches!(self.status, RowStatus::Queued | RowStatus::Sending) && self.is_last(letter)
             }
-            Letter::Reminder { number } => self.has_link() && number >= self.reminders,
+            Letter::Reminder { number } => self.has_link() && self.last_reminder().is_none_or(|last| number > last),
         }
+    }
+
+    /// Rows of before this was written down have had all reminders, in their order.
+    fn last_reminder(&self) -> Option<u32> {
+        self.last_reminder.or(self.reminders.checked_sub(1))
     }
 
     fn is_last(&self, letter: Letter) -> bool {
         match letter {
             Letter::SetUp { resend } => resend == self.resends && self.rests_on.is_none(),
             Letter::Reminder { number } => {
-                number + 1 == self.reminders && self.reminded_at.is_some_and(|at| at >= self.at)
+                self.last_reminder() == Some(number) && self.reminded_at.is_some_and(|at| at >= self.at)
             }
         }
     }
@@ -192,6 +204,23 @@ mod tests {
         assert_eq!(row.returned(reminder(1), &returned(true), NOW), None, "it has not left");
         let mailed = Row { at: NOW.plus(REST * 2), resends: 1, ..row };
         assert_eq!(mailed.returned(reminder(0), &returned(true), NOW), None);
+    }
+
+    #[test]
+    fn reminders_that_left_are_counted_whatever_their_numbers() {
+        let second = sent().reminded(1, None, NOW.plus(REST));
+        assert_eq!(
+            (second.reminders, second.last_reminder),
+            (1, Some(1)),
+            "the first was left to another organization"
+        );
+        let word = |number| second.returned(Letter::Reminder { number }, &returned(true), NOW);
+        assert!(word(1).is_some() && word(0).is_none());
+        assert!(!second.is_under_way(Letter::Reminder { number: 1 }));
+        assert_eq!(second.reminded(1, None, NOW.plus(REST)).reminders, 1, "the same once more");
+        assert_eq!(second.reminded(2, None, NOW.plus(REST * 2)).reminders, 2);
+        let older = Row { reminders: 2, last_reminder: None, ..second };
+        assert!(older.is_under_way(Letter::Reminder { number: 2 }) && older.is_last(Letter::Reminder { number: 1 }));
     }
 
     #[test]

@@ -117,6 +117,9 @@ pub struct Row {
     /// Reminders that left since the run began.
     #[serde(default)]
     pub reminders: u32,
+    /// Which of them left last, counted from 0. One may be missing before it: left to another organization.
+    #[serde(default)]
+    pub last_reminder: Option<u32>,
     #[serde(default)]
     pub reminded_at: Option<Timestamp>,
     /// When the person set a password, or had one.
@@ -156,6 +159,7 @@ impl Row {
             detail: left_out.or_else(|| unreachable.map(|why| why.sentence().to_owned())),
             answer: None,
             reminders: 0,
+            last_reminder: None,
             reminded_at: None,
             // A password of somebody who is not confirmed, or left out, opens nothing.
             ready_at: member.may_use_password().then_some(now),

@@ -1,6 +1,8 @@
 //! Letters that a mail server took, and later could not deliver: the row fails with the reason, or notes that it takes
 //! long. Only the last letter to a person counts.
 
+use std::time::Duration;
+
 use super::Disable;
 use super::ledger::{RowId, put_row};
 use crate::domain::audit::AuditKind;
@@ -10,6 +12,9 @@ use crate::domain::organization::Actor;
 use crate::domain::user::User;
 use crate::services::directory::AuditEvent;
 use crate::store::{Attempt, StoreError, Txn, keys};
+
+/// Longer than a reminder waits for its next attempt.
+const PATIENCE: Duration = Duration::from_hours(6);
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,12 +37,33 @@ impl Disable {
         Ok(found.into_iter().flatten().next().map(|entry| entry.value.organization))
     }
 
+    /// What becomes of a report that changes nothing: about a letter that is not the last, or that is under way. None when
+    /// it counts.
+    pub async fn discounted(&self, id: &RowId, letter: Letter, how: &Returned) -> Result<Option<Noted>, StoreError> {
+        let Some(row) = self.store.read(&id.key()).await? else { return Ok(Some(Noted::Nothing)) };
+        if self.is_under_way(&row.value, letter).await? {
+            return Ok(Some(Noted::TooSoon));
+        }
+        let counts = row.value.returned(letter, how, self.store.now()).is_some();
+        Ok(if counts { None } else { Some(Noted::Nothing) })
+    }
+
+    /// Whether to wait for what becomes of a letter. For that of a reminder not for ever: each attempt at one makes it anew.
+    async fn is_under_way(&self, row: &Row, letter: Letter) -> Result<bool, StoreError> {
+        if !row.is_under_way(letter) || matches!(letter, Letter::SetUp { .. }) {
+            return Ok(row.is_under_way(letter));
+        }
+        let link = self.store.read(&keys::link(&row.user)).await?;
+        let made = link.and_then(|link| link.value.reminded).map(|reminded| reminded.at);
+        Ok(made.is_some_and(|at| self.store.now() < at.plus(PATIENCE)))
+    }
+
     /// Writes down what a mail server said about a letter of the run after it had taken it. May be repeated.
     pub async fn letter_returned(&self, id: &RowId, letter: Letter, how: &Returned) -> Result<Noted, StoreError> {
         self.store
             .transact(|| async {
                 let Some(row) = self.store.read(&id.key()).await? else { return Ok(Attempt::Done(Noted::Nothing)) };
-                if row.value.is_under_way(letter) {
+                if self.is_under_way(&row.value, letter).await? {
                     return Ok(Attempt::Done(Noted::TooSoon));
                 }
                 let mut txn = self.store.txn(keys::org(&id.organization));

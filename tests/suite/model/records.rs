@@ -135,6 +135,7 @@ impl State {
             detail: None,
             answer: None,
             reminders: 0,
+            last_reminder: None,
             reminded_at: None,
             ready_at: from.ready.then_some(NOW),
             knows: from.knows,

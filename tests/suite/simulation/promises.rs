@@ -139,17 +139,21 @@ impl Scene {
         let mut repeated = 0;
         for row in whole.rows.values() {
             let set_up = (0..=row.resends).map(|resend| Letter::SetUp { resend });
-            for letter in set_up.chain((0..row.reminders).map(|number| Letter::Reminder { number })) {
+            let numbers = row.last_reminder.map_or(0, |last| last + 1);
+            let mut reminded = 0;
+            for letter in set_up.chain((0..numbers).map(|number| Letter::Reminder { number })) {
                 let cause = Cause::Run(Reference { run: whole.run.id.clone(), user: row.user.clone(), letter });
                 let id = format!("<{}@login.test>", ids.local(&cause));
                 let left = copies.get(&id).copied().unwrap_or(0);
                 let says_sent = match letter {
                     Letter::SetUp { resend } => row.status == RowStatus::Sent && resend == row.resends,
-                    Letter::Reminder { .. } => true,
+                    Letter::Reminder { number } => row.last_reminder == Some(number),
                 };
                 assert!(left > 0 || !says_sent, "nothing left for {row:?}");
                 repeated += left.saturating_sub(1);
+                reminded += u32::from(left > 0 && matches!(letter, Letter::Reminder { .. }));
             }
+            assert!(row.reminders <= reminded, "{reminded} reminders left: {row:?}");
         }
         repeated
     }

@@ -1,9 +1,12 @@
 //! Mail that a server took and could not deliver.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use flybridge::domain::audit::AuditKind;
 use flybridge::domain::disable::RowStatus;
+use flybridge::store::keys;
 
 use super::mail::{both_leave, over_smtp};
 use super::row;
@@ -169,7 +172,7 @@ async fn a_report_that_overtakes_the_answer_is_asked_for_again() {
     let mail = report(&id, &address, GONE.0, GONE.1, GONE.2);
     let answer = hand_over(&app, Some(SECRET), mail.clone()).await;
     assert_eq!((answer.status, answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "60"));
-    app.advance(std::time::Duration::from_mins(1));
+    app.advance(Duration::from_mins(1));
     app.work().await;
     assert_eq!(outcome(&app, &mail).await, "failed");
     assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.status, RowStatus::Failed);
@@ -239,4 +242,49 @@ async fn a_row_that_rests_on_a_mail_that_came_back_fails_with_it() {
     hana.resend(&second, ("member", member.as_str())).await.location();
     app.work().await;
     assert_eq!(row(&app, "harbour-tools", &second, "jun").await.status, RowStatus::Sent);
+}
+
+#[tokio::test]
+async fn late_word_of_an_earlier_mail_leaves_the_delivery_of_the_last_one() {
+    let app = TestApp::with(taking()).await;
+    let (mut ines, _) = app.leave().await;
+    let first = app.mail_to("leo").id;
+    let run = app.organization("saltmarsh-labs");
+    let run = app.program.directory.organization(&run).await.unwrap().unwrap().value.run.unwrap();
+    let leo = app.user("leo").await.id;
+    let page = format!("/organizations/saltmarsh-labs/auth/disable/{run}");
+    ines.get(&page).await;
+    ines.resend(&page, ("member", leo.as_str())).await.location();
+    app.work().await;
+    let delivered = || async { app.store.read(&keys::link(&leo)).await.unwrap().unwrap().value.delivered };
+    let before = delivered().await;
+    assert!(before.is_some());
+    assert_eq!(failed(&app, &first).await, "ignored");
+    assert_eq!(delivered().await, before);
+    assert_eq!(failed(&app, &app.mail_to("leo").id).await, "failed");
+    assert_eq!(delivered().await, None);
+}
+
+#[tokio::test]
+async fn word_of_a_reminder_that_became_needless_is_not_asked_for_for_ever() {
+    let sink = SmtpSink::start().await;
+    let keys = format!("reminders = [\"3 d\"]\nbounce_secret = \"{SECRET}\"");
+    let app =
+        TestApp::with(Options { mail: Some(over_smtp(&sink)), mail_keys: Some(keys), ..Options::default() }).await;
+    let (mut ines, run) = app.leave().await;
+    let (address, before) = (app.address("leo"), sink.messages().len());
+    sink.script(&address, Step(At::Dot, Act::Drop));
+    app.advance(Duration::from_hours(3 * 24));
+    app.work_now().await;
+    let reminder = sink.messages().into_iter().skip(before).find(|mail| mail.to.contains(&address)).unwrap();
+    let mail = report(&Letter::of(&reminder.data).id, &address, GONE.0, GONE.1, GONE.2);
+    // It was taken, nobody knows, and before the next attempt it is not needed any more.
+    ines.sign_in_with_fly("ines").await;
+    ines.enable("saltmarsh-labs").await.location();
+    app.advance(Duration::from_mins(2));
+    app.work().await;
+    assert_eq!(row(&app, "saltmarsh-labs", &run, "leo").await.reminders, 0);
+    assert_eq!(hand_over(&app, Some(SECRET), mail.clone()).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    app.advance(Duration::from_hours(6));
+    assert_eq!(outcome(&app, &mail).await, "ignored");
 }
