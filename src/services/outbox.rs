@@ -90,9 +90,10 @@ impl Outbox {
     /// Works until `stop` becomes true, then finishes what is under way.
     pub async fn run(&self, stop: watch::Receiver<bool>) {
         let stop = Stop::when(stop);
+        // These two are large, and whoever runs the workers need not hold them in one piece.
         tokio::join!(
-            self.run_mail(&stop),
-            self.run_work(&stop),
+            Box::pin(self.run_mail(&stop)),
+            Box::pin(self.run_work(&stop)),
             self.run_logouts(&stop),
             self.run_housekeeping(&stop)
         );
