@@ -63,12 +63,7 @@ pub(super) fn app(
     let finish = finish(services, clients, &grants, &consents);
     let dpop = Dpop { proofs: DpopProofs::new(services.store.clone()), issuer: config.server.issuer.clone() };
     let dpop = Arc::new(dpop);
-    let account = Arc::new(Account {
-        store: services.store.clone(),
-        contacts: Arc::clone(&services.contacts),
-        directory: Arc::clone(&services.directory),
-        limits: Arc::clone(&services.limits),
-    });
+    let account = Arc::new(account(services));
     Ok(App::of(Parts {
         token: Arc::new(token_endpoint(config, services, (clients, signing), &grants, &dpop)),
         api: Arc::new(api(config, services, &grants, &dpop)),
@@ -184,5 +179,14 @@ fn admin(config: &Config, services: &Services, clients: Arc<Clients>, stopping: 
         clients,
         streams: Arc::new(Semaphore::new(MAX_STREAMS)),
         stopping,
+    }
+}
+
+fn account(services: &Services) -> Account {
+    Account {
+        store: services.store.clone(),
+        contacts: Arc::clone(&services.contacts),
+        directory: Arc::clone(&services.directory),
+        limits: Arc::clone(&services.limits),
     }
 }

@@ -76,7 +76,7 @@ impl SetupPage {
     fn words(&self) -> String {
         let local = self.sign_in_address.split('@').next().unwrap_or_default();
         let names = self.organizations.iter().map(String::as_str);
-        names.chain([local]).collect::<Vec<_>>().join(" ")
+        names.chain([local]).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     }
 
     fn action(&self) -> &'static str {

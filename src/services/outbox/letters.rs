@@ -203,9 +203,10 @@ impl Outbox {
 
     async fn renewed_link(&self, job: &Leased<Outgoing>, user: &UserId, as_last: bool) -> Result<Letter, StoreError> {
         let Some(user) = self.directory.user(user).await? else { return Ok(Letter::Needless(String::new())) };
-        let to = match as_last {
-            true => self.last_address(&user.value, job.id()).await?,
-            false => self.directory.mail_address(&user.value).await?,
+        let to = if as_last {
+            self.last_address(&user.value, job.id()).await?
+        } else {
+            self.directory.mail_address(&user.value).await?
         };
         self.asked_link(job, &user.value, to).await
     }
