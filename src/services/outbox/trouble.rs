@@ -15,11 +15,19 @@ use crate::store::{StoreError, keys};
 const BELIEVED: Duration = Duration::from_secs(4 * PAUSE.as_secs());
 
 /// Whether mail leaves from this process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct MailHealth {
     trouble: RwLock<Option<String>>,
-    /// Trouble of this process stands in the store.
+    /// Trouble of this process may stand in the store, or of one before it.
     told: AtomicBool,
+    /// It was found out in this process that mail leaves.
+    proven: AtomicBool,
+}
+
+impl Default for MailHealth {
+    fn default() -> Self {
+        Self { trouble: RwLock::default(), told: AtomicBool::new(true), proven: AtomicBool::new(false) }
+    }
 }
 
 impl MailHealth {
@@ -29,7 +37,15 @@ impl MailHealth {
         self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn may_clear(&self) -> bool {
+        self.told.load(Ordering::Relaxed) && self.proven.load(Ordering::Relaxed)
+    }
+
+    /// None: mail leaves, or nobody could find out whether it does.
     pub(super) fn set(&self, trouble: Option<String>) {
+        if trouble.is_none() {
+            self.proven.store(true, Ordering::Relaxed);
+        }
         let mut now = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
         if *now == trouble {
             return;
@@ -58,7 +74,7 @@ impl Outbox {
     pub(super) async fn tell_trouble(&self) {
         let told = match self.health.trouble() {
             Some(sentence) => self.write_trouble(sentence).await,
-            None if self.health.told.load(Ordering::Relaxed) => self.clear_trouble().await,
+            None if self.health.may_clear() => self.clear_trouble().await,
             None => return,
         };
         if let Err(error) = told {
