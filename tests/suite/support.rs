@@ -28,4 +28,5 @@ pub(crate) mod relying_party;
 pub(crate) mod smtp;
 pub(crate) mod trip;
 pub(crate) mod visitor;
+pub(crate) mod waiting;
 pub(crate) mod wire;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::memory::folder;
 use super::ports::free_port;
+pub(crate) use super::waiting::{soon, until};
 
 /// 32 bytes in hexadecimal.
 pub(crate) const MASTER_KEY: &str = "6d5f0c2a9be84417a3d0e1f26c58b7943fa1d29e07c6b5483e2d1f90a8b7c6d5";
@@ -29,9 +30,6 @@ pub(crate) const FLY_CLIENT: &str = "sentry-fly";
 pub(crate) const FLY_CLIENT_SECRET: &str = "dunlin-b26e94d8c0735fa1-fly";
 /// Nobody listens there; the tests read where a browser would be sent.
 pub(crate) const REDIRECT: &str = "https://sentry.example.com/auth/sso/";
-
-/// Longer than anything takes here; a test that gets there has failed.
-const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A folder with a configuration and a master key; nodes that share it share their log as well.
 pub(crate) struct Home {
@@ -390,24 +388,4 @@ pub(crate) fn http() -> reqwest::Client {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
     client.timeout(Duration::from_secs(30)).build().unwrap()
-}
-
-/// Asks again and again until there is an answer.
-#[expect(clippy::disallowed_methods, reason = "waits for other processes, whose time no test can set")]
-pub(crate) async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
-    let found = async {
-        loop {
-            if let Some(found) = answer().await {
-                return found;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    };
-    soon(what, found).await
-}
-
-/// Waits for something that a test cannot do without.
-pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let Ok(value) = tokio::time::timeout(PATIENCE, future).await else { panic!("{what}: not within {PATIENCE:?}") };
-    value
 }
