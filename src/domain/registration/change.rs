@@ -245,6 +245,7 @@ mod tests {
     #[test]
     fn what_ends_is_known_before() {
         let uris = |uris: &[&str]| Ending::RedirectUris(uris.iter().map(|uri| (*uri).to_owned()).collect());
+        let no_email = || Ending::Unprepared("nobody signs in at it without an e-mail address");
         let scopes = |scopes: &[&str]| Ending::MachineScopes(scopes.iter().map(|s| (*s).to_owned()).collect());
         let (bare, outside, fly) = (json!({}), json!({ "first_party": false }), json!({ "subject": "fly_user_id" }));
         let fly_outside = json!({ "first_party": false, "subject": "fly_user_id" });
@@ -265,24 +266,20 @@ mod tests {
             (&keys(&[ONE]), keys(&[OTHER]), vec![Ending::Keys]),
             (&keys(&[ONE]), keys(&[OTHER, ONE]), vec![]),
             (&keys(&[OTHER, ONE]), keys(&[OTHER]), vec![]),
-            (&bare, fly.clone(), vec![Ending::UserIds]),
+            (&bare, fly.clone(), vec![Ending::UserIds, no_email()]),
             (&fly, bare.clone(), vec![Ending::UserIds]),
-            (&outside, fly_outside.clone(), vec![Ending::UserIds, Ending::Grants]),
+            (&outside, fly_outside.clone(), vec![Ending::UserIds, Ending::Grants, no_email()]),
             (&fly_outside, outside.clone(), vec![Ending::UserIds]),
             (&bare, outside.clone(), vec![Ending::Grants]),
             (&outside, bare.clone(), vec![Ending::Asking]),
-            (&outside, fly.clone(), vec![Ending::UserIds, Ending::Asking]),
+            (&outside, fly.clone(), vec![Ending::UserIds, Ending::Asking, no_email()]),
             (&outside, away.clone(), vec![Ending::NotAllowedAway]),
             (
                 &away,
                 outside.clone(),
                 vec![Ending::Unprepared("it gets a refresh token only where it asks for offline_access")],
             ),
-            (
-                &bare,
-                json!({ "claims_in_id_token": true }),
-                vec![Ending::Unprepared("nobody signs in at it without an e-mail address")],
-            ),
+            (&bare, json!({ "claims_in_id_token": true }), vec![no_email()]),
             (&bare, away.clone(), vec![Ending::Grants]),
             (&bare, bound.clone(), vec![Ending::Unproven]),
             (&bound, bare.clone(), vec![]),
