@@ -47,8 +47,9 @@
 //!
 //! # A disable, step by step
 //!
-//! 1. [`http::organization::disable`] shows who is affected, then takes the click: form token, recent sign-in, the admin
-//!    role asked from Fly.io inside the request.
+//! 1. [`http::organization::disable`] shows who is affected, lets the admin leave members out
+//!    ([`services::disable::left_out`]), then takes the click: form token, recent sign-in, the admin role asked from Fly.io
+//!    inside the request.
 //! 2. [`services::disable::click`] commits once, whatever the size: login method, generation, run, totals, audit entry,
 //!    first job. From then on everything of the old generation is dead, because [`domain::access::opens`] says so.
 //! 3. [`services::outbox`] works the queues: [`services::disable::fan_out`] has the members' clients told that what Fly.io
@@ -59,7 +60,8 @@
 //!    What a mail server later gives up on comes back by [`http::inbound`] ([`services::bounces`]), and those who set no
 //!    password are reminded ([`services::disable::remind`]).
 //! 5. [`http::password::set_up`] sets the password: the link is used up, the hash written and every session and grant
-//!    ended in one commit; the rest follows by the queue.
+//!    ended in one commit; the rest follows by the queue. There, and at [`http::account`], a person gives an address of
+//!    their own, which signs in once it is confirmed by mail ([`services::contacts`]).
 //! 6. Turned on again, Fly.io Auth ends what a password proved in the same way: one commit ([`services::disable::click`]),
 //!    then word to the members' clients ([`services::disable::came_back`]).
 //! 7. Without Fly.io the same is done at the word of a client ([`http::api`]) or of an operator

@@ -48,6 +48,7 @@ fn main() {
         let at = arguments.iter().position(|argument| argument == name)?;
         arguments.get(at + 1).cloned()
     };
+    check(&arguments);
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let list = |name: &str, usual: &str| value(name).unwrap_or_else(|| usual.to_owned());
     let number = |text: &str| text.trim().parse().expect("a number");
@@ -68,6 +69,20 @@ fn main() {
             };
             runtime.block_on(measure(&place, *size, clicks, &settings)).print(&place, *size);
         }
+    }
+}
+
+/// A measurement takes minutes: whoever mistypes an option is told at once.
+fn check(arguments: &[String]) {
+    const OPTIONS: [&str; 5] = ["--members", "--stores", "--clicks", "--concurrency", "--program"];
+    let mut rest = arguments.iter().skip(1);
+    while let Some(name) = rest.next() {
+        // Cargo's own.
+        if name == "--bench" {
+            continue;
+        }
+        let known = OPTIONS.contains(&name.as_str()) && rest.next().is_some();
+        assert!(known, "{name} is none of the options, each with a value: {}", OPTIONS.join(", "));
     }
 }
 

@@ -58,6 +58,25 @@ impl Member {
     }
 }
 
+#[cfg(test)]
+impl Member {
+    /// Sam, who joined at that time, can be mailed, and has no password.
+    pub(crate) fn sample(at: Timestamp) -> Self {
+        Self {
+            user: "u1".parse().expect("an id"),
+            role: Role::Member,
+            name: "Sam".to_owned(),
+            email: Some("sam@example.org".to_owned()),
+            has_password: false,
+            joined_at: at,
+            verified_at: at,
+            absent_since: None,
+            left_out: None,
+            last_sign_in: None,
+        }
+    }
+}
+
 /// An admin's word that somebody shall not come along: no mail, and no way in by password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {

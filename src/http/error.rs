@@ -1,7 +1,7 @@
 //! The only mapping from what went wrong to an answer over HTTP.
 //!
 //! A handler fails with a [`PageError`] (a page for a person), an [`OAuthFailure`] (JSON for a client) or a [`Problem`]
-//! (JSON for a program at the API). Each is rendered by [`render_errors`], which knows the id of the request and the time. Each leaves one [line](line) in the log.
+//! (JSON for a program at the API). Each is rendered by [`render_errors`], which knows the id of the request and the time. Each leaves one [line](mod@line) in the log.
 
 mod codes;
 pub mod line;

@@ -126,27 +126,15 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::Role;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_000_000);
 
-    fn leo() -> Member {
-        Member {
-            user: "u1".parse().expect("an id"),
-            role: Role::Member,
-            name: "Leo".to_owned(),
-            email: Some("leo@a.example".to_owned()),
-            has_password: false,
-            joined_at: NOW,
-            verified_at: NOW,
-            absent_since: None,
-            left_out: None,
-            last_sign_in: None,
-        }
+    fn sam() -> Member {
+        Member::sample(NOW)
     }
 
     fn sent() -> Row {
-        Row { status: RowStatus::Sent, ..Row::new(&leo(), NOW) }
+        Row { status: RowStatus::Sent, ..Row::new(&sam(), NOW) }
     }
 
     fn returned(is_final: bool) -> Returned {
@@ -156,22 +144,22 @@ mod tests {
     #[test]
     fn who_is_reminded() {
         let later = NOW.plus(REST);
-        assert!(sent().wants_reminder(&leo(), later));
-        assert!(!sent().wants_reminder(&leo(), later.minus(Duration::from_millis(1))), "mailed within a day");
+        assert!(sent().wants_reminder(&sam(), later));
+        assert!(!sent().wants_reminder(&sam(), later.minus(Duration::from_millis(1))), "mailed within a day");
         let reminded = sent().reminded(0, None, later);
         assert_eq!((reminded.reminders, reminded.status), (1, RowStatus::Sent));
         assert!(
-            !reminded.wants_reminder(&leo(), later.plus(REST / 2))
-                && reminded.wants_reminder(&leo(), later.plus(REST))
+            !reminded.wants_reminder(&sam(), later.plus(REST / 2))
+                && reminded.wants_reminder(&sam(), later.plus(REST))
         );
         for status in RowStatus::ALL.into_iter().filter(|status| *status != RowStatus::Sent) {
-            assert!(!Row { status, ..sent() }.wants_reminder(&leo(), later), "{status:?}");
+            assert!(!Row { status, ..sent() }.wants_reminder(&sam(), later), "{status:?}");
         }
-        assert!(!sent().with_password(true, NOW).wants_reminder(&leo(), later));
+        assert!(!sent().with_password(true, NOW).wants_reminder(&sam(), later));
         for member in [
-            Member { has_password: true, ..leo() },
-            Member { email: None, ..leo() },
-            Member { absent_since: Some(NOW), ..leo() },
+            Member { has_password: true, ..sam() },
+            Member { email: None, ..sam() },
+            Member { absent_since: Some(NOW), ..sam() },
         ] {
             assert!(!sent().wants_reminder(&member, later), "{member:?}");
         }

@@ -243,23 +243,13 @@ impl Row {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::{LeftOut, Role};
+    use crate::domain::member::LeftOut;
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
     fn member(email: Option<&str>, absent: bool) -> Member {
-        Member {
-            user: "u1".parse().expect("an id"),
-            role: Role::Member,
-            name: "Sam".to_owned(),
-            email: email.map(str::to_owned),
-            has_password: false,
-            joined_at: NOW,
-            verified_at: NOW,
-            absent_since: absent.then_some(NOW),
-            last_sign_in: None,
-            left_out: None,
-        }
+        let (email, absent_since) = (email.map(str::to_owned), absent.then_some(NOW));
+        Member { email, absent_since, ..Member::sample(NOW) }
     }
 
     #[test]

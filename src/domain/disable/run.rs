@@ -134,7 +134,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::{Member, Role};
+    use crate::domain::member::Member;
     use crate::domain::plan::Plan;
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
@@ -149,18 +149,7 @@ mod tests {
     }
 
     fn row(user: &str) -> Row {
-        let member = Member {
-            user: user.parse().expect("an id"),
-            role: Role::Member,
-            name: "Sam".to_owned(),
-            email: Some("sam@example.org".to_owned()),
-            has_password: false,
-            joined_at: NOW,
-            verified_at: NOW,
-            absent_since: None,
-            left_out: None,
-            last_sign_in: None,
-        };
+        let member = Member { user: user.parse().expect("an id"), ..Member::sample(NOW) };
         Row::new(&member, NOW)
     }
 

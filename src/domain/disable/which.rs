@@ -49,23 +49,12 @@ impl Which {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::member::{Member, Role};
+    use crate::domain::member::Member;
 
     const NOW: Timestamp = Timestamp::from_seconds(7);
 
     fn sam() -> Member {
-        Member {
-            user: "u1".parse().expect("an id"),
-            role: Role::Member,
-            name: "Sam".to_owned(),
-            email: Some("sam@example.org".to_owned()),
-            has_password: false,
-            joined_at: NOW,
-            verified_at: NOW,
-            absent_since: None,
-            last_sign_in: None,
-            left_out: None,
-        }
+        Member::sample(NOW)
     }
 
     #[test]

@@ -84,13 +84,8 @@ impl SetPassword {
 impl Reminder {
     #[must_use]
     pub fn sample() -> Self {
-        Self {
-            name: Some(Line::name("Priya")),
-            switches: Switches::new(switch("Saltmarsh Labs", "Ines Marlow", SWITCHED), vec![]),
-            link: page("/set-up/pW3kq8Zr0vTn5yLx2Hc7Jd9Fb4Gm6Sa1"),
-            sign_in_address: Some(address("q7m2x9k4v1w8z5t3@customer.fly.io")),
-            link_life: DAY,
-        }
+        let SetPassword { name, switches, link, sign_in_address, link_life } = SetPassword::sample();
+        Self { name, switches, link, sign_in_address, link_life }
     }
 }
 
